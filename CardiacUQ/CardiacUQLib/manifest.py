@@ -1,0 +1,135 @@
+"""What a model bundle says about itself: the typed form of ``manifest.json``."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class BundleKind(enum.StrEnum):
+    """Which of the two methods a bundle holds."""
+
+    CASCADE = "cascade"
+    STREAMING = "streaming"
+
+
+class Architecture(enum.StrEnum):
+    """Network families that :func:`CardiacUQLib.networks.build_network` knows."""
+
+    UNET_2D = "unet2d"
+    UNET_3D = "unet3d"
+    STREAMING_UNET = "streaming_unet"
+    DEEPLAB_V3_PLUS = "deeplabv3plus"
+    DYNUNET_2D = "dynunet2d"
+    ATTENTION_UNET_2D = "attentionunet2d"
+    SWIN_UNETR_2D = "swinunetr2d"
+
+
+class Flip(enum.StrEnum):
+    """One pass of test-time augmentation; flips act in the plane of the slice."""
+
+    IDENTITY = "identity"
+    HORIZONTAL = "horizontal"
+    VERTICAL = "vertical"
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Array axes to reverse, counted from the end of any (..., y, x) array."""
+        return {"identity": (), "horizontal": (-1,), "vertical": (-2,)}[self.value]
+
+
+class CascadeInput(enum.StrEnum):
+    """How the 2D stage's infarct and MVO enter the 3D network."""
+
+    ONE_HOT = "one_hot"
+    SOFT = "soft"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept as DICOM and Slicer terminologies write it."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One label: its value in the maps, its name for people, its colour (#RRGGBB), its code."""
+
+    value: int
+    name: str
+    colour: str
+    code: Code
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Architecture and size of one network; ``filters`` from the finest to the deepest level."""
+
+    architecture: Architecture
+    in_channels: int
+    out_channels: int
+    filters: tuple[int, ...]
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class RoiSpec:
+    """The square the networks look at: ``size_px`` pixels of ``spacing_mm`` in plane.
+
+    ``spacing_mm`` None keeps the image's own pixels. ``locator_spacing_mm`` is the pixel size of the
+    coarse pass that finds the heart; None takes the image centre.
+    """
+
+    size_px: int
+    spacing_mm: float | None
+    locator_spacing_mm: float | None = None
+    locator_size_px: int | None = None
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One network's weights: ``network`` is a key of ``Manifest.networks``."""
+
+    network: str
+    fold: int
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything inference needs to know besides the weights themselves.
+
+    ``networks`` holds "stage2d" and "stage3d" for a cascade, "member0", "member1", ... for
+    streaming, and optionally "locator". ``held_out[fold]`` lists the training cases that fold never
+    saw, so that cross-validated evaluation can be honest. ``calibration`` holds fitted models by
+    name ("error_probability", "intervals") as plain numbers.
+    """
+
+    name: str
+    version: str
+    kind: BundleKind
+    title: str
+    licence: str
+    training_data: str
+    classes: tuple[ClassInfo, ...]
+    roi: RoiSpec
+    networks: Mapping[str, NetworkSpec]
+    weights: tuple[WeightFile, ...]
+    flips: tuple[Flip, ...] = tuple(Flip)
+    cascade_input: CascadeInput = CascadeInput.ONE_HOT
+    combination: str = "uncertainty"
+    held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Fold numbers for which weights are present, ascending."""
+        return tuple(sorted({w.fold for w in self.weights}))

@@ -1,0 +1,94 @@
+"""What one segmented case consists of, before it is written anywhere."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .manifest import BundleKind, ClassInfo
+from .volume import Volume
+
+
+class MapName(enum.StrEnum):
+    """Voxel-wise maps; the value is the file stem in the case folder.
+
+    The plain names belong to the final prediction, ``*_2D`` to the 2D stage of the cascade.
+    """
+
+    SCS = "scs"
+    VARIANCE = "variance"
+    ENTROPY = "entropy"
+    MUTUAL_INFORMATION = "mutual_information"
+    MAX_PROBABILITY = "max_probability"
+    VARIANCE_2D = "variance_2d"
+    ENTROPY_2D = "entropy_2d"
+    MUTUAL_INFORMATION_2D = "mutual_information_2d"
+    MAX_PROBABILITY_2D = "max_probability_2d"
+    ERROR_PROBABILITY = "error_probability"
+    UNCERTAINTY = "uncertainty"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One connected region of the Discrete Correction Map (DCM).
+
+    ``was`` is the 2D stage's label, ``became`` the final one; slices count from 0 in slice order;
+    ``centroid_ras`` in mm; ``priority`` orders the review queue, highest first.
+    """
+
+    id: int
+    was: int
+    became: int
+    voxels: int
+    volume_mm3: float
+    first_slice: int
+    last_slice: int
+    centroid_ras: tuple[float, float, float]
+    mean_scs: float
+    max_scs: float
+    priority: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How a result came about; written to ``case.json``. Times in seconds, memory in MB."""
+
+    bundle: str
+    bundle_version: str
+    bundle_sha256: str
+    device: str
+    precision: str
+    folds: tuple[int, ...]
+    flips: tuple[str, ...]
+    timings: Mapping[str, float]
+    peak_memory_mb: float
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A segmented volume. All arrays are (z, y, x) on ``volume.geometry``, voxel for voxel.
+
+    ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 codes was * C + became with 0
+    for no correction, ``component_ids`` int32 ids of the DCM components (0 outside), every map
+    float32 and 0 (or 1 for maximum probability) outside the ROI. ``pass_volumes_ml[p, c]`` is the
+    volume of class c in pass p of the ensemble, the raw material of the intervals.
+    """
+
+    volume: Volume
+    kind: BundleKind
+    classes: tuple[ClassInfo, ...]
+    segmentation: np.ndarray
+    stage2d: np.ndarray
+    maps: Mapping[MapName, np.ndarray]
+    dcm: np.ndarray
+    component_ids: np.ndarray
+    components: tuple[Component, ...]
+    pass_volumes_ml: np.ndarray
+    run: RunRecord
+    measures: Mapping[str, Any] = field(default_factory=dict)
