@@ -1,0 +1,1 @@
+"""The headless side: data sets, training, evaluation and the ``cardiacuq`` command."""

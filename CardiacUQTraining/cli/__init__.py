@@ -1,0 +1,1 @@
+"""The ``cardiacuq`` command: one file per subcommand, imported only when that subcommand runs."""

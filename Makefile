@@ -1,0 +1,47 @@
+# `make demo` and `make test` need a Debian machine with Python 3.11 and nothing else: the first run of either
+# makes .venv from constraints.txt (about three minutes), later runs start at once.
+# For the small CPU build of torch from PyTorch's own index:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+SHELL := /bin/sh
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.cardiacuq-ready
+PYTEST_ARGS ?=
+
+.PHONY: demo test setup lint format arrows benchmark screenshots clean
+
+demo: $(READY)
+	@$(PY) -m CardiacUQTraining.cli demo
+
+test: $(READY)
+	@sh .ci/prepare --check-rendering
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+setup: $(READY)
+
+lint: $(READY)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(READY)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+# only the arrows between the packages, the file lengths and the like
+arrows: $(READY)
+	@$(PY) -m pytest -q Testing/tests/house
+
+benchmark: $(READY)
+	@$(PY) Testing/benchmarks/bench_segment.py
+
+screenshots: $(READY)
+	@$(PY) Testing/benchmarks/screenshot_demo.py
+
+clean:
+	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis
+
+$(READY): constraints.txt pyproject.toml
+	@PYTHON="$(PYTHON)" sh .ci/prepare
