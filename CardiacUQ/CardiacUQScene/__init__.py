@@ -1,0 +1,55 @@
+"""Results of CardiacUQ as MRML nodes, and the review in the scene. slicer and vtk, never Qt, never torch.
+
+What the module's widget uses, and nothing else (``volume`` is the user's vtkMRMLScalarVolumeNode and
+is never changed, ``nodes`` is a :class:`CaseNodes`):
+
+Showing a case::
+
+    from CardiacUQLib.casefolder import read_case
+    from CardiacUQScene import show_case, find_case, all_cases, remove_case
+
+    nodes = show_case(read_case(folder), volume)    # a case folder or a result.Result; all or nothing
+    nodes = show_case(full_result, volume)          # again: replaces what stood there (the preview)
+    nodes = find_case(volume)                       # CaseNodes | None, also after loading an .mrb
+    remove_case(nodes)                              # every node of ours, never the volume
+
+``show_case(case, volume, scene=None, *, check_content=True)`` raises ``CardiacUQLib.errors.InputError`` with
+the scene unchanged when the case belongs to another volume. Pass ``check_content=False`` for a case
+that the module has just computed from this very node.
+
+``CaseNodes`` (frozen dataclass of nodes): ``volume``, ``segmentation``, ``corrections`` (or None), ``maps``
+(dict MapName -> scalar volume node), ``measures`` (table), ``profile`` (table), ``chart`` (plot chart),
+``folder`` (pathlib.Path of the case folder or None), ``classes`` (tuple of ClassInfo).
+
+Display::
+
+    heat_map_choices(nodes) -> tuple[MapName, ...]              best first
+    set_heat_map(nodes, MapName.SCS, opacity=0.4, threshold=0.05)   threshold in the map's own unit
+    set_heat_map(nodes, None)                                   heat map off
+    heat_map(nodes) -> HeatMap(name, opacity, threshold)        what is shown now
+    scale_of(nodes, MapName.SCS) -> Scale(lowest, highest, title)   fixed window, for the slider's range
+    toggle_heat_map(nodes)                                      key H
+    set_outlines_2d(nodes, visible), set_surfaces_3d(nodes, visible), set_corrections(nodes, visible)
+    align_views(nodes)                                          acquired slices in the first slice view
+    value_at(nodes, ras) -> str                                 words for the data probe, "" outside
+
+Review (``case`` as given to show_case, needs a case folder to be resumable)::
+
+    session = ReviewSession(nodes, case, reviewer="Jane Doe")    resumes review.json if there is one
+    session.items -> tuple[ReviewItem, ...]; session.index -> int (-1 before the first)
+    session.next(); session.previous(); session.jump(i)         moves the slice views, outlines the region
+    session.keep(); session.take_2d(); session.assign(label)    decide and store; they do not move on
+    session.flag(note=""); session.edited()                     edited(): takes what was painted in the node
+    session.undo() -> bool; session.redo() -> bool              False if there was nothing
+    session.can_undo, session.can_redo
+    session.card_text() -> str; session.progress() -> Progress(items, decided, flagged, decisions, done)
+    session.progress_text() -> str                              "done, 5 decisions, 1 flagged"
+    session.headline() -> str                                   sizes from the corrected labels
+    session.export(folder) -> pathlib.Path                      training case for `cardiacuq train --dataset emidec`
+    session.close()                                             removes the outline of the region
+
+``session.on_change`` is a list of callables without arguments, called after every decision, move, undo
+and redo (for card, buttons and headline).
+
+Off-screen pictures: :mod:`CardiacUQScene.render`. A scene without the application: :mod:`CardiacUQScene.standalone`.
+"""
