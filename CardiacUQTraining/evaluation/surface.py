@@ -1,0 +1,29 @@
+"""Distances between the surfaces of two masks, in millimetres."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+
+def surface_voxels(mask: np.ndarray) -> np.ndarray:
+    """Voxels of a boolean mask (z, y, x) that touch its outside through a face; the array's rim is outside."""
+    mask = np.asarray(mask, bool)
+    inner = ndimage.binary_erosion(mask, ndimage.generate_binary_structure(mask.ndim, 1), border_value=0)
+    return mask & ~inner
+
+
+def hausdorff_mm(predicted: np.ndarray, truth: np.ndarray, spacing_zyx: tuple[float, float, float]) -> float:
+    """Symmetric Hausdorff distance in mm between the surfaces of two masks (z, y, x).
+
+    NaN if exactly one of them is empty (no distance exists), 0 if both are.
+    """
+    predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
+    if not predicted.any() and not truth.any():
+        return 0.0
+    if not predicted.any() or not truth.any():
+        return float("nan")
+    surface_a, surface_b = surface_voxels(predicted), surface_voxels(truth)
+    to_b = ndimage.distance_transform_edt(~surface_b, sampling=spacing_zyx)[surface_a]
+    to_a = ndimage.distance_transform_edt(~surface_a, sampling=spacing_zyx)[surface_b]
+    return float(max(to_b.max(), to_a.max()))

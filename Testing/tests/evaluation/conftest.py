@@ -1,0 +1,9 @@
+"""Shared by the tests of evaluation and calibration."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20240917)
