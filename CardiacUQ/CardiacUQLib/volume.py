@@ -99,10 +99,15 @@ class Volume:
     @property
     def name(self) -> str:
         """Short name for case folders: the file name without its image suffixes."""
-        if self.path is None:
-            return "volume"
-        name = self.path.name
-        for suffix in (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd"):
-            if name.lower().endswith(suffix):
-                return name[: -len(suffix)]
-        return name
+        return "volume" if self.path is None else case_name(self.path)
+
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+def case_name(path: Path) -> str:
+    """Short name of the case in ``path``: the file or folder name without its image suffix."""
+    for suffix in IMAGE_SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name

@@ -1,0 +1,168 @@
+"""Entry point of ``cardiacuq``: picks the subcommand, and turns every failure into one line and an exit code.
+
+Only the subcommand that was asked for is imported, so ``cardiacuq --help`` answers without loading torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.version import __version__
+
+COMMANDS: dict[str, str] = {
+    "demo": "Segment a synthetic scan and score it against its truth.",
+    "segment": "Segment scans: one case folder each, with a report.",
+    "train": "Train a model with a recipe.",
+    "export": "Turn a training run into a model bundle.",
+    "evaluate": "Measure a model or a folder of cases against expert labels.",
+    "compare": "Compare uncertainty methods side by side.",
+    "models": "List the model bundles, or show the card of one.",
+    "report": "Make report.html of a case folder anew.",
+}
+"""Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
+
+EXTRAS: dict[str, str] = {
+    "train": "train",
+    "export": "train",
+    "evaluate": "train",
+    "compare": "train",
+    "demo": "report",
+    "report": "report",
+}
+"""The optional dependencies of pyproject.toml that a subcommand needs."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    restore = _terminate_like_ctrl_c()
+    try:
+        build_app(_requested(given))(given, prog_name="cardiacuq")
+    except SystemExit as exit_request:
+        return exit_request.code if isinstance(exit_request.code, int) else int(exit_request.code is not None)
+    except CardiacUQError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(str(CancelledError()), ExitCode.CANCELLED)
+    except MemoryError:
+        return _fail("out of memory; close other programs, or use --folds 0 --no-tta", ExitCode.MEMORY)
+    except Exception as error:
+        return _fail(f"internal error: {_first_line(error)}; details in {_log_traceback()}", 1)
+    finally:
+        restore()
+    return ExitCode.DONE
+
+
+def build_app(requested: str | None) -> typer.Typer:
+    """The command tree in which only ``requested`` is the real thing; the others are names with a help line."""
+    app = typer.Typer(
+        help="Cardiac MRI segmentation that shows where it is unsure. Research use only.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, short_help in COMMANDS.items():
+        if name == requested:
+            _register(app, name, short_help)
+        else:
+            app.command(name, help=short_help)(_not_requested)
+    return app
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cardiacuq {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The options that belong to no subcommand."""
+
+
+def _register(app: typer.Typer, name: str, short_help: str) -> None:
+    try:
+        module = importlib.import_module(f"{__package__}.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(__package__):
+            raise UsageError(f"cardiacuq {name} is not part of this installation") from error
+        extra = EXTRAS.get(name, "report")
+        raise UsageError(
+            f"cardiacuq {name} needs the Python package {error.name}; install it with: "
+            f"pip install 'cardiacuq[{extra}]'"
+        ) from error
+    if isinstance(group := getattr(module, "app", None), typer.Typer):
+        for info in group.registered_commands:
+            info.callback = _interruptible(info.callback)
+        app.add_typer(group, name=name, help=short_help)
+    else:
+        app.command(name, short_help=short_help)(_interruptible(module.command))
+
+
+def _not_requested() -> None:
+    raise AssertionError("a subcommand that was not asked for cannot run")
+
+
+def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """Let Ctrl-C leave typer as our own error; typer itself would exit with 1."""
+
+    @functools.wraps(command)
+    def run(*args: object, **kwargs: object) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise CancelledError from None
+
+    return run
+
+
+def _requested(arguments: Sequence[str]) -> str | None:
+    """The first argument that is not an option; the root command has no options with a value."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _terminate_like_ctrl_c() -> Callable[[], None]:
+    """Make SIGTERM unwind the stack as Ctrl-C does, so that temporary folders go; returns the way back."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return lambda: (signal.signal(signal.SIGTERM, previous), None)[1]
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
+    return int(code)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _log_traceback() -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="cardiacuq-", suffix=".log", encoding="utf-8", delete=False
+    ) as log:
+        log.write(traceback.format_exc())
+    return log.name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
