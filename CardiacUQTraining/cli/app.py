@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_app(requested: str | None) -> typer.Typer:
-    """The command tree in which only ``requested`` is the real thing; the others are names with a help line."""
+    """The command tree in which only ``requested`` is real; the others are names with a help line."""
     app = typer.Typer(
         help="Cardiac MRI segmentation that shows where it is unsure. Research use only.",
         no_args_is_help=True,

@@ -1,0 +1,68 @@
+"""``cardiacuq models``: what bundles there are, without loading a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from CardiacUQLib.errors import ModelError
+
+if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+
+MODEL_CARD = "MODEL_CARD.md"
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="Show the model card of this bundle (name or folder).")] = "",
+) -> None:
+    """List the model bundles with version, licence, size and figures, or show the card of one."""
+    from CardiacUQLib.bundle import list_bundles, load_bundle
+
+    if name:
+        typer.echo(_card(load_bundle(name)))
+        return
+    bundles = list_bundles()
+    if not bundles:
+        typer.echo("No bundles are installed.")
+    for listed in bundles:
+        typer.echo(_entry(listed))
+
+
+def _card(bundle: Bundle) -> str:
+    path = bundle.folder / MODEL_CARD
+    try:
+        return path.read_text(encoding="utf-8").rstrip()
+    except (OSError, UnicodeDecodeError):
+        raise ModelError(f"{path}: the model card cannot be read; install the bundle again") from None
+
+
+def _entry(bundle: Bundle) -> str:
+    manifest = bundle.manifest
+    size = f"{len(manifest.folds)} folds, {_size_mb(bundle.folder):.1f} MB"
+    lines = [
+        f"{manifest.name} {manifest.version}: {manifest.title}",
+        f"  {manifest.kind}, {size}; {manifest.licence}",
+        f"  classes: {', '.join(info.name for info in manifest.classes if info.value)}",
+    ]
+    lines += [f"  {figure}" for figure in _figures(manifest.metrics)]
+    return "\n".join(lines)
+
+
+def _size_mb(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) / 1e6
+
+
+def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The plain numbers of a manifest's metrics, one level of groups deep."""
+    lines = []
+    for key, value in metrics.items():
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping) and not prefix:
+            lines += _figures(value, f"{label}, ")
+        elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            lines.append(f"{label}: {value:.3g}" if isinstance(value, float) else f"{label}: {value}")
+    return lines

@@ -1,0 +1,188 @@
+"""``cardiacuq segment``: scans in, one case folder each out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.manifest import Flip
+from CardiacUQLib.progress import ProgressCallback
+from CardiacUQLib.volume import case_name
+
+from .progress import part_of, shown_progress
+
+if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.result import Result
+    from CardiacUQLib.volume import Volume
+
+DEFAULT_MODEL = "lge-cascade"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to segment: None for ``folds`` or ``flips`` means all that the bundle has."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    folds: tuple[int, ...] | None = None
+    flips: tuple[Flip, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan and the case folder it becomes."""
+
+    source: Path
+    name: str
+    target: Path
+
+
+def command(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT", help="NIfTI, NRRD or MetaImage files, DICOM folders.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder that receives one case folder per input.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    folds: Annotated[str, typer.Option(help="Folds to use, such as 0,1; all if empty.")] = "",
+    no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes: 3 x faster.")] = False,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
+    series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
+    progress_lines: Annotated[
+        bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
+    ] = False,
+) -> None:
+    """Segment scans and write one case folder each: labels, uncertainty maps, regions to check, report.
+
+    Several inputs run one after another; a broken one is reported and the others go on (exit code 6).
+    """
+    options = Options(device, precision, parse_folds(folds), (Flip.IDENTITY,) if no_tta else None)
+    jobs = plan_jobs(inputs, output, overwrite=overwrite)
+    bundle = open_bundle(model, options)
+    failures = 0
+    with shown_progress(lines=progress_lines, quiet=quiet) as progress:
+        for number, job in enumerate(jobs):
+            case_progress = part_of(progress, number, len(jobs), job.name)
+            try:
+                result = _segment_file(job, bundle, options, series or None, overwrite, case_progress)
+            except CancelledError:
+                raise
+            except CardiacUQError as error:
+                if len(jobs) == 1:
+                    raise
+                failures += 1
+                print(f"cardiacuq: {error}", file=sys.stderr, flush=True)
+            else:
+                if not quiet:
+                    print(summary(result, job.target), flush=True)
+    if failures:
+        print(f"cardiacuq: {failures} of {len(jobs)} inputs failed", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def parse_folds(text: str) -> tuple[int, ...] | None:
+    """Fold numbers of an option such as "0,1"; None for an empty one. Raises UsageError."""
+    if not text.strip():
+        return None
+    try:
+        folds = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise UsageError(f"--folds '{text}' is not a list of numbers; write it as 0,1,2") from None
+    return folds
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple[Job, ...]:
+    """One job per input. Raises UsageError, before any work, for names that clash or folders that exist."""
+    jobs: dict[str, Job] = {}
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output}: this is a file; give a folder for --output")
+    for source in inputs:
+        name = case_name(source.resolve())
+        target = output / name
+        if (other := jobs.get(name.casefold())) is not None:
+            raise UsageError(
+                f"{source} and {other.source} would both become {target}; run them with different --output"
+            )
+        if target.exists() and not overwrite:
+            raise UsageError(f"{target}: this case folder exists; use --overwrite or another --output")
+        jobs[name.casefold()] = Job(source, name, target)
+    return tuple(jobs.values())
+
+
+def open_bundle(model: str, options: Options) -> Bundle:
+    """The bundle called ``model``, which must have the folds asked for. Raises ModelError or UsageError."""
+    from CardiacUQLib.bundle import load_bundle
+
+    bundle = load_bundle(model)
+    available = bundle.manifest.folds
+    if missing := [fold for fold in options.folds or () if fold not in available]:
+        raise UsageError(
+            f"--folds: bundle {bundle.manifest.name} has no fold {missing[0]}; "
+            f"it has {','.join(str(fold) for fold in available)}"
+        )
+    return bundle
+
+
+def _segment_file(
+    job: Job,
+    bundle: Bundle,
+    options: Options,
+    series: str | None,
+    overwrite: bool,
+    progress: ProgressCallback,
+) -> Result:
+    from CardiacUQLib.reading import read_volume
+
+    progress(0.0, "reading")
+    return segment_volume(read_volume(job.source, series=series), bundle, options, job, overwrite, progress)
+
+
+def segment_volume(
+    volume: Volume,
+    bundle: Bundle,
+    options: Options,
+    job: Job,
+    overwrite: bool,
+    progress: ProgressCallback,
+) -> Result:
+    """Segment ``volume`` and write its case folder ``job.target``; the result as it was written."""
+    from CardiacUQLib.casefolder import write_case
+    from CardiacUQLib.segment import segment
+
+    result = segment(
+        volume,
+        bundle,
+        device=options.device,
+        folds=options.folds,
+        flips=options.flips,
+        precision=options.precision,
+        progress=lambda share, comment: progress(0.9 * share, comment),
+    )
+    progress(0.9, "writing")
+    write_case(result, job.target.parent, name=job.name, overwrite=overwrite)
+    progress(1.0, "done")
+    return result
+
+
+def summary(result: Result, target: Path) -> str:
+    """One line for the terminal: what was found and where it lies."""
+    voxel_ml = result.volume.geometry.voxel_volume_ml
+    found = ", ".join(
+        f"{info.name} {(result.segmentation == info.value).sum() * voxel_ml:.1f} ml"
+        for info in result.classes
+        if info.value != 0
+    )
+    count = len(result.components)
+    regions = f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
+    return f"{target.name}: {found}; {regions}; see {target / 'report.html'}"
