@@ -1,0 +1,101 @@
+"""One case as the review and the scene need it, whether it comes from memory or from a case folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..manifest import BundleKind, ClassInfo
+from ..result import Component, MapName, Result
+from ..volume import Geometry, StorageOrder
+
+RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE)
+"""Maps in the order in which they are offered to the reader."""
+
+SCORES = (MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE, MapName.ERROR_PROBABILITY)
+"""Maps in the order in which they are asked which slice is the most uncertain."""
+
+
+@dataclass(frozen=True)
+class CaseMaps:
+    """All arrays are (k, j, i) as stored in the files of the case, on ``geometry``, voxel for voxel.
+
+    ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 correction codes and
+    ``component_ids`` int32 (0 outside); the last three are None where the method has none.
+    ``storage`` leads from stored order to slice order, in which ``components`` count their slices.
+    """
+
+    name: str
+    kind: BundleKind
+    classes: tuple[ClassInfo, ...]
+    geometry: Geometry
+    storage: StorageOrder
+    segmentation: np.ndarray
+    stage2d: np.ndarray | None
+    dcm: np.ndarray | None
+    component_ids: np.ndarray | None
+    components: tuple[Component, ...]
+    maps: Mapping[MapName, np.ndarray]
+    bundle: str = ""
+    bundle_sha256: str = ""
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+    input_path: Path | None = None
+    input_sha256: str = ""
+
+    @classmethod
+    def from_result(cls, result: Result) -> CaseMaps:
+        """The case of a result that is still in memory."""
+        volume, stored = result.volume, result.volume.storage.to_stored
+        corrected = bool(result.components) or bool(np.any(result.dcm))
+        return cls(
+            name=volume.name,
+            kind=result.kind,
+            classes=result.classes,
+            geometry=volume.source_geometry,
+            storage=volume.storage,
+            segmentation=stored(result.segmentation),
+            stage2d=stored(result.stage2d),
+            dcm=stored(result.dcm) if corrected else None,
+            component_ids=stored(result.component_ids) if corrected else None,
+            components=result.components,
+            maps={name: stored(array) for name, array in result.maps.items()},
+            bundle=result.run.bundle,
+            bundle_sha256=result.run.bundle_sha256,
+            measures=result.measures,
+            input_path=volume.path,
+            input_sha256=volume.sha256,
+        )
+
+    def class_name(self, label: int) -> str:
+        """Name of a label value; raises KeyError for a value that is no class."""
+        return {info.value: info.name for info in self.classes}[label]
+
+    @property
+    def slices(self) -> int:
+        """Number of slices."""
+        return self.segmentation.shape[self.storage.axes[0]]
+
+    def slice_mask(self, number: int) -> np.ndarray:
+        """Boolean (k, j, i) mask of slice ``number``, counted from 0 in slice order."""
+        ordered = np.zeros([self.segmentation.shape[axis] for axis in self.storage.axes], bool)
+        ordered[number] = True
+        return self.storage.to_stored(ordered)
+
+    @property
+    def foreground(self) -> np.ndarray:
+        """Boolean (k, j, i): the final or the 2D segmentation sees the heart here."""
+        heart = self.segmentation > 0
+        return heart if self.stage2d is None else heart | (self.stage2d > 0)
+
+    def slice_profile(self, name: MapName) -> np.ndarray:
+        """Mean of a map over the foreground of every slice, in slice order; NaN where there is none."""
+        values = self.storage.from_stored(self.maps[name]).astype(np.float64)
+        heart = self.storage.from_stored(self.foreground)
+        voxels = heart.sum(axis=(1, 2))
+        sums = np.where(heart, values, 0.0).sum(axis=(1, 2))
+        return np.divide(sums, voxels, out=np.full(len(voxels), np.nan), where=voxels > 0)

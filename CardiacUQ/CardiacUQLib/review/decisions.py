@@ -1,0 +1,103 @@
+"""What a reviewer decided about one region, and which voxels that changed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+class Action(enum.StrEnum):
+    """The five ways to settle an item of the queue."""
+
+    KEEP = "keep"
+    TAKE_2D = "take_2d"
+    ASSIGN = "assign"
+    EDITED = "edited"
+    FLAG = "flag"
+
+
+Run = tuple[int, int, int]
+"""(first flat index in (k, j, i) order, number of voxels, new label)"""
+
+
+def runs_between(before: np.ndarray, after: np.ndarray) -> tuple[Run, ...]:
+    """The changed voxels of two label arrays of one shape, run-length encoded with their new labels."""
+    flat_after = after.ravel()
+    indices = np.flatnonzero(before.ravel() != flat_after)
+    if indices.size == 0:
+        return ()
+    labels = flat_after[indices]
+    starts = np.flatnonzero((np.diff(indices) != 1) | (np.diff(labels.astype(int)) != 0)) + 1
+    first = np.concatenate([[0], starts])
+    counts = np.diff(np.concatenate([first, [indices.size]]))
+    return tuple((int(indices[f]), int(n), int(labels[f])) for f, n in zip(first, counts, strict=True))
+
+
+def apply_runs(labels: np.ndarray, runs: tuple[Run, ...]) -> np.ndarray:
+    """A copy of ``labels`` (uint8) with the runs written into it; ValueError if one leaves the array."""
+    changed = np.array(labels, np.uint8, order="C")
+    flat = changed.reshape(-1)
+    for start, count, label in runs:
+        if start < 0 or count < 1 or start + count > flat.size:
+            raise ValueError(f"run {start}+{count} leaves an array of {flat.size} voxels")
+        flat[start : start + count] = label
+    return changed
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One entry of the audit trail.
+
+    ``item`` is the key of the queue item or "" for an edit made outside the queue; ``label`` is the
+    class given by ``ASSIGN``; ``time`` is ISO 8601 in UTC; ``runs`` are the changed voxels in the
+    order of the case folder's files.
+    """
+
+    action: Action
+    item: str
+    what: str
+    reviewer: str
+    time: str
+    bundle_sha256: str
+    runs: tuple[Run, ...] = ()
+    label: int | None = None
+    note: str = ""
+
+    @property
+    def voxels_changed(self) -> int:
+        """Number of voxels whose label this decision changed."""
+        return sum(count for _, count, _ in self.runs)
+
+    def as_json(self) -> dict[str, Any]:
+        """The decision as it stands in ``review.json``."""
+        return {
+            "action": self.action.value,
+            "item": self.item,
+            "what": self.what,
+            "label": self.label,
+            "note": self.note,
+            "reviewer": self.reviewer,
+            "time": self.time,
+            "bundle_sha256": self.bundle_sha256,
+            "voxels_changed": self.voxels_changed,
+            "runs": [list(run) for run in self.runs],
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Decision:
+        """Inverse of :meth:`as_json`; raises KeyError, TypeError or ValueError on anything else."""
+        return cls(
+            action=Action(entry["action"]),
+            item=str(entry["item"]),
+            what=str(entry["what"]),
+            reviewer=str(entry["reviewer"]),
+            time=str(entry["time"]),
+            bundle_sha256=str(entry["bundle_sha256"]),
+            runs=tuple((int(start), int(count), int(label)) for start, count, label in entry["runs"]),
+            label=None if entry["label"] is None else int(entry["label"]),
+            note=str(entry["note"]),
+        )

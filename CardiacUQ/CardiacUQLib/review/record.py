@@ -1,0 +1,156 @@
+"""The review on disk: an append-only list of events, and the same text as an attribute in a scene.
+
+Undoing does not erase: the trail keeps who undid what and when, and replaying the events on the
+original segmentation gives the corrected one together with everything that can still be redone.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .decisions import Decision
+
+FILE_NAME = "review.json"
+FORMAT = "cardiacuq-review"
+FORMAT_VERSION = 1
+
+
+class Step(enum.StrEnum):
+    """What happened to the list of decisions."""
+
+    DECIDE = "decide"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step; only ``DECIDE`` carries a decision, the others only who and when (ISO 8601, UTC)."""
+
+    step: Step
+    reviewer: str
+    time: str
+    decision: Decision | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as it stands in ``review.json``."""
+        if self.decision is not None:
+            return {"step": self.step.value, **self.decision.as_json()}
+        return {"step": self.step.value, "reviewer": self.reviewer, "time": self.time}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> Event:
+        """Inverse of :meth:`as_json`."""
+        step = Step(entry["step"])
+        decision = Decision.from_json(entry) if step is Step.DECIDE else None
+        return cls(step, str(entry["reviewer"]), str(entry["time"]), decision)
+
+
+@dataclass(frozen=True)
+class ReviewRecord:
+    """Everything that was done to one segmentation, identified by the hash of its voxels."""
+
+    case: str
+    bundle: str
+    bundle_sha256: str
+    segmentation_sha256: str
+    events: tuple[Event, ...] = ()
+
+    def with_event(self, event: Event) -> ReviewRecord:
+        """The record with one more event."""
+        return replace(self, events=(*self.events, event))
+
+    def continues(self, other: ReviewRecord) -> bool:
+        """True if this record is ``other`` plus further events (or the same)."""
+        same = self.segmentation_sha256 == other.segmentation_sha256
+        return same and self.events[: len(other.events)] == other.events
+
+    def to_text(self) -> str:
+        """JSON text, one event per line so that a person can read and compare it."""
+        head = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "case": self.case,
+            "bundle": self.bundle,
+            "bundle_sha256": self.bundle_sha256,
+            "segmentation_sha256": self.segmentation_sha256,
+        }
+        lines = ",\n".join("  " + json.dumps(event.as_json()) for event in self.events)
+        events = f"[\n{lines}\n ]" if lines else "[]"
+        return json.dumps(head, indent=1)[:-2] + f',\n "events": {events}\n}}\n'
+
+
+def segmentation_sha256(labels: np.ndarray) -> str:
+    """SHA-256 over shape and voxels of a uint8 label array."""
+    digest = hashlib.sha256(str(labels.shape).encode())
+    digest.update(np.ascontiguousarray(labels, np.uint8).tobytes())
+    return digest.hexdigest()
+
+
+def parse_record(text: str, source: Path | str) -> ReviewRecord:
+    """Inverse of :meth:`ReviewRecord.to_text`; raises :class:`InputError` naming ``source``."""
+    remedy = "move it away to begin the review anew, or restore it from a backup"
+    try:
+        content = json.loads(text)
+        if content.get("format") != FORMAT:
+            raise InputError(source, "is not a CardiacUQ review", remedy)
+        if content.get("format_version") != FORMAT_VERSION:
+            raise InputError(source, f"has review format {content.get('format_version')}", "update CardiacUQ")
+        return ReviewRecord(
+            case=str(content["case"]),
+            bundle=str(content["bundle"]),
+            bundle_sha256=str(content["bundle_sha256"]),
+            segmentation_sha256=str(content["segmentation_sha256"]),
+            events=tuple(Event.from_json(entry) for entry in content["events"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(source, f"is damaged ({error})", remedy) from error
+
+
+def read_record(folder: Path) -> ReviewRecord | None:
+    """The review of a case folder, None if it has none; raises :class:`InputError` if damaged."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})", "check the file and its permissions") from error
+    return parse_record(text, path)
+
+
+def write_record(record: ReviewRecord, folder: Path) -> None:
+    """Replace ``review.json`` in one step: a crash leaves the old or the new file, never half of one.
+
+    Raises :class:`InputError` if the folder cannot be written; the old file then stands.
+    """
+    path = folder / FILE_NAME
+    try:
+        write_text_atomically(record.to_text(), path)
+    except OSError as error:
+        problem = f"the decision could not be stored ({error.strerror})"
+        raise InputError(path, problem, "check space and permissions, then decide again") from error
+
+
+def write_text_atomically(text: str, path: Path) -> None:
+    """Write a file beside ``path``, flush it to the disk and rename it; raises OSError."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,285 @@
+"""The review itself: original labels, the events that led to the corrected ones, and the queue."""
+
+from __future__ import annotations
+
+import enum
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from ..errors import InputError, UsageError
+from .case_maps import CaseMaps
+from .decisions import Action, Decision, Run, apply_runs, runs_between
+from .items import ItemKind, card_text, item_mask, review_items
+from .record import FILE_NAME, Event, ReviewRecord, Step, read_record, segmentation_sha256, write_record
+
+ELSEWHERE = -1
+"""Item index of an edit that belongs to no item of the queue."""
+
+
+class ItemStatus(enum.StrEnum):
+    """Where one item stands; the values are the names of Slicer's segment status."""
+
+    NOT_STARTED = "NotStarted"
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FLAGGED = "Flagged"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the review is: items in the queue, items decided, items flagged, decisions in force."""
+
+    items: int
+    decided: int
+    flagged: int
+    decisions: int
+
+    @property
+    def done(self) -> bool:
+        """True if every item has a decision."""
+        return self.decided == self.items
+
+    def as_text(self) -> str:
+        """ "done, 5 decisions, 1 flagged" or "2 of 5 decided, 1 flagged" """
+        count = f"{self.decisions} decision{'' if self.decisions == 1 else 's'}"
+        head = f"done, {count}" if self.done else f"{self.decided} of {self.items} decided"
+        return f"{head}, {self.flagged} flagged" if self.flagged else head
+
+
+def utc_now() -> str:
+    """Now in ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Review:
+    """Walks the queue of one case and keeps what was decided.
+
+    Labels are uint8 (k, j, i) in the order of the case's files. Every decision is in ``review.json``
+    of the case folder before the call returns; if it cannot be written (OSError) nothing has changed.
+    A case without a folder is kept in memory only.
+    """
+
+    def __init__(
+        self,
+        case: CaseMaps,
+        reviewer: str = "",
+        *,
+        record: ReviewRecord | None = None,
+        now: Callable[[], str] = utc_now,
+    ) -> None:
+        """Begin, or resume from ``record`` or the case folder's ``review.json``, whichever is longer.
+
+        Raises :class:`InputError` if a record is damaged, belongs to another segmentation, or if
+        the two records contradict each other.
+        """
+        self.case = case
+        self.reviewer = reviewer or getpass.getuser()
+        self.items = review_items(case)
+        self._now = now
+        self._labels = np.ascontiguousarray(case.segmentation, np.uint8)
+        self._decisions: list[Decision] = []
+        self._inverses: list[tuple[Run, ...]] = []
+        self._undone: list[Decision] = []
+        self.record = self._starting_record(record)
+        self._replay_all()
+
+    # -- what stands now
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The corrected labels."""
+        return self._labels
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions in force, oldest first."""
+        return tuple(self._decisions)
+
+    @property
+    def can_undo(self) -> bool:
+        """True if a decision is in force."""
+        return bool(self._decisions)
+
+    @property
+    def can_redo(self) -> bool:
+        """True if the last thing that happened was an undo."""
+        return bool(self._undone)
+
+    def status(self, index: int) -> str:
+        """Status of item ``index`` by its latest decision in force (one of :class:`ItemStatus`)."""
+        for decision in reversed(self._decisions):
+            if decision.item == self.items[index].key:
+                flagged = decision.action is Action.FLAG
+                return ItemStatus.FLAGGED if flagged else ItemStatus.COMPLETED
+        return ItemStatus.NOT_STARTED
+
+    def progress(self) -> Progress:
+        """Counts over the whole queue."""
+        states = [self.status(index) for index in range(len(self.items))]
+        decided = sum(state != ItemStatus.NOT_STARTED for state in states)
+        return Progress(len(states), decided, states.count(ItemStatus.FLAGGED), len(self._decisions))
+
+    def first_open(self) -> int:
+        """Index of the first undecided item, the last item if all are decided, -1 in an empty queue."""
+        states = [self.status(index) for index in range(len(self.items))]
+        return states.index(ItemStatus.NOT_STARTED) if ItemStatus.NOT_STARTED in states else len(states) - 1
+
+    def card_text(self, index: int) -> str:
+        """The line on the card of item ``index``."""
+        return card_text(self.case, self.items, index)
+
+    def mask(self, index: int) -> np.ndarray:
+        """Boolean (k, j, i) mask of item ``index``."""
+        return item_mask(self.case, self.items[index])
+
+    # -- decisions
+
+    def keep(self, index: int) -> Decision:
+        """The final network was right: its label stands in this item."""
+        after = np.where(self.mask(index), self.case.segmentation, self.labels)
+        return self._decide(Action.KEEP, index, after, f"kept {self._final(index)}")
+
+    def take_2d(self, index: int) -> Decision:
+        """The 2D stage was right: its labels replace the item's. Raises UsageError if there is none."""
+        if self.case.stage2d is None:
+            raise UsageError(
+                f"{self.case.name}: the case has no 2D stage to take labels from; give a class instead"
+            )
+        after = np.where(self.mask(index), self.case.stage2d, self.labels)
+        return self._decide(Action.TAKE_2D, index, after, "took the 2D label")
+
+    def assign(self, index: int, label: int) -> Decision:
+        """Neither was right: the whole component becomes ``label``. Raises UsageError for a slice or no class."""
+        values = [info.value for info in self.case.classes]
+        if label not in values:
+            raise UsageError(
+                f"label {label} is no class of this case; give one of {', '.join(map(str, values))}"
+            )
+        if self.items[index].kind is ItemKind.SLICE:
+            raise UsageError("a whole slice cannot be given one class; edit it by hand")
+        after = np.where(self.mask(index), np.uint8(label), self.labels)
+        return self._decide(
+            Action.ASSIGN, index, after, f"gave it {self.case.class_name(label)}", label=label
+        )
+
+    def flag(self, index: int, note: str = "") -> Decision:
+        """Someone else has to look at this item; no voxel changes."""
+        return self._decide(Action.FLAG, index, self.labels, "flagged", note=note)
+
+    def edited(self, index: int, labels: np.ndarray) -> Decision:
+        """What a hand has painted: ``labels`` (k, j, i) is the whole edited segmentation.
+
+        ``index`` is the item it settles, ``ELSEWHERE`` for none. Raises ValueError for another shape
+        or a label value that is no class.
+        """
+        if labels.shape != self.labels.shape:
+            raise ValueError(f"edited labels of shape {labels.shape} on a case of shape {self.labels.shape}")
+        strange = set(np.unique(labels).tolist()) - {info.value for info in self.case.classes}
+        if strange:
+            raise ValueError(f"edited labels hold {sorted(strange)}, which are no classes")
+        return self._decide(Action.EDITED, index, labels, "edited by hand")
+
+    def undo(self) -> Decision | None:
+        """Take back the latest decision in force and return it; None if there is none."""
+        return self._step_back_or_forth(Step.UNDO) if self.can_undo else None
+
+    def redo(self) -> Decision | None:
+        """Bring back the decision that was undone last and return it; None if there is none."""
+        return self._step_back_or_forth(Step.REDO) if self.can_redo else None
+
+    def index_of(self, key: str) -> int:
+        """Index of the item with this key, ``ELSEWHERE`` if no item has it."""
+        return next((n for n, item in enumerate(self.items) if item.key == key), ELSEWHERE)
+
+    # -- keeping it
+
+    def _final(self, index: int) -> str:
+        became = self.items[index].became
+        return "the final label" if became is None else self.case.class_name(became)
+
+    def _decide(
+        self,
+        action: Action,
+        index: int,
+        after: np.ndarray,
+        what: str,
+        *,
+        label: int | None = None,
+        note: str = "",
+    ) -> Decision:
+        item = "" if index == ELSEWHERE else self.items[index].key
+        decision = Decision(
+            action=action,
+            item=item,
+            what=what if index == ELSEWHERE else f"{what}: {self.card_text(index)}",
+            reviewer=self.reviewer,
+            time=self._now(),
+            bundle_sha256=self.case.bundle_sha256,
+            runs=runs_between(self.labels, np.asarray(after, np.uint8)),
+            label=label,
+            note=note,
+        )
+        self._commit(Event(Step.DECIDE, decision.reviewer, decision.time, decision))
+        return decision
+
+    def _step_back_or_forth(self, step: Step) -> Decision:
+        decision = self._decisions[-1] if step is Step.UNDO else self._undone[-1]
+        self._commit(Event(step, self.reviewer, self._now()))
+        return decision
+
+    def _commit(self, event: Event) -> None:
+        """Write first, then change memory: what the reader sees is never ahead of the disk."""
+        record = self.record.with_event(event)
+        if self.case.folder is not None:
+            write_record(record, self.case.folder)
+        self.record = record
+        self._replay(event)
+
+    def _replay_all(self) -> None:
+        try:
+            for event in self.record.events:
+                self._replay(event)
+        except (IndexError, ValueError) as error:
+            where = self.case.folder / FILE_NAME if self.case.folder is not None else self.case.name
+            remedy = "move it away to begin the review anew"
+            raise InputError(where, f"its events cannot be replayed ({error})", remedy) from error
+
+    def _replay(self, event: Event) -> None:
+        if event.step is Step.UNDO:
+            self._labels = apply_runs(self._labels, self._inverses.pop())
+            self._undone.append(self._decisions.pop())
+            return
+        if event.step is Step.REDO:
+            decision = self._undone.pop()
+        else:
+            decision = event.decision
+            self._undone.clear()
+        after = apply_runs(self._labels, decision.runs)
+        self._inverses.append(runs_between(after, self._labels))
+        self._decisions.append(decision)
+        self._labels = after
+
+    def _starting_record(self, given: ReviewRecord | None) -> ReviewRecord:
+        case = self.case
+        empty = ReviewRecord(case.name, case.bundle, case.bundle_sha256, segmentation_sha256(self.labels))
+        stored = read_record(case.folder) if case.folder is not None else None
+        where = case.folder / FILE_NAME if case.folder is not None else case.name
+        for record in (given, stored):
+            if record is not None and record.segmentation_sha256 != empty.segmentation_sha256:
+                raise InputError(
+                    where,
+                    "the review belongs to another segmentation",
+                    "move it away or segment the volume again",
+                )
+        records = [record for record in (stored, given) if record is not None]
+        if len(records) == 2 and not (stored.continues(given) or given.continues(stored)):
+            raise InputError(
+                where,
+                "the review in the scene and the one in the case folder differ",
+                "show the case folder anew",
+            )
+        return max(records, key=lambda record: len(record.events), default=empty)
