@@ -1,1 +1,1 @@
-"""The headless side: data sets, training, evaluation and the ``cardiacuq`` command."""
+"""CardiacUQ without Slicer: data sets, training, evaluation, cohorts and the ``cardiacuq`` command."""

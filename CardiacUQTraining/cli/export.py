@@ -1,0 +1,28 @@
+"""``cardiacuq export``: turn a training run into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Run folder written by `cardiacuq train`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the folder's name.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Version of the bundle; default: the program's.")
+    ] = None,
+) -> None:
+    """Write weights (fp16 safetensors), manifest and model card of a finished run."""
+    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.version import __version__
+
+    from ..export import export_run
+
+    folder = export_run(run, output, name=name, version=version or __version__)
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    folds = len(load_bundle(folder).manifest.folds)
+    typer.echo(f"{folder}: {folds} folds, {size:.1f} MB")

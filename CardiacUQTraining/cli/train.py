@@ -1,0 +1,97 @@
+"""``cardiacuq train``: train a model by recipe, stop at any time, resume where it stopped."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from CardiacUQLib.errors import UsageError
+
+DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)$")
+SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+EXIT_STOPPED_BY_SIGNAL = 130
+
+
+def parse_duration(text: str | None) -> float | None:
+    """Seconds of ``90s``, ``9m`` or ``1.5h``; None stays None. Raises :class:`UsageError`."""
+    if text is None:
+        return None
+    match = DURATION.match(text.strip())
+    if match is None:
+        raise UsageError(f"--time-limit {text}: not a duration; write for example 90s, 9m or 1.5h")
+    return float(match["number"]) * SECONDS[match["unit"]]
+
+
+def parse_folds(text: str | None, available: int) -> list[int]:
+    """Fold numbers of ``0,2``; None means all. Raises :class:`UsageError` for unknown ones."""
+    if text is None:
+        return list(range(available))
+    try:
+        folds = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        folds = [-1]
+    if any(fold not in range(available) for fold in folds):
+        raise UsageError(f"--folds {text}: expected numbers from 0 to {available - 1}, separated by commas")
+    return folds
+
+
+def command(
+    kind: Annotated[str, typer.Argument(help="Which method to train: cascade.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Run folder for checkpoints and logs.")],
+    dataset: Annotated[str, typer.Option(help="Layout of the data: emidec, myops or phantom.")] = "emidec",
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    recipe: Annotated[str, typer.Option(help="A shipped recipe (paper, cpu) or a YAML file.")] = "cpu",
+    folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,1.")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="Stop in good order after this time, for example 9m.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads of this process.")] = None,
+) -> None:
+    """Train a model by recipe; every stage can be stopped and resumed."""
+    from ..recipe import read_recipe
+
+    if kind != "cascade":
+        raise UsageError(f"train {kind}: no such method; known is cascade")
+    seconds = parse_duration(time_limit)
+    plan = read_recipe(recipe)
+    wanted = parse_folds(folds, plan.folds)
+
+    import torch
+    from lightning_fabric import Fabric
+
+    from ..cascade import RunFolder, train_cascade
+    from ..datasets import open_dataset
+    from ..loop import StageJob, StopRequest
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    cases = open_dataset(dataset, data)
+    fabric = Fabric(accelerator="auto" if device == "auto" else device, devices=1, precision=plan.precision)
+    fabric.launch()
+    stop = StopRequest(None if seconds is None else time.monotonic() + seconds)
+
+    def report(job: StageJob, row: dict[str, float]) -> None:
+        dice = f"  validation Dice {row['validation_dice']:.3f}" if "validation_dice" in row else ""
+        typer.echo(
+            f"fold {job.fold} {job.name}  epoch {row['epoch']:.0f}/{job.recipe.epochs}  loss {row['loss']:.3f}  "
+            f"{row['samples_per_second']:.0f}/s{dice}"
+        )
+
+    with stop.on_signals():
+        finished = train_cascade(
+            fabric, RunFolder(output), plan, cases, wanted, resume=resume, stop=stop, report=report
+        )
+    if finished:
+        typer.echo(f"finished; next: cardiacuq export {output} -o BUNDLE")
+        return
+    typer.echo(f"stopped, everything is saved; go on with: cardiacuq train {kind} ... -o {output} --resume")
+    if stop.signalled:
+        raise typer.Exit(EXIT_STOPPED_BY_SIGNAL)

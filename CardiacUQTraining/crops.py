@@ -1,0 +1,95 @@
+"""The whole cropped data set as two tensors on the training device.
+
+Cropped EMIDEC is under 40 MB, so it lives where the network lives, and augmentation is a batched
+tensor operation there: no worker processes, no copies per step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from CardiacUQLib.manifest import RoiSpec
+from CardiacUQLib.roi import find_roi
+
+from .datasets import LabelledCase
+
+
+@dataclass(frozen=True)
+class CropSet:
+    """Crops of many cases stacked along the slice axis.
+
+    ``images`` float32 and ``labels`` uint8 are (S, y, x); case n owns the slices
+    ``starts[n] : starts[n + 1]``. Crops are wider than the ROI by a margin for shifts and rotations.
+    """
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    images: Tensor
+    labels: Tensor
+    starts: tuple[int, ...]
+    voxel_volumes_mm3: tuple[float, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors live."""
+        return self.images.device
+
+    def slices_of(self, case: int) -> range:
+        """Slice numbers of one case."""
+        return range(self.starts[case], self.starts[case + 1])
+
+    def slices_of_cases(self, cases: Sequence[int]) -> Tensor:
+        """Slice numbers of several cases, in order, int64."""
+        return torch.cat([torch.arange(self.starts[c], self.starts[c + 1]) for c in cases])
+
+
+def crop_cases(cases: Sequence[LabelledCase], spec: RoiSpec, margin_px: int, device: torch.device) -> CropSet:
+    """Read all cases and cut a square of ``size_px + 2 * margin_px`` around the middle of each image.
+
+    Training data sets are centred on the heart; the locator's training shifts them at random.
+    """
+    wide = RoiSpec(spec.size_px + 2 * margin_px, spec.spacing_mm)
+    images, labels, starts, volumes = [], [], [0], []
+    for case in cases:
+        volume, truth = case.load()
+        roi = find_roi(volume, wide, None)
+        images.append(roi.extract(volume.array).astype(np.float32))
+        labels.append(crop_labels(roi, truth))
+        starts.append(starts[-1] + len(truth))
+        pixel = spec.spacing_mm**2 if spec.spacing_mm else float(np.prod(volume.geometry.spacing[:2]))
+        volumes.append(pixel * volume.geometry.spacing[2])
+    return CropSet(
+        tuple(c.id for c in cases),
+        tuple(c.group for c in cases),
+        torch.from_numpy(np.concatenate(images)).to(device),
+        torch.from_numpy(np.concatenate(labels)).to(device),
+        tuple(starts),
+        tuple(volumes),
+    )
+
+
+def crop_labels(roi, truth: np.ndarray) -> np.ndarray:
+    """Labels (z, y, x) resampled into the ROI: the class with the largest share of each pixel."""
+    classes = np.unique(truth)
+    shares = np.stack([roi.extract((truth == c).astype(np.float32)) for c in classes])
+    return classes[shares.argmax(axis=0)].astype(np.uint8)
+
+
+def stratified_folds(
+    ids: Sequence[str], groups: Sequence[str], folds: int, seed: int
+) -> tuple[tuple[str, ...], ...]:
+    """Split case ids into validation folds with the same share of every group in each."""
+    generator = np.random.default_rng(seed)
+    parts: list[list[str]] = [[] for _ in range(folds)]
+    position = 0
+    for group in sorted(set(groups)):
+        members = sorted(i for i, g in zip(ids, groups, strict=True) if g == group)
+        for member in generator.permutation(members):
+            parts[position % folds].append(str(member))
+            position += 1
+    return tuple(tuple(sorted(part)) for part in parts)

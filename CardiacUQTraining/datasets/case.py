@@ -1,0 +1,74 @@
+"""One labelled case and the list of them that a training or an evaluation walks through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from CardiacUQLib.errors import InputError
+from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.reading import read_volume
+from CardiacUQLib.volume import Volume
+
+from .labels import read_labels
+
+
+@dataclass(frozen=True)
+class LabelledCase:
+    """Image and reference labels of one patient.
+
+    ``group`` is the stratum that folds are balanced over (pathology). ``label_map`` translates the
+    file's label values into ours; values missing from it are refused.
+    """
+
+    id: str
+    group: str
+    image_path: Path
+    label_path: Path
+    label_map: Mapping[int, int]
+    maker: Callable[[], tuple[Volume, np.ndarray]] | None = field(default=None, compare=False)
+
+    def load(self) -> tuple[Volume, np.ndarray]:
+        """The volume and its labels, uint8 (z, y, x) in slice order.
+
+        Raises :class:`InputError` if the pair does not match or a label value is unknown.
+        """
+        if self.maker is not None:
+            return self.maker()
+        volume = read_volume(self.image_path)
+        return volume, self._translate(read_labels(self.label_path, volume))
+
+    def _translate(self, stored: np.ndarray) -> np.ndarray:
+        unknown = sorted(set(np.unique(stored).tolist()) - set(self.label_map))
+        if unknown:
+            expected = ", ".join(map(str, sorted(self.label_map)))
+            raise InputError(self.label_path, f"has label values {unknown}", f"allowed are {expected}")
+        table = np.zeros(max(self.label_map) + 1, np.uint8)
+        for theirs, ours in self.label_map.items():
+            table[theirs] = ours
+        return table[stored]
+
+
+@dataclass(frozen=True)
+class LabelledDataset:
+    """Cases in a fixed order, with the classes their labels use."""
+
+    name: str
+    classes: tuple[ClassInfo, ...]
+    cases: tuple[LabelledCase, ...]
+
+    def __iter__(self) -> Iterator[LabelledCase]:
+        return iter(self.cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+def require_pair(image: Path, label: Path) -> None:
+    """Raise :class:`InputError` if one of the two files is missing."""
+    for path, what in ((image, "image"), (label, "label file")):
+        if not path.is_file():
+            raise InputError(path, f"the {what} is missing", "every case needs its image and its label file")

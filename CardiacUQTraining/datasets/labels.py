@@ -1,0 +1,41 @@
+"""Reading a label file that belongs to an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from CardiacUQLib.errors import InputError
+from CardiacUQLib.volume import Geometry, Volume
+
+GRID_TOLERANCE_MM = 0.5
+
+
+def read_labels(path: Path, volume: Volume) -> np.ndarray:
+    """Label values as stored, int64 (z, y, x) in the slice order of ``volume``.
+
+    Raises :class:`InputError` if the file is unreadable, holds fractions or lies on another grid.
+    """
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise InputError(
+            path, "cannot be read", "expected a label image in NIfTI, NRRD or MetaImage"
+        ) from None
+    theirs, ours = image.GetSize(), volume.source_geometry.size
+    if theirs != ours:
+        raise InputError(
+            path, f"has {theirs} voxels but its image has {ours}", "labels must lie on the image's grid"
+        )
+    geometry = Geometry(theirs, image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    if not geometry.matches(volume.source_geometry, GRID_TOLERANCE_MM):
+        raise InputError(
+            path, "lies elsewhere than its image", "labels must have the image's origin and spacing"
+        )
+    stored = sitk.GetArrayFromImage(image)
+    labels = np.rint(stored).astype(np.int64)
+    if not np.array_equal(labels, stored):
+        raise InputError(path, "holds fractional values", "expected whole label values")
+    return volume.storage.from_stored(labels)

@@ -1,0 +1,28 @@
+"""MyoPS 2020's layout: ``CaseN/CaseN_LGE.nii.gz`` with ``CaseN/CaseN_gd.nii.gz``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.errors import InputError
+
+from .case import LabelledCase, LabelledDataset, require_pair
+
+LABELS = {0: 0, 200: 2, 500: 1, 600: 0, 1220: 2, 2221: 3}
+"""Oedema (1220) counts as myocardium, the RV (600) as background; there is no MVO label."""
+
+
+def myops_dataset(folder: Path) -> LabelledDataset:
+    """All cases in alphabetical order, translated into the LGE classes."""
+    cases = []
+    for case in sorted(p for p in folder.glob("Case*") if p.is_dir()):
+        image = case / f"{case.name}_LGE.nii.gz"
+        label = case / f"{case.name}_gd.nii.gz"
+        require_pair(image, label)
+        cases.append(LabelledCase(case.name, "myops", image, label, LABELS))
+    if not cases:
+        raise InputError(
+            folder, "holds no MyoPS case", "expected CaseN/CaseN_LGE.nii.gz and CaseN/CaseN_gd.nii.gz"
+        )
+    return LabelledDataset("myops", LGE_CLASSES, tuple(cases))

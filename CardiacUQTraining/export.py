@@ -1,0 +1,110 @@
+"""From a training run to a bundle that inference can load."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
+from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import BundleKind, Flip, Manifest, RoiSpec, WeightFile
+from CardiacUQLib.version import __version__
+
+from .cascade import RunFolder, network_spec
+from .checkpoint import load_weights
+from .model_card import model_card
+from .recipe import CascadeRecipe
+
+LICENCES = {
+    "emidec": "CC BY-NC-SA 4.0, research only",
+    "myops": "research only, citation required",
+    "phantom": "Apache-2.0",
+}
+TRAINING_DATA = {
+    "emidec": "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
+    "myops": "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
+    "phantom": "synthetic phantoms of this project",
+}
+
+
+def export_run(
+    run_folder: Path, output: Path, *, name: str | None = None, version: str = __version__
+) -> Path:
+    """Write the bundle of a run; only folds whose every stage is finished go in.
+
+    The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
+    export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
+    """
+    run = RunFolder(run_folder)
+    record = _record(run)
+    recipe = CascadeRecipe.model_validate(record["recipe"])
+    folds = [
+        fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
+    ]
+    if not folds:
+        raise UsageError(f"{run_folder}: no fold is finished yet; go on training with --resume")
+    if output.exists():
+        raise UsageError(f"{output}: exists already; choose another folder or move it away")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
+    try:
+        weights = [_write(run, partial, fold, stage) for fold in folds for stage in recipe.stages()]
+        manifest = _manifest(name or output.name, version, recipe, record, tuple(weights))
+        write_manifest(manifest, partial)
+        (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
+        load_bundle(partial)
+        partial.chmod(0o755)
+        partial.rename(output)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return output
+
+
+def _record(run: RunFolder) -> dict[str, Any]:
+    try:
+        return json.loads(run.record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{run.path}: is no training run; expected the folder given to `train -o`") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{run.record}: cannot be read ({error})") from None
+
+
+def _write(run: RunFolder, folder: Path, fold: int, stage: str) -> WeightFile:
+    state, _ = load_weights(run.final(fold, stage))
+    return write_weights(state, folder, stage, fold)
+
+
+def _manifest(
+    name: str, version: str, recipe: CascadeRecipe, record: Mapping[str, Any], weights: tuple[WeightFile, ...]
+) -> Manifest:
+    dataset = record["dataset"]
+    data = TRAINING_DATA[dataset] + (f" and {recipe.phantoms} phantoms" if recipe.phantoms else "")
+    folds = {weight.fold for weight in weights}
+    return Manifest(
+        name=name,
+        version=version,
+        kind=BundleKind.CASCADE,
+        title="LGE infarct segmentation, 2D-3D cascade",
+        licence=LICENCES[dataset],
+        training_data=data,
+        classes=LGE_CLASSES,
+        roi=RoiSpec(**recipe.roi.model_dump()),
+        networks={stage: network_spec(recipe, stage) for stage in recipe.stages()},
+        weights=weights,
+        flips=tuple(Flip),
+        cascade_input=recipe.cascade_input,
+        held_out={int(fold): tuple(ids) for fold, ids in record["held_out"].items() if int(fold) in folds},
+        training={
+            "recipe": recipe.model_dump(mode="json"),
+            "commit": record["commit"],
+            "torch": record["torch"],
+            "exported": datetime.now(UTC).date().isoformat(),
+        },
+    )

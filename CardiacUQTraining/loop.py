@@ -1,0 +1,201 @@
+"""The training loop of one stage: visible, resumable at every step, stoppable at any time."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Generator, Tensor, nn
+
+from .checkpoint import StageProgress, load_checkpoint, save_checkpoint, save_weights
+from .journal import TrainingLog
+from .losses import deep_supervision_loss
+from .optimisation import AveragedWeights, learning_rate, make_optimiser
+from .recipe import StageRecipe
+
+CHECKPOINT_SECONDS = 60.0
+
+
+class StageData(Protocol):
+    """What a stage learns from; see :mod:`CardiacUQTraining.cascade` for the three that exist."""
+
+    def epoch(self, generator: Generator) -> Tensor:
+        """Sample numbers of one epoch in random order, int64."""
+
+    def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
+        """Network input and class numbers of the target for these samples, augmented."""
+
+    def validate(self, network: nn.Module) -> float:
+        """Mean Dice over the validation cases and foreground classes."""
+
+
+@dataclass
+class StopRequest:
+    """Why and when to stop: a deadline on the monotonic clock, or a signal that came in."""
+
+    deadline: float | None = None
+    signalled: bool = False
+
+    def __bool__(self) -> bool:
+        return self.signalled or (self.deadline is not None and time.monotonic() >= self.deadline)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Within this block SIGINT and SIGTERM ask for a stop instead of killing; a second one kills."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.signalled = True
+            signal.signal(number, before[number])
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """One network to train: where its files go and which random numbers it uses."""
+
+    name: str
+    fold: int
+    recipe: StageRecipe
+    folder: Path
+    seed: int
+
+    @property
+    def checkpoint(self) -> Path:
+        """State to resume from."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def final(self) -> Path:
+        """Weights to be used once the stage is finished."""
+        return self.folder / "final.safetensors"
+
+    def generator(self, *position: int) -> Generator:
+        """Random numbers that depend only on the job and the position in it (epoch, step)."""
+        value = self.seed
+        for part in (self.fold, *map(ord, self.name[-2:]), *position):
+            value = (value * 1_000_003 + part + 1) % (2**63 - 1)
+        return Generator().manual_seed(value)
+
+
+ReportEpoch = Callable[[StageJob, dict[str, float]], None]
+
+
+def train_stage(
+    fabric: Fabric, job: StageJob, network: nn.Module, data: StageData, stop: StopRequest, report: ReportEpoch
+) -> bool:
+    """Train until the recipe is fulfilled (True) or a stop is asked for (False, everything saved).
+
+    Every random number comes from the step number, so an interrupted and resumed training ends with
+    the same weights as an uninterrupted one on the same device.
+    """
+    recipe = job.recipe
+    optimiser = make_optimiser(network, recipe.optimiser)
+    trained, optimiser = fabric.setup(network, optimiser)
+    trained.mark_forward_method("deep")
+    average = AveragedWeights(network, recipe.ema)
+    progress = StageProgress()
+    if job.checkpoint.exists():
+        progress = load_checkpoint(job.checkpoint, network, average, optimiser)
+    order = data.epoch(job.generator(0))
+    steps = max(1, len(order) // recipe.batch)
+    total = steps * recipe.epochs
+    log = TrainingLog(job.folder, progress.step)
+    losses: list[float] = []
+    clock = saved = time.monotonic()
+    while progress.step < total and not stop:
+        epoch, within = divmod(progress.step, steps)
+        if within == 0 or not losses:
+            order = data.epoch(job.generator(epoch))
+        samples = order[within * recipe.batch : (within + 1) * recipe.batch]
+        losses.append(_step(fabric, job, trained, optimiser, data, samples, (progress.step, total, epoch)))
+        average.update(network, progress.step)
+        progress = replace(progress, step=progress.step + 1)
+        if progress.step % steps == 0:
+            progress, row = _end_epoch(job, network, average, data, progress, epoch + 1)
+            seconds = time.monotonic() - clock
+            rate = learning_rate(recipe.optimiser, progress.step, total)
+            row |= {"loss": sum(losses) / len(losses), "learning_rate": rate, "seconds": seconds}
+            row["samples_per_second"] = len(losses) * recipe.batch / max(seconds, 1e-9)
+            log.write(row)
+            report(job, row)
+            losses, clock = [], time.monotonic()
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            save_checkpoint(job.checkpoint, network, average, optimiser, progress)
+            saved = time.monotonic()
+    if progress.step >= total and not progress.finished:
+        progress = _finish(job, average, progress)
+    save_checkpoint(job.checkpoint, network, average, optimiser, progress)
+    return progress.finished
+
+
+def _step(
+    fabric: Fabric,
+    job: StageJob,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    data: StageData,
+    samples: Tensor,
+    position: tuple[int, int, int],
+) -> float:
+    """One optimiser step; returns its loss."""
+    step, total, epoch = position
+    generator = job.generator(epoch, step)
+    torch.manual_seed(
+        int(torch.randint(0, 2**31, (1,), generator=generator))
+    )  # dropout draws from the global state
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(job.recipe.optimiser, step, total)
+    network.train()
+    inputs, target = data.batch(samples, generator, epoch)
+    loss = deep_supervision_loss(network.deep(inputs), target, job.recipe.loss)
+    optimiser.zero_grad(set_to_none=True)
+    fabric.backward(loss)
+    fabric.clip_gradients(network, optimiser, max_norm=job.recipe.optimiser.gradient_clip)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _end_epoch(
+    job: StageJob,
+    network: nn.Module,
+    average: AveragedWeights,
+    data: StageData,
+    progress: StageProgress,
+    epoch: int,
+) -> tuple[StageProgress, dict[str, float]]:
+    """Validate when it is due and keep the best weights."""
+    row: dict[str, float] = {"epoch": epoch, "step": progress.step}
+    if epoch % job.recipe.validate_every == 0 or epoch == job.recipe.epochs:
+        present = {name: value.clone() for name, value in network.state_dict().items()}
+        network.load_state_dict(average.weights)
+        dice = data.validate(network)
+        network.load_state_dict(present)
+        row["validation_dice"] = dice
+        if dice > progress.best_dice:
+            progress = replace(progress, best_dice=dice)
+            save_weights(average.weights, job.folder / "best.safetensors")
+    return progress, row
+
+
+def _finish(job: StageJob, average: AveragedWeights, progress: StageProgress) -> StageProgress:
+    """Put the weights that the recipe keeps where the next stage and the export look for them."""
+    best = job.folder / "best.safetensors"
+    if job.recipe.keep == "best" and best.exists():
+        job.final.write_bytes(best.read_bytes())
+    else:
+        save_weights(average.weights, job.final)
+    return replace(progress, finished=True)

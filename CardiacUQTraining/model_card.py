@@ -1,0 +1,88 @@
+"""The page that travels with a bundle: what it is for, what it saw, how well it did, what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from CardiacUQLib.manifest import Manifest
+
+SECTION_NOTE = "No figures were measured for this bundle yet; `cardiacuq evaluate` measures them."
+
+
+def model_card(manifest: Manifest) -> str:
+    """Markdown model card from the manifest alone, so that the two cannot disagree."""
+    cases = sum(len(ids) for ids in manifest.held_out.values())
+    lines = [
+        f"# {manifest.name} {manifest.version}",
+        "",
+        f"{manifest.title}. **Research use only; not a medical device.**",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| Classes | {', '.join(f'{c.value} {c.name}' for c in manifest.classes)} |",
+        f"| Training data | {manifest.training_data} |",
+        f"| Licence of the weights | {manifest.licence} |",
+        f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.flips)} flips |",
+        f"| Protocol | {cases} cases, each held out by one fold of a cross-validation stratified by pathology |",
+        f"| Region | {_region(manifest)} |",
+        "",
+        "## Networks",
+        "",
+        "| network | architecture | filters | dropout |",
+        "|---|---|---|---|",
+        *[
+            f"| {name} | {spec.architecture} | {', '.join(map(str, spec.filters))} | {spec.dropout} |"
+            for name, spec in manifest.networks.items()
+        ],
+        "",
+        "## Figures",
+        "",
+        *_figures(manifest.metrics),
+        "",
+        "## Training",
+        "",
+        *_training(manifest.training),
+        "",
+        "## Limits",
+        "",
+        "Trained on one centre's scans; other scanners, spacings and contrasts are less certain than the figures say.",
+        "Uncertainty maps show where this model disagrees with itself, not every way in which it can be wrong.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _region(manifest: Manifest) -> str:
+    pixel = (
+        "native pixels" if manifest.roi.spacing_mm is None else f"pixels of {manifest.roi.spacing_mm:g} mm"
+    )
+    how = "found by a coarse pass" if "locator" in manifest.networks else "at the image centre"
+    return f"{manifest.roi.size_px} x {manifest.roi.size_px} {pixel}, {how}"
+
+
+def _figures(metrics: Mapping[str, Any]) -> list[str]:
+    """Tables of the measured figures; nested mappings become sections, "command" names its origin."""
+    if not metrics:
+        return [SECTION_NOTE]
+    lines: list[str] = []
+    for section, values in metrics.items():
+        if not isinstance(values, Mapping):
+            lines.append(f"- {section}: {values}")
+            continue
+        lines += [f"### {section}", ""]
+        if "command" in values:
+            lines += [f"`{values['command']}`", ""]
+        lines += ["| figure | value |", "|---|---|"]
+        lines += [f"| {key} | {value} |" for key, value in values.items() if key != "command"]
+        lines.append("")
+    return lines
+
+
+def _training(training: Mapping[str, Any]) -> list[str]:
+    lines = [f"- {key}: {value}" for key, value in training.items() if not isinstance(value, Mapping)]
+    recipe = training.get("recipe")
+    if isinstance(recipe, Mapping):
+        lines.append(
+            f"- recipe: {recipe.get('title')} (seed {recipe.get('seed')}), complete in manifest.json"
+        )
+    return lines

@@ -1,0 +1,191 @@
+"""Training recipes: every number of a training, read from YAML and checked before work starts."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import Architecture, BundleKind, CascadeInput
+
+Probability = float
+
+
+class _Strict(BaseModel):
+    """A misspelt key is an error, not a silently ignored wish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OptimiserName(enum.StrEnum):
+    """Optimisers that a stage may ask for."""
+
+    SGD = "sgd"
+    ADAMW = "adamw"
+    RMSPROP = "rmsprop"
+
+
+class ScheduleName(enum.StrEnum):
+    """Learning-rate curves over the steps of a stage."""
+
+    POLYNOMIAL = "polynomial"
+    ONE_CYCLE = "one_cycle"
+    WARMUP_COSINE = "warmup_cosine"
+
+
+class OptimiserRecipe(_Strict):
+    """Optimiser, its rate and its curve; ``gradient_clip`` bounds the total gradient norm."""
+
+    name: OptimiserName
+    learning_rate: PositiveFloat
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: ScheduleName
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    gradient_clip: PositiveFloat = 12.0
+
+
+class LossRecipe(_Strict):
+    """Weights of the loss terms; ``deep_supervision`` weighs the finest outputs, full size first."""
+
+    dice: float = 1.0
+    cross_entropy: float = 0.0
+    focal: float = 0.0
+    focal_alpha: float = 0.1
+    focal_gamma: float = 2.0
+    dice_over_batch: bool = True
+    dice_class_weights: tuple[float, ...] | None = None
+    include_background: bool = False
+    deep_supervision: tuple[float, ...] = (1.0, 0.5, 0.25)
+
+
+class AugmentationRecipe(_Strict):
+    """Random changes of one sample, each with its probability and its range."""
+
+    flips: bool = True
+    rotation_p: Probability = 0.2
+    rotation_deg: float = 20.0
+    quarter_turns: bool = False
+    scale_p: Probability = 0.2
+    scale: tuple[float, float] = (0.85, 1.2)
+    shift_px: float = 5.0
+    elastic_p: Probability = 0.1
+    elastic_px: float = 3.0
+    elastic_grid: PositiveInt = 6
+    gamma_p: Probability = 0.2
+    gamma: tuple[float, float] = (0.7, 1.5)
+    contrast_p: Probability = 0.15
+    contrast: tuple[float, float] = (0.7, 1.3)
+    blur_p: Probability = 0.1
+    blur_sigma_px: tuple[float, float] = (0.5, 1.2)
+    low_resolution_p: Probability = 0.1
+    low_resolution: tuple[float, float] = (0.5, 1.0)
+    noise_p: Probability = 0.15
+    noise_sd: tuple[float, float] = (0.0, 0.15)
+    bias_p: Probability = 0.0
+    bias: float = 0.3
+    slice_shift_px: float = 0.0
+
+
+class PerturbationRecipe(_Strict):
+    """Synthetic errors in the masks that the 3D network is given (training only).
+
+    One of the perturbations is drawn per volume; what is left to 1 leaves the masks alone.
+    Source: the reference implementation of Schwab et al., MedIA 2025, as collected for this project.
+    """
+
+    after_epoch: int = 100
+    delete_class: Probability = 0.10
+    delete_infarct_share: Probability = 0.40
+    empty_slices: Probability = 0.05
+    empty_all: Probability = 0.10
+    false_scar: Probability = 0.10
+    scatter_mvo: Probability = 0.02
+
+
+class NetworkRecipe(_Strict):
+    """Architecture and width of the networks of one stage."""
+
+    architecture: Architecture
+    filters: tuple[PositiveInt, ...]
+    dropout: Probability = 0.1
+
+
+class StageRecipe(_Strict):
+    """One training stage: a network per fold, its length, batches, loss and augmentation.
+
+    ``ema`` averages the weights over about 1 / (1 - ema) steps (0 = off). ``keep`` chooses between
+    the weights of the best validation Dice and the last ones.
+    """
+
+    network: NetworkRecipe
+    epochs: PositiveInt
+    batch: PositiveInt
+    optimiser: OptimiserRecipe
+    loss: LossRecipe = LossRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
+    ema: float = Field(0.0, ge=0, lt=1)
+    keep: Literal["best", "last"] = "best"
+    validate_every: PositiveInt = 10
+    patch_slices: PositiveInt = 7
+    perturbation: PerturbationRecipe | None = None
+    phantom_share: Probability = 0.0
+
+
+class RoiRecipe(_Strict):
+    """The square the networks see; see :class:`CardiacUQLib.manifest.RoiSpec`."""
+
+    size_px: PositiveInt = 96
+    spacing_mm: float | None = None
+    locator_size_px: PositiveInt | None = None
+    locator_spacing_mm: float | None = None
+
+
+class CascadeRecipe(_Strict):
+    """Recipe of the 2D-3D cascade: an optional locator, the 2D stage, then the 3D stage."""
+
+    kind: Literal[BundleKind.CASCADE]
+    title: str
+    seed: int = 20
+    folds: PositiveInt = 5
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    roi: RoiRecipe = RoiRecipe()
+    cascade_input: CascadeInput = CascadeInput.ONE_HOT
+    phantoms: int = 0
+    locator: StageRecipe | None = None
+    stage2d: StageRecipe
+    stage3d: StageRecipe
+
+    def stages(self) -> dict[str, StageRecipe]:
+        """Stages by network name, in the order in which they are trained."""
+        stages = {"locator": self.locator, "stage2d": self.stage2d, "stage3d": self.stage3d}
+        return {name: stage for name, stage in stages.items() if stage is not None}
+
+
+def read_recipe(name_or_file: str | Path) -> CascadeRecipe:
+    """The recipe of a YAML file, or of that name among the shipped ones.
+
+    Raises :class:`UsageError` naming the file and the first thing that is wrong with it.
+    """
+    path = Path(name_or_file)
+    if not path.suffix:
+        path = Path(__file__).parent / "recipes" / f"{name_or_file}.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        shipped = ", ".join(sorted(p.stem for p in (Path(__file__).parent / "recipes").glob("*.yaml")))
+        raise UsageError(f"{path}: no such recipe; shipped recipes are {shipped}") from None
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: a recipe is a YAML mapping that begins with `kind: cascade`")
+    try:
+        return CascadeRecipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "top level"
+        raise UsageError(f"{path}: {where}: {first['msg']}") from None
