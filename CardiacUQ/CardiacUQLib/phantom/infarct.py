@@ -1,0 +1,106 @@
+"""Infarct and microvascular obstruction as radius tables inside the wall of the left ventricle."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from .fields import periodic_ripple
+from .heart import ABSENT, HeartSurfaces, angles
+
+
+class Territory(enum.StrEnum):
+    """Coronary artery whose territory is infarcted."""
+
+    LAD = "LAD"
+    RCA = "RCA"
+    LCX = "LCX"
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Where infarcts of a territory lie: angles in radians (0 septum, -pi/2 anterior), level 0 apex .. 1 base."""
+
+    share: float
+    angle: tuple[float, float]
+    half_width: tuple[float, float]
+    level: tuple[float, float]
+    half_height: tuple[float, float]
+
+
+_REACH = {
+    Territory.LAD: _Reach(0.5, (-1.3, -0.4), (0.55, 1.5), (0.15, 0.6), (0.25, 0.6)),
+    Territory.RCA: _Reach(0.3, (0.9, 1.7), (0.4, 1.0), (0.45, 0.8), (0.25, 0.55)),
+    Territory.LCX: _Reach(0.2, (2.2, 3.6), (0.4, 0.95), (0.4, 0.75), (0.25, 0.5)),
+}
+
+
+@dataclass(frozen=True)
+class InfarctSurfaces:
+    """Radii in mm (sub-slice, angle): the infarct lies between ``inner`` and ``outer``, the MVO inside it
+    between ``mvo_inner`` and ``mvo_outer``; ``ABSENT`` where there is none."""
+
+    territory: Territory
+    transmurality: float
+    inner: np.ndarray
+    outer: np.ndarray
+    mvo_inner: np.ndarray
+    mvo_outer: np.ndarray
+
+
+def draw_infarct(
+    rng: np.random.Generator, surfaces: HeartSurfaces, *, territory: Territory | None, with_mvo: bool
+) -> InfarctSurfaces:
+    """A sub-endocardial wedge whose transmurality fades towards its borders, along angle and along z."""
+    names = list(_REACH)
+    drawn = names[rng.choice(len(names), p=[_REACH[name].share for name in names])]
+    territory = territory or drawn
+    reach = _REACH[territory]
+    peak = float(rng.uniform(0.8, 1.35) if with_mvo else rng.uniform(0.45, 1.3))
+    across, along = _place(rng, reach, surfaces.level)
+    table = surfaces.endo.shape
+    border = periodic_ripple(rng, table, (1, 6)) + 0.5 * periodic_ripple(rng, table, (7, 20))
+    inside = 1 - (across**4 + along**4) + 0.22 * border
+    depth = np.clip(peak * np.sqrt(inside.clip(0)) * (1 + 0.15 * periodic_ripple(rng, table, (3, 14))), 0, 1)
+    wall = surfaces.epi - np.maximum(surfaces.endo, 0.0)
+    present = (depth > 0.18) & (surfaces.endo > 0)
+    gap = 0.12 * rng.random() * (periodic_ripple(rng, table, (1, 5)) > 0.5)
+    inner = np.where(present, surfaces.endo + gap * depth * wall, ABSENT)
+    outer = np.where(present, surfaces.endo + depth * wall, ABSENT)
+    mvo_inner, mvo_outer = _core(rng, surfaces, depth, across, along, present & with_mvo)
+    return InfarctSurfaces(
+        territory, min(peak, 1.0), *(t.astype(np.float32) for t in (inner, outer, mvo_inner, mvo_outer))
+    )
+
+
+def _place(rng: np.random.Generator, reach: _Reach, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance from the middle of the infarct, relative to its half width and half height (both tables)."""
+    middle = rng.uniform(*reach.angle) + 0.5 * rng.normal() * (level - 0.5)
+    half_width = rng.uniform(*reach.half_width) * (1 + 0.5 * rng.uniform(0, 1) * (0.5 - level))
+    apart = np.angle(np.exp(1j * (angles()[None, :] - middle[:, None])))
+    across = np.abs(apart) / half_width[:, None]
+    along = np.abs(level - rng.uniform(*reach.level)) / rng.uniform(*reach.half_height)
+    return across, np.broadcast_to(along[:, None], across.shape)
+
+
+def _core(
+    rng: np.random.Generator,
+    surfaces: HeartSurfaces,
+    depth: np.ndarray,
+    across: np.ndarray,
+    along: np.ndarray,
+    present: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The dark core: in the inner half of the infarct, away from its borders."""
+    size = rng.uniform(0.4, 0.85)
+    ripple = periodic_ripple(rng, depth.shape, (1, 9))
+    inside = np.sqrt((1 - (across / size) ** 2 - (along / size) ** 2 + 0.25 * ripple).clip(0, 1))
+    middle = rng.uniform(0.32, 0.5) * depth
+    half = rng.uniform(0.18, 0.34) * depth * inside
+    wall = surfaces.epi - np.maximum(surfaces.endo, 0.0)
+    core = present & (half * wall > 0.4) & (depth > 0.45)
+    low = np.where(core, surfaces.endo + np.maximum(middle - half, 0.04) * wall, ABSENT)
+    high = np.where(core, surfaces.endo + np.minimum(middle + half, 0.94 * depth) * wall, ABSENT)
+    return low, high

@@ -1,0 +1,39 @@
+"""What a phantom is: an image, its labels, and the volumes that the labels approximate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..manifest import ClassInfo
+from ..volume import Vector3
+
+
+@dataclass(frozen=True)
+class LabelledPhantom:
+    """One synthetic stack with its truth.
+
+    ``image`` is float32 and ``labels`` uint8, both (z, y, x); ``spacing`` is in mm, ordered (x, y, z).
+    ``truth_ml`` maps each foreground label to the volume in ml of the continuous shape inside the stack,
+    integrated before it is sampled to voxels; counting voxels only approximates it. ``description``
+    records the drawn properties (territory, contrast ratios, noise, ...) for tests and listings.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    spacing: Vector3
+    classes: tuple[ClassInfo, ...]
+    truth_ml: Mapping[int, float]
+    seed: int | None = None
+    description: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in ml."""
+        return float(np.prod(self.spacing)) / 1000.0
+
+    def counted_ml(self, label: int) -> float:
+        """Volume in ml of the voxels that carry ``label``."""
+        return float(np.count_nonzero(self.labels == label)) * self.voxel_ml

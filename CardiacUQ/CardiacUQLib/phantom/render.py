@@ -1,0 +1,113 @@
+"""Lay the heart over the body: sample the radius tables at every point of the fine grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body import blend, soft
+from .grid import SliceGrid, Window
+from .heart import ANGLES
+
+
+@dataclass(frozen=True)
+class PolarPoints:
+    """The sample points of a window, around the LV centre: ``radius`` in mm, offsets ``y`` and ``x`` in mm
+    turned so that x points to the septum, and ``cell``, the flat index into a (sub-slice, angle) table."""
+
+    radius: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    cell: np.ndarray
+    edge_mm: float
+
+    def lookup(self, table: np.ndarray) -> np.ndarray:
+        """Value of a (sub-slice, angle) table at every point."""
+        return np.ascontiguousarray(table, np.float32).ravel().take(self.cell)
+
+    def within(self, table: np.ndarray, edge_mm: float | None = None) -> np.ndarray:
+        """Share of each sample point that lies inside a surface; ``edge_mm`` is the width of its border."""
+        return soft(self.lookup(table) - self.radius, edge_mm or self.edge_mm)
+
+
+def polar_points(grid: SliceGrid, window: Window, centres_mm: np.ndarray, septum: float) -> PolarPoints:
+    """Polar coordinates of the fine grid; ``centres_mm`` (sub-slice, (y, x)); ``septum`` in radians, y down."""
+    y_axis, x_axis = grid.axes_mm(window, grid.xy_samples)
+    centres = centres_mm.astype(np.float32)
+    dy = y_axis[None, :, None] - centres[:, 0, None, None]
+    dx = x_axis[None, None, :] - centres[:, 1, None, None]
+    cos, sin = np.float32(np.cos(septum)), np.float32(np.sin(septum))
+    x, y = cos * dx + sin * dy, -sin * dx + cos * dy
+    column = (
+        (np.arctan2(y, x) + np.float32(np.pi)) * np.float32(ANGLES / (2 * np.pi)) + np.float32(0.5)
+    ).astype(np.int32)
+    column %= ANGLES
+    rows = (np.arange(len(centres), dtype=np.int32) * ANGLES)[:, None, None]
+    return PolarPoints(np.hypot(x, y), y, x, column + rows, grid.fine_mm)
+
+
+def add_blobs(
+    canvas: np.ndarray, points: PolarPoints, level: np.ndarray, blobs: tuple[Blob, ...], value: float
+) -> None:
+    """Papillary muscles and similar: ellipsoids laid over the canvas in place."""
+    for blob in blobs:
+        rows = np.flatnonzero(np.abs(level - blob.level) < blob.half_level)
+        if not len(rows):
+            continue
+        part = slice(rows[0], rows[-1] + 1)
+        size = blob.radius * np.sqrt(1 - ((level[part] - blob.level) / blob.half_level) ** 2)
+        lean = blob.lean * (level[part] - blob.level)
+        y = points.y[part] - (blob.y + lean).astype(np.float32)[:, None, None]
+        x = (points.x[part] - np.float32(blob.x)) * np.float32(blob.stretch)
+        depth = size.astype(np.float32)[:, None, None] - np.hypot(x, y)
+        blend(canvas[part], value, np.float32(blob.opacity) * soft(depth, 1.5 * points.edge_mm))
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An ellipsoid at (x, y) mm from the LV centre in the septal frame, around ``level``."""
+
+    x: float
+    y: float
+    radius: float
+    level: float
+    half_level: float
+    stretch: float = 1.0
+    lean: float = 0.0
+    opacity: float = 1.0
+
+
+def draw_papillaries(rng: np.random.Generator, endo_radius: float) -> tuple[Blob, ...]:
+    """The two papillary muscles, each with one to three heads, and a few free trabeculae near the apex."""
+    blobs = []
+    for side in (-1.0, 1.0):
+        angle = side * rng.uniform(1.9, 2.7)
+        for _ in range(rng.integers(1, 4)):
+            turn, place = angle + rng.normal(0, 0.22), endo_radius * rng.uniform(0.62, 0.86)
+            blobs.append(
+                Blob(
+                    x=float(place * np.cos(turn)),
+                    y=float(place * np.sin(turn)),
+                    radius=float(rng.uniform(1.8, 4.3)),
+                    level=float(rng.uniform(0.38, 0.6)),
+                    half_level=float(rng.uniform(0.12, 0.26)),
+                    stretch=float(rng.uniform(0.75, 1.3)),
+                    lean=float(rng.normal(0, 6.0)),
+                    opacity=float(rng.uniform(0.6, 1.0)),
+                )
+            )
+    for _ in range(rng.integers(3, 9)):
+        turn, place = rng.uniform(-np.pi, np.pi), endo_radius * rng.uniform(0.4, 0.85)
+        blobs.append(
+            Blob(
+                x=float(place * np.cos(turn)),
+                y=float(place * np.sin(turn)),
+                radius=float(rng.uniform(0.8, 1.9)),
+                level=float(rng.uniform(0.15, 0.5)),
+                half_level=float(rng.uniform(0.06, 0.2)),
+                lean=float(rng.normal(0, 8.0)),
+                opacity=float(rng.uniform(0.4, 0.9)),
+            )
+        )
+    return tuple(blobs)
