@@ -68,6 +68,7 @@ class RunRecord:
     peak_memory_mb: float
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    peak_gpu_memory_mb: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,156 @@
+"""The child process that Slicer starts: ``python -m CardiacUQLib --input FILE --output DIR --model NAME``.
+
+It segments one volume and writes its case folder. Exit codes are those of :class:`ExitCode`; a failure
+is one line on standard error; SIGINT and SIGTERM end it with 130 and nothing half-written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from .errors import CardiacUQError, ExitCode, UsageError
+from .manifest import Flip
+from .progress import ProgressCallback, ignore_progress, print_filter_progress
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
+    from .volume import Volume
+
+PREVIEW_SUFFIX = ".preview"
+_PREVIEW_SHARE = 0.2
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line ``arguments`` (default: those of the process); returns the exit code."""
+    _stop_on_signals()
+    try:
+        _run(_parse(arguments))
+    except CardiacUQError as error:
+        return _fail(str(error), error.exit_code)
+    except MemoryError:
+        return _fail("out of memory; close other programs or use a machine with more", ExitCode.MEMORY)
+    except KeyboardInterrupt:
+        return _fail("cancelled", ExitCode.CANCELLED)
+    return ExitCode.DONE
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
+    parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
+    parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")
+    parser.add_argument("--model", required=True, help="name of a bundle, or its folder")
+    parser.add_argument("--name", help="name of the case folder (default: that of the input)")
+    parser.add_argument("--series", help="DICOM series instance UID, where the folder holds several")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--precision", default="auto", help="auto, float32 or bf16")
+    parser.add_argument("--folds", help="comma-separated fold numbers (default: all)")
+    parser.add_argument("--no-tta", action="store_true", help="no flipped passes")
+    parser.add_argument(
+        "--preview", action="store_true", help="write a one-fold result to NAME.preview first"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
+    parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
+    return parser.parse_args(arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    progress = print_filter_progress if options.progress else ignore_progress
+    folds = _fold_numbers(options.folds)
+    progress(0.0, "loading")
+    # Imported here: a wrong option shall not wait for torch.
+    from .bundle import load_bundle
+    from .reading import read_volume
+
+    volume = read_volume(options.input, series=options.series)
+    name = options.name or volume.name
+    target = options.output / name
+    if target.exists() and not options.overwrite:
+        raise UsageError(f"{target} exists already; choose another name or allow overwriting")
+    bundle = load_bundle(options.model)
+    flips = (Flip.IDENTITY,) if options.no_tta else None
+    start = 0.0
+    if options.preview:
+        first = (folds or bundle.manifest.folds)[:1]
+        preview = _part(progress, 0.0, _PREVIEW_SHARE)
+        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (Flip.IDENTITY,), preview)
+        progress(_PREVIEW_SHARE, "preview written")
+        start = _PREVIEW_SHARE
+    _segment(options, volume, bundle, name, folds, flips, _part(progress, start, 1.0))
+    progress(1.0, "done")
+
+
+def _segment(
+    options: argparse.Namespace,
+    volume: Volume,
+    bundle: Bundle,
+    name: str,
+    folds: Sequence[int] | None,
+    flips: Sequence[Flip] | None,
+    progress: ProgressCallback,
+) -> None:
+    """One segmentation into one case folder; an older preview is always replaced."""
+    from .casefolder import write_case
+    from .segment import segment
+
+    result = segment(
+        volume,
+        bundle,
+        device=options.device,
+        folds=folds,
+        flips=flips,
+        precision=options.precision,
+        progress=_part(progress, 0.0, 0.95),
+    )
+    progress(0.95, "writing")
+    replace = options.overwrite or name.endswith(PREVIEW_SUFFIX)
+    write_case(result, options.output, name=name, overwrite=replace)
+
+
+def _fold_numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--folds '{text}' is no list of numbers; write for example 0,1") from None
+
+
+def _part(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
+    return lambda share, comment: progress(start + share * (end - start), comment)
+
+
+def _fail(line: str, code: ExitCode) -> ExitCode:
+    print(" ".join(line.split()), file=sys.stderr, flush=True)
+    return code
+
+
+def _stop_on_signals() -> None:
+    """SIGINT and SIGTERM raise KeyboardInterrupt, once: the tidying up is not to be interrupted."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # Only the main thread may set handlers; a caller in another thread keeps its own.
+    with contextlib.suppress(ValueError):
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

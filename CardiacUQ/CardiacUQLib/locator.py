@@ -1,0 +1,58 @@
+"""The coarse pass that finds the heart before the fine networks look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from .errors import ModelError
+from .manifest import RoiSpec
+from .passes import Arithmetic, NetworkSource, predict_slices
+from .progress import CancelToken
+from .roi import find_roi, normalise_slices
+from .volume import Volume
+
+LOCATOR = "locator"
+NO_HEART = "no heart found by the coarse pass: the networks looked at the image centre"
+
+
+def find_heart(
+    volume: Volume,
+    source: NetworkSource,
+    arithmetic: Arithmetic,
+    folds: Sequence[int],
+    cancel: CancelToken | None = None,
+) -> tuple[float, float] | None:
+    """Centre (y, x) of the heart in voxels of ``volume``, or None where the coarse pass sees none.
+
+    The "locator" network (2 classes: rest, heart) looks at the whole slices, resampled to
+    ``roi.locator_spacing_mm`` and cut or padded about the image centre to ``roi.locator_size_px``;
+    the mean over ``folds`` is thresholded at 0.5 and the centre of gravity of its largest
+    26-connected component taken. Raises ModelError if the manifest gives no size for it.
+    """
+    spec = source.manifest.roi
+    if spec.locator_spacing_mm is None or spec.locator_size_px is None:
+        raise ModelError(f"bundle '{source.manifest.name}' has a locator but no pixel size for it")
+    overview = find_roi(volume, RoiSpec(spec.locator_size_px, spec.locator_spacing_mm), None)
+    crop = normalise_slices(overview.extract(volume.array))
+    frames = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)[None]
+    total = torch.zeros_like(frames[0])
+    for fold in folds:
+        if cancel is not None:
+            cancel.check()
+        net = source.network(LOCATOR, fold, arithmetic.device).to(memory_format=torch.channels_last)
+        total += predict_slices(net, frames, arithmetic)[0, 1]
+    return centre_of_largest(overview.restore((total / len(folds)).cpu().numpy()) > 0.5)
+
+
+def centre_of_largest(mask: np.ndarray) -> tuple[float, float] | None:
+    """In-plane centre of gravity (y, x) of the largest 26-connected component of a (z, y, x) mask."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    if count == 0:
+        return None
+    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    _, y, x = ndimage.center_of_mass(labels == largest)
+    return float(y), float(x)
