@@ -26,7 +26,6 @@ _IMAGE_IO = {
     ".mha": "MetaImageIO",
     ".mhd": "MetaImageIO",
 }
-IMAGE_SUFFIXES = tuple(_IMAGE_IO)
 _FORMATS = "give a NIfTI (.nii, .nii.gz), NRRD or MetaImage file, or a folder with a DICOM series"
 _COPY_AGAIN = "copy or export it again"
 
@@ -47,9 +46,10 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
         stack = read_series(path, series)
         stored, source = stack.stored, stack.geometry
         digest, modality, warnings = sha256_of(stack.files), stack.modality, stack.warnings
+        series = stack.uid
     else:
         stored, source, warnings = _read_file(path)
-        digest, modality = sha256_of(_files_of(path)), ""
+        digest, modality, series = sha256_of(_files_of(path)), "", ""
     _check_grid(path, source)
     storage = canonical_order(source.spacing, source.direction, source.size)
     geometry = reorder_geometry(source, storage)
@@ -64,33 +64,55 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
         sha256=digest,
         modality=modality,
         warnings=tuple(f"{path.name}: {line}" for line in (*warnings, *voxel_warnings)),
+        series=series or "",
     )
 
 
 def write_map(array_zyx: np.ndarray, volume: Volume, path: str | Path) -> None:
     """Write a map (z, y, x) of ``volume`` on the grid of its file, compressed where the format can.
 
-    Integers and booleans are stored as uint8, everything else as float32. Raises ValueError for
-    another shape or for integers outside 0..255, OSError if the file cannot be written.
+    Integers and booleans are stored as uint8 (uint16 if they exceed 255), everything else as float32.
+    Raises ValueError for another shape or for integers outside 0..65535, OSError if the file could
+    not be written whole.
     """
     array = np.asarray(array_zyx)
     if array.shape != volume.geometry.shape:
         raise ValueError(f"map of shape {array.shape} on a volume of shape {volume.geometry.shape}")
-    if array.dtype.kind in "biu":
-        if array.size and not 0 <= array.min() <= array.max() <= 255:
-            raise ValueError(f"labels {array.min()}..{array.max()} do not fit uint8")
-        array = array.astype(np.uint8)
-    else:
+    if array.dtype.kind not in "biu":
         array = array.astype(np.float32)
+    elif 0 <= array.min() <= array.max() <= 65535:
+        array = array.astype(np.uint8 if array.max() <= 255 else np.uint16)
+    else:
+        raise ValueError(f"labels {array.min()}..{array.max()} do not fit 0..65535")
     image = sitk.GetImageFromArray(volume.storage.to_stored(array))
     image.SetSpacing(volume.source_geometry.spacing)
     image.SetOrigin(volume.source_geometry.origin)
     image.SetDirection(volume.source_geometry.direction)
+    path = Path(path)
+    incomplete = f"{path}: the file could not be written whole; free some space or choose another folder"
     with quiet_itk():
         try:
             sitk.WriteImage(image, os.fspath(path), useCompression=True)
         except RuntimeError as error:
-            raise OSError(f"{path}: the file could not be written; check space and permissions") from error
+            raise OSError(incomplete) from error
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        try:  # ITK does not notice a full disk
+            nifti.check_complete(path, nifti.read_header(path))
+        except InputError as error:
+            raise OSError(incomplete) from error
+
+
+def read_stored_map(path: str | Path, geometry: Geometry) -> np.ndarray:
+    """A map that :func:`write_map` wrote, (k, j, i) as stored, of its own voxel type.
+
+    Raises InputError if the file is damaged or does not lie on ``geometry``.
+    """
+    path = Path(path)
+    nifti.check_complete(path, nifti.read_header(path))
+    image = _read_itk(path, "NiftiImageIO")
+    if not geometry_of(image).matches(geometry, tolerance_mm=0.01):
+        raise InputError(path, "it lies on another grid than its image", "segment the image again")
+    return sitk.GetArrayFromImage(image)
 
 
 def geometry_of(image: sitk.Image) -> Geometry:

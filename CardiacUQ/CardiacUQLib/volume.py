@@ -84,7 +84,8 @@ class Volume:
     """One 3D image: ``array`` is float32 (z, y, x), z the slice direction, whatever the file's order.
 
     ``geometry`` describes ``array``; ``source_geometry`` and ``storage`` describe the file, and every
-    map is written back on ``source_geometry`` through ``storage.to_stored``.
+    map is written back on ``source_geometry`` through ``storage.to_stored``. ``series`` is the UID of a
+    DICOM series.
     """
 
     array: np.ndarray
@@ -95,6 +96,7 @@ class Volume:
     sha256: str = ""
     modality: str = ""
     warnings: tuple[str, ...] = field(default=())
+    series: str = ""
 
     @property
     def name(self) -> str:
