@@ -13,6 +13,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -46,7 +47,7 @@ EXTRAS: dict[str, str] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    restore = _terminate_like_ctrl_c()
+    restore = _stop_on_signals()
     try:
         build_app(_requested(given))(given, prog_name="cardiacuq")
     except SystemExit as exit_request:
@@ -138,12 +139,27 @@ def _requested(arguments: Sequence[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def _terminate_like_ctrl_c() -> Callable[[], None]:
-    """Make SIGTERM unwind the stack as Ctrl-C does, so that temporary folders go; returns the way back."""
+def _stop_on_signals() -> Callable[[], None]:
+    """SIGINT and SIGTERM raise KeyboardInterrupt, once: the tidying up is not to be interrupted.
+
+    Returns the way back to the handlers of before. Only the main thread may have any.
+    """
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return lambda: (signal.signal(signal.SIGTERM, previous), None)[1]
+    watched = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for name in watched:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = [(name, signal.signal(name, stop)) for name in watched]
+
+    def restore() -> None:
+        for name, handler in previous:
+            signal.signal(name, handler)
+
+    return restore
 
 
 def _fail(message: str, code: int) -> int:

@@ -34,8 +34,8 @@ def command(
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
     bundle = open_bundle(model, Options())
-    heart = phantom.lge_phantom(seed)
-    scan = phantom.write(heart, output / "scan")
+    heart = phantom.lge_phantom(seed, infarct=True, mvo=True)
+    scan, _ = phantom.write(heart, output / "scan", CASE_NAME)
     job = Job(scan, CASE_NAME, output / CASE_NAME)
     with shown_progress(lines=False, quiet=False) as progress:
         result = segment_volume(

@@ -13,8 +13,6 @@ from CardiacUQLib.errors import ModelError
 if TYPE_CHECKING:
     from CardiacUQLib.bundle import Bundle
 
-MODEL_CARD = "MODEL_CARD.md"
-
 
 def command(
     name: Annotated[str, typer.Argument(help="Show the model card of this bundle (name or folder).")] = "",
@@ -23,21 +21,17 @@ def command(
     from CardiacUQLib.bundle import list_bundles, load_bundle
 
     if name:
-        typer.echo(_card(load_bundle(name)))
+        bundle = load_bundle(name)
+        typer.echo(bundle.model_card.rstrip() or f"{bundle.folder} has no model card.")
         return
-    bundles = list_bundles()
-    if not bundles:
-        typer.echo("No bundles are installed.")
+    damaged: list[ModelError] = []
+    bundles = list_bundles(damaged.append)
     for listed in bundles:
         typer.echo(_entry(listed))
-
-
-def _card(bundle: Bundle) -> str:
-    path = bundle.folder / MODEL_CARD
-    try:
-        return path.read_text(encoding="utf-8").rstrip()
-    except (OSError, UnicodeDecodeError):
-        raise ModelError(f"{path}: the model card cannot be read; install the bundle again") from None
+    if not bundles:
+        typer.echo("No bundles are installed.")
+    for problem in damaged:
+        typer.echo(f"cardiacuq: {problem}", err=True)
 
 
 def _entry(bundle: Bundle) -> str:

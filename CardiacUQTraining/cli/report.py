@@ -13,12 +13,15 @@ def command(
 ) -> None:
     """Make report.html of a case folder anew, from the files that lie there and the scan they came from."""
     from CardiacUQLib.casefolder import read_case
+    from CardiacUQLib.errors import UsageError
+    from CardiacUQLib.report import REPORT_FILE, can_render, write_report
 
-    from CardiacUQLib.report import render_report
-
-    page = render_report(read_case(case_folder))
-    target = case_folder / "report.html"
-    unfinished = case_folder / ".report.html.part"
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(target)
-    typer.echo(str(target))
+    if not can_render():
+        raise UsageError(
+            "the report needs matplotlib and jinja2; install them with: pip install 'cardiacuq[report]'"
+        )
+    case = read_case(case_folder)
+    try:
+        typer.echo(write_report(case, case_folder / REPORT_FILE))
+    except OSError as error:
+        raise UsageError(f"{case_folder}: the report cannot be written there ({error.strerror})") from None

@@ -158,6 +158,7 @@ def segment_volume(
 ) -> Result:
     """Segment ``volume`` and write its case folder ``job.target``; the result as it was written."""
     from CardiacUQLib.casefolder import write_case
+    from CardiacUQLib.report import can_render, report_writer
     from CardiacUQLib.segment import segment
 
     result = segment(
@@ -170,7 +171,8 @@ def segment_volume(
         progress=lambda share, comment: progress(0.9 * share, comment),
     )
     progress(0.9, "writing")
-    write_case(result, job.target.parent, name=job.name, overwrite=overwrite)
+    writers = (report_writer(job.name),) if can_render() else ()
+    write_case(result, job.target.parent, name=job.name, overwrite=overwrite, extra_writers=writers)
     progress(1.0, "done")
     return result
 
@@ -185,4 +187,6 @@ def summary(result: Result, target: Path) -> str:
     )
     count = len(result.components)
     regions = f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
-    return f"{target.name}: {found}; {regions}; see {target / 'report.html'}"
+    page = target / "report.html"
+    where = f"see {page}" if page.exists() else f"in {target}; pip install 'cardiacuq[report]' adds a report"
+    return f"{target.name}: {found}; {regions}; {where}"

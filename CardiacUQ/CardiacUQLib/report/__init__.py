@@ -1,0 +1,7 @@
+"""One self-contained page per case: pictures of every slice, volumes, regions to check, provenance."""
+
+from __future__ import annotations
+
+from .page import REPORT_FILE, can_render, render_report, report_writer, write_report
+
+__all__ = ["REPORT_FILE", "can_render", "render_report", "report_writer", "write_report"]

@@ -1,0 +1,133 @@
+"""What a report shows, gathered from a result in memory or from a case folder on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..manifest import BundleKind, ClassInfo
+from ..reading import read_volume
+from ..result import Component, MapName, Result, RunRecord
+from ..volume import Geometry
+
+if TYPE_CHECKING:
+    from ..casefolder import CaseFolder
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """One uncertainty map (z, y, x) with the fixed end of its scale (never rescaled per case)."""
+
+    name: MapName
+    title: str
+    explanation: str
+    values: np.ndarray
+    maximum: float
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All arrays are (z, y, x) on ``geometry``; ``image`` is None where the scan could not be read again.
+
+    ``stage2d`` is None where the method has one stage only. Slices count from 0 here and from 1 on the page.
+    """
+
+    name: str
+    kind: BundleKind
+    classes: tuple[ClassInfo, ...]
+    geometry: Geometry
+    image: np.ndarray | None
+    segmentation: np.ndarray
+    stage2d: np.ndarray | None
+    dcm: np.ndarray
+    component_ids: np.ndarray
+    heat_maps: tuple[HeatMap, ...]
+    components: tuple[Component, ...]
+    measures: Mapping[str, Any]
+    run: RunRecord
+    input_name: str
+    input_sha256: str
+    warnings: tuple[str, ...] = field(default=())
+
+
+def from_result(result: Result, name: str | None = None) -> Contents:
+    """The contents of a report on ``result``."""
+    volume = result.volume
+    cascade = result.kind is BundleKind.CASCADE
+    return Contents(
+        name=name or volume.name,
+        kind=result.kind,
+        classes=result.classes,
+        geometry=volume.geometry,
+        image=volume.array,
+        segmentation=result.segmentation,
+        stage2d=result.stage2d if cascade else None,
+        dcm=result.dcm,
+        component_ids=result.component_ids,
+        heat_maps=heat_maps(result.maps, len(result.classes)),
+        components=result.components,
+        measures=result.measures,
+        run=result.run,
+        input_name="" if volume.path is None else volume.path.name,
+        input_sha256=volume.sha256,
+        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+    )
+
+
+def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int) -> tuple[HeatMap, ...]:
+    """The maps worth a column: the score of the method, and the calibrated error probability if present."""
+    known = (
+        (
+            MapName.SCS,
+            "SCS",
+            "Soft Correction Score: how far the 2D and 3D stages are apart",
+            2.0 / class_count,
+        ),
+        (MapName.UNCERTAINTY, "Uncertainty", "how little the members of the ensemble commit themselves", 1.0),
+        (MapName.ERROR_PROBABILITY, "P(wrong)", "calibrated probability that the label is wrong", 1.0),
+    )
+    return tuple(
+        HeatMap(name, title, explanation, maps[name], maximum)
+        for name, title, explanation, maximum in known
+        if name in maps
+    )
+
+
+def from_case(case: CaseFolder, name: str | None = None) -> Contents:
+    """The contents of a report on a case folder; its scan is read again if it is where it was."""
+    image, problem = _image_again(case)
+    return Contents(
+        name=name or case.name,
+        kind=case.kind,
+        classes=case.classes,
+        geometry=case.geometry,
+        image=image,
+        segmentation=case.segmentation,
+        stage2d=case.stage2d if case.kind is BundleKind.CASCADE else None,
+        dcm=case.dcm,
+        component_ids=case.component_ids,
+        heat_maps=heat_maps(case.maps, len(case.classes)),
+        components=case.components,
+        measures=case.measures,
+        run=case.run,
+        input_name="" if case.input_path is None else case.input_path.name,
+        input_sha256=case.input_sha256,
+        warnings=(*case.warnings, *problem),
+    )
+
+
+def _image_again(case: CaseFolder) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The scan in slice order, or None and one line that says why there is none."""
+    if case.input_path is None:
+        return None, ("the scan never was a file, so the pictures lack it",)
+    try:
+        volume = read_volume(case.input_path, series=case.record.series or None)
+    except InputError as error:
+        return None, (f"the scan could not be read again, so the pictures lack it ({error.problem})",)
+    if volume.sha256 != case.input_sha256 or volume.geometry.size != case.geometry.size:
+        return None, ("the scan was changed since it was segmented, so the pictures lack it",)
+    return volume.array, ()

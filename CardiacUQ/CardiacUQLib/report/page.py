@@ -1,0 +1,244 @@
+"""The report as one HTML page that needs nothing beside it: pictures are data URIs, styles are inside."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..colours import correction_colour
+from ..manifest import BundleKind
+from ..result import Result
+from ..version import __version__
+from .contents import Contents, from_case, from_result
+from .pictures import HIDDEN_BELOW, slice_pictures
+
+if TYPE_CHECKING:
+    from ..casefolder import CaseFolder, ExtraWriter
+
+REPORT_FILE = "report.html"
+MOST_REGIONS = 12
+"""Rows of the table of regions; the rest is in components.csv."""
+
+MOST_SLICES = 40
+"""A stack with more slices shows only those where something was found."""
+
+_SUBJECT = {BundleKind.CASCADE: "Late-enhancement cardiac MRI", BundleKind.STREAMING: "Cine cardiac MRI"}
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One entry of the legend of corrections."""
+
+    was: str
+    became: str
+    colour: str
+    voxels: int
+    volume: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One size with its unit and, where known, its interval; ``colour`` is that of its class."""
+
+    label: str
+    value: str
+    unit: str
+    interval: str = ""
+    colour: str = ""
+
+
+def can_render() -> bool:
+    """True if the packages that draw a report are installed (the extra "report")."""
+    return all(importlib.util.find_spec(package) for package in ("jinja2", "matplotlib", "PIL"))
+
+
+def report_writer(name: str) -> ExtraWriter:
+    """For :func:`CardiacUQLib.casefolder.write_case`: puts the report of case ``name`` into its folder."""
+
+    def write(result: Result, folder: Path) -> None:
+        write_report(result, folder / REPORT_FILE, name=name)
+
+    return write
+
+
+def write_report(case: Result | CaseFolder, path: str | Path, *, name: str | None = None) -> Path:
+    """Write :func:`render_report` to ``path``, whole or not at all; returns the path.
+
+    Raises OSError if the file cannot be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.partial")
+    try:
+        unfinished.write_text(render_report(case, name=name), encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
+    """The page of a result in memory or of a case folder on disk, as HTML.
+
+    ``name`` replaces the case's own. A case folder whose scan has moved is shown without the image.
+    """
+    contents = from_result(case, name) if isinstance(case, Result) else from_case(case, name)
+    return _template().render(
+        contents=contents,
+        subject=_SUBJECT[contents.kind],
+        today=datetime.now(UTC).date().isoformat(),
+        version=__version__,
+        headlines=headlines(contents),
+        rows=_rows(contents),
+        columns=_columns(contents),
+        outlined=[info for info in contents.classes if info.value],
+        transitions=transitions(contents),
+        regions=_regions(contents),
+        hidden_regions=max(0, len(contents.components) - MOST_REGIONS),
+        provenance=_provenance(contents),
+        heat_colours=_heat_colours(),
+        hidden_below=HIDDEN_BELOW,
+    )
+
+
+def millilitres(volume_ml: float) -> str:
+    """A volume with one sensible digit: 0, 0.42, 3.1, 118."""
+    if volume_ml == 0 or volume_ml >= 9.95:
+        return f"{volume_ml:.0f}"
+    return f"{volume_ml:.1f}" if volume_ml >= 0.95 else f"{volume_ml:.2f}"
+
+
+def headlines(contents: Contents) -> list[Headline]:
+    """The volumes of all classes, then every further measure that carries a value and a unit.
+
+    ``measures["volumes_ml"][name]`` is a number; any other entry is a mapping with "value", "unit" and
+    optionally "label" and "interval" (low, high).
+    """
+    colours = {info.name: info.colour for info in contents.classes}
+    found = [
+        Headline(name, millilitres(volume), "ml", colour=colours.get(name, ""))
+        for name, volume in contents.measures.get("volumes_ml", {}).items()
+    ]
+    for key, entry in contents.measures.items():
+        if isinstance(entry, Mapping) and "value" in entry and "unit" in entry:
+            found.append(_headline(key, entry))
+    return found
+
+
+def _headline(key: str, entry: Mapping[str, Any]) -> Headline:
+    label, unit, value = entry.get("label", key.replace("_", " ")), str(entry["unit"]), entry["value"]
+    digits = millilitres if unit == "ml" else lambda number: f"{number:.3g}"
+    interval = entry.get("interval")
+    between = f"{digits(interval[0])}–{digits(interval[1])}" if interval else ""
+    return Headline(label, "not defined" if value is None else digits(value), unit, between)
+
+
+def transitions(contents: Contents) -> list[Transition]:
+    """What occurs in the map of corrections, the largest first."""
+    codes, counts = np.unique(contents.dcm[contents.dcm > 0], return_counts=True)
+    names = {info.value: info.name for info in contents.classes}
+    found = []
+    for code, voxels in sorted(zip(codes, counts, strict=True), key=lambda pair: -pair[1]):
+        was, became = divmod(int(code), len(contents.classes))
+        volume = millilitres(voxels * contents.geometry.voxel_volume_ml)
+        colour = correction_colour(was, became, contents.classes)
+        found.append(Transition(names[was], names[became], colour, int(voxels), volume))
+    return found
+
+
+def _rows(contents: Contents) -> list[dict[str, Any]]:
+    slices = range(contents.geometry.shape[0])
+    if len(slices) > MOST_SLICES:
+        marked = (contents.segmentation > 0) | (contents.dcm > 0)
+        slices = [int(z) for z in np.flatnonzero(marked.any(axis=(1, 2)))] or [len(slices) // 2]
+    rows = []
+    for z, pictures in zip(slices, slice_pictures(contents, slices), strict=True):
+        cells = [
+            {"uri": f"data:image/png;base64,{base64.b64encode(p.png).decode('ascii')}", "alt": p.description}
+            for p in pictures
+        ]
+        regions = [int(n) for n in np.unique(contents.component_ids[z]) if n]
+        rows.append({"number": z + 1, "cells": cells, "regions": regions})
+    return rows
+
+
+def _columns(contents: Contents) -> list[dict[str, Any]]:
+    columns: list[dict[str, Any]] = [
+        {"kind": "image", "title": "Image"},
+        {"kind": "outlines", "title": "Outlines"},
+    ]
+    columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
+    return [*columns, {"kind": "corrections", "title": "Corrections (DCM)"}]
+
+
+def _regions(contents: Contents) -> list[dict[str, Any]]:
+    names = {info.value: info.name for info in contents.classes}
+    wrong = next((heat.values for heat in contents.heat_maps if heat.name == "error_probability"), None)
+    rows = []
+    for component in sorted(contents.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
+        first, last = component.first_slice + 1, component.last_slice + 1
+        inside = contents.component_ids == component.id
+        rows.append(
+            {
+                "id": component.id,
+                "was": names[component.was],
+                "became": names[component.became],
+                "colour": correction_colour(component.was, component.became, contents.classes),
+                "slices": f"{first}" if first == last else f"{first}–{last}",
+                "voxels": component.voxels,
+                "volume": millilitres(component.volume_mm3 / 1000.0),
+                "mean_scs": f"{component.mean_scs:.2f}",
+                "max_scs": f"{component.max_scs:.2f}",
+                "wrong": f"{float(wrong[inside].mean()):.2f}" if wrong is not None and inside.any() else "",
+            }
+        )
+    return rows
+
+
+def _provenance(contents: Contents) -> list[tuple[str, str]]:
+    run, geometry = contents.run, contents.geometry
+    size = " × ".join(str(n) for n in geometry.size)
+    spacing = " × ".join(f"{mm:.3g}" for mm in geometry.spacing)
+    seconds = ", ".join(f"{step} {time:.1f} s" for step, time in run.timings.items() if time >= 0.05)
+    return [
+        ("Scan", f"{contents.input_name or 'given in memory'}, {size} voxels of {spacing} mm"),
+        ("SHA-256 of the scan", contents.input_sha256 or "unknown"),
+        ("Model", f"{run.bundle} {run.bundle_version}"),
+        ("SHA-256 of the model", run.bundle_sha256 or "unknown"),
+        (
+            "Passes",
+            f"folds {', '.join(str(fold) for fold in run.folds)}; flips {', '.join(run.flips)}; "
+            f"{len(run.folds) * len(run.flips)} in all",
+        ),
+        ("Computed on", f"{run.device}, {run.precision}"),
+        ("Time", seconds or "under 0.1 s"),
+        ("Peak memory", f"{run.peak_memory_mb / 1000:.2f} GB"),
+        ("Versions", ", ".join(f"{package} {version}" for package, version in run.versions.items())),
+    ]
+
+
+def _heat_colours() -> str:
+    """Stops of a CSS gradient that looks like the heat maps' colours, from 0 to the end of the scale."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return ", ".join(to_hex(colormaps["inferno"](n / 16)) for n in range(17))
+
+
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")
