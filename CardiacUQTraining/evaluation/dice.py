@@ -22,7 +22,7 @@ def dice_per_class(predicted: np.ndarray, truth: np.ndarray, values: Sequence[in
 
 
 def mean_foreground_dice(predicted: np.ndarray, truth: np.ndarray, class_count: int) -> float:
-    """Mean Dice over the labels 1 .. ``class_count`` - 1, an absent class that is predicted absent counting 1.
+    """Mean Dice over the labels 1 .. ``class_count`` - 1; a class absent from both maps counts 1.
 
     This is the "DCS" of Schwab et al. (UNSURE 2025), Table 1, for one patient.
     """

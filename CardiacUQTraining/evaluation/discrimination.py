@@ -25,7 +25,10 @@ class Discrimination:
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive sample scores above a negative one, ties counting half; NaN if one class is absent."""
+    """Probability that a positive sample scores above a negative one, ties counting half.
+
+    NaN if all samples are positive or none is.
+    """
     from sklearn.metrics import roc_auc_score
 
     positive = np.asarray(positive, bool).ravel()

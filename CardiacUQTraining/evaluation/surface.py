@@ -7,7 +7,7 @@ from scipy import ndimage
 
 
 def surface_voxels(mask: np.ndarray) -> np.ndarray:
-    """Voxels of a boolean mask (z, y, x) that touch its outside through a face; the array's rim is outside."""
+    """Voxels of a boolean mask (z, y, x) with a face to its outside; beyond the array is outside."""
     mask = np.asarray(mask, bool)
     inner = ndimage.binary_erosion(mask, ndimage.generate_binary_structure(mask.ndim, 1), border_value=0)
     return mask & ~inner

@@ -1,0 +1,95 @@
+"""``cardiacuq evaluate``: a model against labelled cases, with every uncertainty method side by side."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from CardiacUQLib.errors import ExitCode, InputError, UsageError
+
+from .progress import shown_progress
+from .segment import parse_folds
+
+
+def command(
+    model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = "lge-cascade",
+    dataset: Annotated[str, typer.Option(help="Layout of the data: emidec, myops or phantom.")] = "emidec",
+    data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
+        "evaluation"
+    ),
+    cross_validated: Annotated[
+        bool, typer.Option("--cross-validated", help="Predict each case only by folds that did not see it.")
+    ] = False,
+    methods: Annotated[
+        str,
+        typer.Option(help="Methods, such as tta,scs,entropy; all but mc_dropout if empty; 'all' for all."),
+    ] = "",
+    folds: Annotated[str, typer.Option(help="Folds to use, such as 0,1; all if empty.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Judge only the first N cases.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
+) -> None:
+    """Measure a model against expert labels: Dice, and how well each uncertainty map finds the errors.
+
+    Writes evaluation.md with the published figures beside ours, CSV files per case, JSON and figures.
+    A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
+    """
+    from CardiacUQLib.bundle import load_bundle
+
+    from ..datasets import open_dataset
+    from ..evaluation.predict import PassOptions
+    from ..evaluation.report import Source, write_report
+    from ..evaluation.run import DROPOUT_SAMPLES, judge
+
+    chosen = parse_methods(methods)
+    cases = open_dataset(dataset, data)
+    bundle = load_bundle(model)
+    options = PassOptions(
+        parse_folds(folds),
+        bundle.manifest.flips,
+        DROPOUT_SAMPLES if "mc_dropout" in chosen else 0,
+        cross_validated,
+    )
+    with shown_progress(lines=False, quiet=quiet) as progress:
+        judged = judge(
+            bundle,
+            cases,
+            output,
+            options,
+            methods=chosen,
+            device=device,
+            precision=precision,
+            limit=limit,
+            progress=progress,
+            on_failure=lambda line: print(f"cardiacuq: {line}", file=sys.stderr, flush=True),
+        )
+    source = Source(bundle, cases, "cardiacuq " + shlex.join(sys.argv[1:]), cross_validated)
+    page = write_report(judged, source, output)
+    if not quiet:
+        typer.echo(f"{len(judged.figures)} cases judged: {page}")
+    if not judged.figures:
+        raise InputError(output, "no case could be judged", "the page lists why, one line per case")
+    if judged.failures:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def parse_methods(text: str) -> tuple:
+    """Methods of an option such as "tta,scs"; raises UsageError for an unknown one."""
+    from ..evaluation.methods import Method
+    from ..evaluation.run import PREDICTED_METHODS
+
+    if text.strip() == "all":
+        return PREDICTED_METHODS
+    if not text.strip():
+        return tuple(m for m in PREDICTED_METHODS if m is not Method.MC_DROPOUT)
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in set(Method)]
+    if unknown:
+        raise UsageError(f"--methods: '{unknown[0]}' is unknown; known are {', '.join(Method)}")
+    return tuple(Method(name) for name in dict.fromkeys(names))

@@ -1,0 +1,175 @@
+"""Running a bundle over one labelled case, by folds that may judge it, pass by pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.errors import CardiacUQError, ModelError, UsageError
+from CardiacUQLib.locator import LOCATOR, find_heart
+from CardiacUQLib.manifest import Flip, Manifest
+from CardiacUQLib.passes import Arithmetic, CascadePass, run_cascade
+from CardiacUQLib.progress import CancelToken
+from CardiacUQLib.roi import Roi, find_roi, normalise_slices
+from CardiacUQLib.volume import Volume
+
+from .methods import CasePasses, StagePasses
+
+
+class SeenInTrainingError(CardiacUQError):
+    """A case may not be judged by the chosen folds because they were, or may have been, trained on it."""
+
+    exit_code = ModelError.exit_code
+
+
+@dataclass
+class KeptNetworks:
+    """A bundle whose networks are read and checked once for all cases, not once per case."""
+
+    bundle: Bundle
+    _kept: dict[tuple[str, int, str], nn.Module] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
+
+    def network(self, network: str, fold: int, device: torch.device) -> nn.Module:
+        """As :meth:`Bundle.network`."""
+        key = (network, fold, str(device))
+        if key not in self._kept:
+            self._kept[key] = self.bundle.network(network, fold, device)
+        return self._kept[key]
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    """Which passes to run: ``folds`` None = all; T = ``dropout_samples`` 0 = no MC dropout."""
+
+    folds: tuple[int, ...] | None = None
+    flips: tuple[Flip, ...] = tuple(Flip)
+    dropout_samples: int = 0
+    cross_validated: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the plane of the volume that the networks saw."""
+
+    y: slice
+    x: slice
+    shape: tuple[int, int, int]
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The window of an array (..., Y, X)."""
+        return array[..., self.y, self.x]
+
+    def paste(self, array: np.ndarray) -> np.ndarray:
+        """A window (z, y, x) put back into zeros of the volume's shape."""
+        full = np.zeros(self.shape, array.dtype)
+        full[..., self.y, self.x] = array
+        return full
+
+
+def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> tuple[int, ...]:
+    """The folds that shall predict a case, ascending.
+
+    Cross-validated: those among the chosen ones that list the case as held out. Raises
+    :class:`SeenInTrainingError`, naming the case, if there are none, and UsageError for an unknown fold.
+    """
+    chosen = manifest.folds if options.folds is None else options.folds
+    unknown = [fold for fold in chosen if fold not in manifest.folds]
+    if unknown:
+        present = ", ".join(map(str, manifest.folds))
+        raise UsageError(f"fold {unknown[0]} is not in bundle '{manifest.name}'; it has {present}")
+    if not options.cross_validated:
+        return tuple(chosen)
+    if not any(manifest.held_out.values()):
+        raise SeenInTrainingError(
+            f"{case_id}: bundle '{manifest.name}' does not say which cases its folds held out; "
+            "leave out --cross-validated if it was trained on other cases"
+        )
+    unseen = tuple(fold for fold in chosen if case_id in manifest.held_out.get(fold, ()))
+    if unseen:
+        return unseen
+    by_others = [fold for fold, cases in manifest.held_out.items() if case_id in cases]
+    if by_others:
+        problem = f"was in the training set of fold {', '.join(map(str, chosen))}"
+        raise SeenInTrainingError(f"{case_id}: {problem}; only fold {by_others[0]} held it out")
+    raise SeenInTrainingError(
+        f"{case_id}: no fold of '{manifest.name}' lists it as held out, so it may have been trained on; "
+        "leave out --cross-validated for cases outside the training data"
+    )
+
+
+def predict_case(
+    volume: Volume,
+    networks: KeptNetworks,
+    arithmetic: Arithmetic,
+    folds: Sequence[int],
+    options: PassOptions,
+    cancel: CancelToken | None = None,
+) -> tuple[CasePasses, Window]:
+    """All passes of one case, on the volume's own grid inside the window the networks saw.
+
+    MC dropout samples come from the first fold without flips, as a method of a single model.
+    """
+    manifest = networks.manifest
+    centre = None
+    if LOCATOR in manifest.networks:
+        centre = find_heart(volume, networks, arithmetic, folds, cancel)
+    roi = find_roi(volume, manifest.roi, centre)
+    crop = normalise_slices(roi.extract(volume.array))
+    window = _window(roi, volume.array.shape)
+    passes = list(run_cascade(crop, networks, arithmetic, folds=folds, flips=options.flips, cancel=cancel))
+    samples = (
+        list(
+            run_cascade(
+                crop,
+                networks,
+                arithmetic,
+                folds=folds[:1],
+                flips=(Flip.IDENTITY,),
+                dropout_samples=options.dropout_samples,
+                cancel=cancel,
+            )
+        )
+        if options.dropout_samples
+        else []
+    )
+    return (
+        CasePasses(
+            *(
+                StagePasses(
+                    _on_grid(passes, stage, roi, window),
+                    tuple(one.fold for one in passes),
+                    tuple(one.flip for one in passes),
+                    _on_grid(samples, stage, roi, window) if samples else None,
+                )
+                for stage in ("p2d", "p3d")
+            )
+        ),
+        window,
+    )
+
+
+def _window(roi: Roi, shape: tuple[int, ...]) -> Window:
+    """Bounding box of the voxels of the volume that lie in the ROI."""
+    inside = roi.restore(np.ones((1, roi.size, roi.size), np.float32))[0] > 0.5
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    return Window(
+        slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1), tuple(shape)
+    )
+
+
+def _on_grid(passes: Sequence[CascadePass], stage: str, roi: Roi, window: Window) -> np.ndarray:
+    """Softmax (F, C, z, y, x) of one stage on the volume's grid; certain background where the ROI ends."""
+    restored = [window.cut(roi.restore(getattr(one, stage).cpu().numpy())) for one in passes]
+    stacked = np.stack(restored).astype(np.float32)
+    stacked[:, 0] += 1.0 - stacked.sum(axis=1)
+    return np.clip(stacked, 0.0, 1.0)

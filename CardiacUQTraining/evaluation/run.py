@@ -1,0 +1,193 @@
+"""Judging a bundle on a labelled data set, case by case; what is done is never done twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from CardiacUQLib import maps
+from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.device import choose_device, choose_precision
+from CardiacUQLib.errors import (
+    CancelledError,
+    CardiacUQError,
+    InputError,
+    InsufficientMemoryError,
+    UsageError,
+)
+from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.passes import Arithmetic
+from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.result import MapName
+
+from ..datasets import LabelledCase, LabelledDataset
+from .cases import CaseArrays, CaseFigures, CaseStore, run_key
+from .dice import mean_foreground_dice
+from .methods import ROWS, CasePasses, Method, Stage, predictions, why_unavailable
+from .predict import KeptNetworks, PassOptions, permitted_folds, predict_case
+from .scores import Truth, row_scores, segmentation_scores
+
+DROPOUT_SAMPLES = 10
+PREDICTED_METHODS = tuple(m for m in Method if m is not Method.ERROR_PROBABILITY)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Outcome of a run: figures by case in the order of the data set, and one line per unusable case."""
+
+    figures: Mapping[str, CaseFigures]
+    failures: Mapping[str, str]
+    store: CaseStore
+    trained_on: tuple[str, ...] = field(default=())
+    """Cases that the folds which judged them had seen in training."""
+
+
+def judge(
+    bundle: Bundle,
+    dataset: LabelledDataset,
+    out: Path,
+    options: PassOptions,
+    *,
+    methods: tuple[Method, ...] = PREDICTED_METHODS,
+    device: str = "auto",
+    precision: str = "auto",
+    limit: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+    on_failure: Callable[[str], None] = lambda line: None,
+    cancel: CancelToken | None = None,
+) -> Judged:
+    """Predict and score every case of ``dataset`` (the first ``limit``), keeping each in ``out/cases``.
+
+    A case that cannot be judged is reported as one line and the others go on. Raises UsageError if the
+    model's classes are not those of the data set, and what concerns all cases alike (device, memory).
+    """
+    check_classes(bundle, dataset)
+    where = choose_device(device)
+    arithmetic = Arithmetic(where, choose_precision(precision, where))
+    names = sorted(m.value for m in methods)
+    described = {"data": dataset.name, "number": str(arithmetic.dtype), "methods": names, "passes": options}
+    store = CaseStore(out / "cases", run_key(bundle.manifest, described))
+    networks = KeptNetworks(bundle)
+    cases = dataset.cases[:limit]
+    figures: dict[str, CaseFigures] = {}
+    failures: dict[str, str] = {}
+    for number, case in enumerate(cases):
+        progress(number / len(cases), case.id)
+        found = store.load(case.id, file_state(case))
+        try:
+            if found is None:
+                folds = permitted_folds(bundle.manifest, case.id, options)
+                found = judge_case(case, networks, arithmetic, folds, options, methods, store, cancel)
+            figures[case.id] = found
+        except (CancelledError, InsufficientMemoryError):
+            raise
+        except Exception as error:  # whatever is wrong with one case must not cost the others
+            failures[case.id] = failure_line(case.id, error)
+            on_failure(failures[case.id])
+    progress(1.0, "all cases judged")
+    held_out = bundle.manifest.held_out
+    training = {case for cases_of_fold in held_out.values() for case in cases_of_fold}
+    leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
+    return Judged(figures, failures, store, leaked)
+
+
+def check_classes(bundle: Bundle, dataset: LabelledDataset) -> None:
+    """Raise UsageError unless the bundle is a cascade for the classes of the data set."""
+    manifest = bundle.manifest
+    if manifest.kind is not BundleKind.CASCADE:
+        raise UsageError(f"bundle '{manifest.name}' is of kind '{manifest.kind}'; this needs a cascade")
+    ours, theirs = ([c.name for c in classes] for classes in (manifest.classes, dataset.classes))
+    if ours != theirs:
+        raise UsageError(
+            f"bundle '{manifest.name}' segments {', '.join(ours)}, "
+            f"but {dataset.name} is labelled {', '.join(theirs)}; choose data with the same classes"
+        )
+
+
+def failure_line(case: str, error: Exception) -> str:
+    """One line that begins with the case's name."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, CardiacUQError):
+        text = f"cannot be judged ({type(error).__name__}: {text})"
+    return text if text.startswith(f"{case}:") else f"{case}: {text}"
+
+
+def judge_case(
+    case: LabelledCase,
+    networks: KeptNetworks,
+    arithmetic: Arithmetic,
+    folds: tuple[int, ...],
+    options: PassOptions,
+    methods: tuple[Method, ...],
+    store: CaseStore,
+    cancel: CancelToken | None = None,
+) -> CaseFigures:
+    """Predict one case, score every available row and keep the result."""
+    start = time.perf_counter()
+    volume, labels = case.load()
+    _check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
+    passes, window = predict_case(volume, networks, arithmetic, folds, options, cancel)
+    truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
+    classes = len(networks.manifest.classes)
+    final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
+    segmentation = {
+        stage.value: segmentation_scores(window.paste(final[stage]), truth, classes) for stage in Stage
+    }
+    rows = {}
+    for prediction in predictions(passes, methods):
+        mean_dice = mean_foreground_dice(window.paste(prediction.labels), labels, classes)
+        rows[prediction.row.key] = row_scores(prediction, truth, mean_dice)
+    reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
+    figures = CaseFigures(
+        case.id,
+        case.group,
+        folds,
+        round(time.perf_counter() - start, 3),
+        segmentation,
+        rows,
+        {key: reason for key, reason in reasons.items() if reason is not None},
+    )
+    arrays = CaseArrays(
+        window.cut(volume.array).astype(np.float32),
+        truth.window,
+        final[Stage.SLICES],
+        final[Stage.CASCADE],
+        final_maps(passes),
+        truth.spacing_xyz,
+        tuple((_voxels(labels, classes) - _voxels(truth.window, classes)).tolist()),
+    )
+    store.save(figures, arrays, file_state(case))
+    return figures
+
+
+def final_maps(passes: CasePasses) -> dict[MapName, np.ndarray]:
+    """The maps that inference writes, from all passes, float32 (z, y, x)."""
+    found = {MapName.SCS: maps.soft_correction_score(passes.stage2d.p, passes.stage3d.p)}
+    for suffix, stage in (("", passes.stage3d), ("_2d", passes.stage2d)):
+        mean = stage.p.mean(axis=0)
+        found[MapName("variance" + suffix)] = maps.ensemble_variance(stage.p)
+        found[MapName("entropy" + suffix)] = maps.entropy(mean)
+        found[MapName("mutual_information" + suffix)] = maps.mutual_information(stage.p)
+        found[MapName("max_probability" + suffix)] = maps.maximum_probability(mean)
+    return {name: np.asarray(values, np.float32) for name, values in found.items()}
+
+
+def file_state(case: LabelledCase) -> str:
+    """Size and time of change of a case's files: a corrected label makes its kept figures void."""
+    paths = [path for path in (case.image_path, case.label_path) if path.exists()]
+    return ";".join(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
+
+
+def _check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> None:
+    if labels.shape != shape:
+        raise InputError(case.label_path, f"has shape {labels.shape}, its image {shape}", "they must agree")
+    if labels.size and labels.max() >= classes:
+        raise InputError(case.label_path, f"has label {labels.max()}", f"allowed are 0 to {classes - 1}")
+
+
+def _voxels(labels: np.ndarray, classes: int) -> np.ndarray:
+    return np.bincount(labels.ravel(), minlength=classes)
