@@ -13,6 +13,8 @@ import numpy as np
 
 from .fields import smooth_noise, streaks
 
+Index = tuple[slice, slice, slice]
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -35,12 +37,25 @@ class Palette:
 
 @dataclass(frozen=True)
 class Frame:
-    """Body coordinates in mm of every pixel, each (z, y, x): ``x`` away from the chest wall, ``y`` down."""
+    """Body coordinates in mm of every pixel, each (z, y, x): ``x`` away from the chest wall, ``y`` down.
+
+    ``height`` (z, 1, 1) is the height of the slices relative to the middle of the heart in mm.
+    """
 
     x: np.ndarray
     y: np.ndarray
     height: np.ndarray
-    """Height of the slices relative to the middle of the heart in mm, shape (z, 1, 1)."""
+
+    def part(self, centre: tuple[float, float], reach: float) -> tuple[Index, Frame] | None:
+        """Index and coordinates of the pixels within ``reach`` mm of a place (x, y); None if there are none."""
+        near = (np.abs(self.x - np.float32(centre[0])) < reach) & (
+            np.abs(self.y - np.float32(centre[1])) < reach
+        )
+        rows, columns = np.flatnonzero(near.any((0, 2))), np.flatnonzero(near.any((0, 1)))
+        if not len(rows):
+            return None
+        index = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        return index, Frame(self.x[index], self.y[index], self.height)
 
 
 def body_frame(
@@ -50,30 +65,23 @@ def body_frame(
     heights_mm: np.ndarray,
     rotation: float,
 ) -> Frame:
-    """Coordinates relative to the heart's centre per slice, turned by ``rotation`` (radians) and warped a little."""
-    y = axes_mm[0][None, :, None] - centres_mm[:, 0, None, None]
-    x = axes_mm[1][None, None, :] - centres_mm[:, 1, None, None]
+    """Coordinates around the heart's centre per slice, turned by ``rotation`` (radians) and gently warped.
+
+    The warp is a sum of sines, so that a crop shows the same anatomy as the whole slice.
+    """
+    y = axes_mm[0][None, :, None] - centres_mm[:, 0, None, None].astype(np.float32)
+    x = axes_mm[1][None, None, :] - centres_mm[:, 1, None, None].astype(np.float32)
     cos, sin = np.float32(np.cos(rotation)), np.float32(np.sin(rotation))
     turned_x, turned_y = cos * x + sin * y, -sin * x + cos * y
-    height = heights_mm[:, None, None]
-    phase = rng.uniform(0, 2 * np.pi, 4)
-    length = rng.uniform(35.0, 60.0, 4)
-    bend = rng.uniform(1.5, 4.5, 2)
-    warp_x = (
-        bend[0]
-        * np.sin(turned_y / length[0] + phase[0] + height / 40)
-        * np.cos(turned_x / length[1] + phase[1])
-    )
-    warp_y = (
-        bend[1]
-        * np.sin(turned_x / length[2] + phase[2] - height / 50)
-        * np.cos(turned_y / length[3] + phase[3])
-    )
-    return Frame(
-        (turned_x + warp_x).astype(np.float32),
-        (turned_y + warp_y).astype(np.float32),
-        height.astype(np.float32),
-    )
+    height = heights_mm[:, None, None].astype(np.float32)
+    warp_x, warp_y = np.zeros_like(turned_x), np.zeros_like(turned_y)
+    for size, length in ((4.0, 45.0), (2.2, 20.0), (1.1, 9.0)):
+        for warp in (warp_x, warp_y):
+            wave = rng.normal(0, 1 / length, 2).astype(np.float32)
+            phase = (rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.02) * height).astype(np.float32)
+            bend = np.float32(size * rng.uniform(0.4, 1.0))
+            warp += bend * np.sin(wave[0] * turned_x + wave[1] * turned_y + phase)
+    return Frame(turned_x + warp_x, turned_y + warp_y, height)
 
 
 def soft(depth_mm: np.ndarray, edge_mm: float) -> np.ndarray:
@@ -82,13 +90,26 @@ def soft(depth_mm: np.ndarray, edge_mm: float) -> np.ndarray:
 
 
 def ellipse(
-    frame: Frame, centre: tuple[float, float], half: tuple[float, float], turn: float = 0.0
+    frame: Frame,
+    centre: tuple[float, float],
+    half: tuple[float, float],
+    turn: float = 0.0,
+    lobes: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
-    """Approximate depth in mm inside an ellipse given by centre (x, y), half axes and turn (radians)."""
+    """Approximate depth in mm inside an oval given by centre (x, y), half axes and turn (radians).
+
+    ``lobes`` are the relative height and the phase of three lobes that keep it from being an ellipse.
+    """
     x, y = frame.x - np.float32(centre[0]), frame.y - np.float32(centre[1])
-    cos, sin = np.float32(np.cos(turn) / half[0]), np.float32(np.sin(turn) / half[0])
-    cos_b, sin_b = np.float32(np.cos(turn) / half[1]), np.float32(np.sin(turn) / half[1])
-    return np.float32(min(half)) * (1 - np.hypot(cos * x + sin * y, -sin_b * x + cos_b * y))
+    cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    u, v = (cos * x + sin * y) / np.float32(half[0]), (-sin * x + cos * y) / np.float32(half[1])
+    radius = np.hypot(u, v)
+    if lobes[0]:
+        cubic = (u**3 - 3 * u * v**2) * np.float32(np.cos(lobes[1])) + (3 * u**2 * v - v**3) * np.float32(
+            np.sin(lobes[1])
+        )
+        radius = radius - np.float32(lobes[0]) * cubic / np.maximum(radius, 0.3) ** 2
+    return np.float32(min(half)) * (1 - radius)
 
 
 def blend(canvas: np.ndarray, value: np.ndarray | float, share: np.ndarray) -> None:
@@ -96,24 +117,27 @@ def blend(canvas: np.ndarray, value: np.ndarray | float, share: np.ndarray) -> N
     canvas += share * (np.asarray(value, np.float32) - canvas)
 
 
-def render_body(
-    rng: np.random.Generator, frame: Frame, palette: Palette, step_mm: float, *, near_only: bool
-) -> np.ndarray:
-    """Signal (z, y, x) of one slice-resolution body; ``near_only`` leaves out what lies beyond the heart's crop."""
+def render_body(rng: np.random.Generator, frame: Frame, palette: Palette, step_mm: float) -> np.ndarray:
+    """Signal (z, y, x) of everything but the heart, one sample per voxel of in-plane size ``step_mm``."""
     shape = frame.x.shape
     plan = _Plan.draw(rng)
-    fine = smooth_noise(rng, shape, (shape[0], max(shape[1] // 5, 2), max(shape[2] // 5, 2)))
-    coarse = smooth_noise(rng, shape, (2, max(shape[1] // 20, 2), max(shape[2] // 20, 2)))
-    texture = np.float32(palette.texture) * (0.6 * fine + coarse)
+    organs = _draw_organs(rng, palette)
+    wobble = np.random.default_rng(rng.integers(2**32))
+    fine = smooth_noise(wobble, shape, (shape[0], max(shape[1] // 4, 2), max(shape[2] // 4, 2)))
+    coarse = smooth_noise(wobble, shape, (2, max(shape[1] // 16, 2), max(shape[2] // 16, 2)))
+    texture = np.float32(palette.texture) * (0.7 * fine + coarse)
     torso = ellipse(frame, plan.torso_centre, plan.torso_half, plan.torso_turn)
     cavity = torso - np.float32(plan.fat_mm + plan.muscle_mm)
     canvas = np.full(shape, palette.air, np.float32)
-    blend(canvas, palette.fat * (1 + 0.15 * texture), soft(torso, step_mm))
+    blend(canvas, palette.fat * (1 + 0.4 * texture), soft(torso, step_mm))
+    blend(canvas, palette.air + 0.3 * (palette.fat - palette.air), soft(1.2 - np.abs(torso), step_mm))
     blend(canvas, palette.muscle + texture, soft(torso - np.float32(plan.fat_mm), step_mm))
     _ribs(canvas, frame, palette, plan, torso, step_mm)
-    _abdomen(canvas, frame, palette, plan, texture, soft(cavity, step_mm), step_mm)
-    _organs(rng, canvas, frame, palette, texture, soft(cavity, step_mm), step_mm, near_only=near_only)
-    _lung(rng, canvas, frame, palette, plan, texture, cavity, step_mm)
+    inside = soft(cavity, step_mm)
+    _abdomen(wobble, canvas, frame, palette, plan, texture, inside, step_mm)
+    for organ in organs:
+        _lay_organ(canvas, frame, organ, texture, inside, step_mm)
+    _lung(wobble, canvas, frame, palette, plan, texture, cavity, step_mm)
     return canvas
 
 
@@ -130,37 +154,52 @@ class _Plan:
     diaphragm_slope: float
     diaphragm_lift: float
     rib_phase: float
+    liver_centre: tuple[float, float]
+    liver_half: tuple[float, float]
+    liver_turn: float
+    leanness: float
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> _Plan:
-        half = (float(rng.uniform(125, 160)), float(rng.uniform(150, 190)))
-        left = float(rng.uniform(72, 92))
+        half = (float(rng.uniform(140, 190)), float(rng.uniform(165, 220)))
+        fat, muscle = float(rng.uniform(6, 22)), float(rng.uniform(7, 13))
+        left = float(rng.uniform(70, 86)) + fat + muscle
         return cls(
-            torso_centre=(half[0] - left, float(rng.uniform(-60, -25))),
+            torso_centre=(half[0] - left, float(rng.uniform(-70, -30))),
             torso_half=half,
             torso_turn=float(rng.normal(0.0, 0.12)),
-            fat_mm=float(rng.uniform(7, 26)),
-            muscle_mm=float(rng.uniform(7, 13)),
+            fat_mm=fat,
+            muscle_mm=muscle,
             diaphragm_y=float(rng.uniform(-12, 8)),
             diaphragm_slope=float(rng.uniform(-0.25, 0.35)),
             diaphragm_lift=float(rng.uniform(0.1, 0.6)),
             rib_phase=float(rng.uniform(0, 2 * np.pi)),
+            liver_centre=(float(rng.uniform(-75, -25)), float(rng.uniform(-90, -60))),
+            liver_half=(float(rng.uniform(75, 110)), float(rng.uniform(50, 85))),
+            liver_turn=float(rng.normal(0.0, 0.3)),
+            leanness=float(rng.uniform(0.2, 2.0)),
         )
 
 
 def _ribs(
     canvas: np.ndarray, frame: Frame, palette: Palette, plan: _Plan, torso: np.ndarray, step_mm: float
 ) -> None:
-    """Ribs and cartilage: ovals in the chest wall, with fat between them and the muscle."""
+    """Ribs and cartilage: ovals in the chest wall, marrow inside, fat between the muscle layers."""
     around = np.arctan2(frame.y - plan.torso_centre[1], frame.x - plan.torso_centre[0])
-    rhythm = np.cos(around * np.float32(2 * np.pi * 150 / 28 / 2) + plan.rib_phase + frame.height / 9)
-    middle = plan.fat_mm + 0.55 * plan.muscle_mm
-    depth = np.float32(0.42 * plan.muscle_mm) - np.abs(torso - np.float32(middle))
-    blend(canvas, palette.bone, soft(np.minimum(depth, 6 * (rhythm - 0.15)), 1.5 * step_mm))
-    blend(canvas, 0.55 * palette.fat, 0.8 * soft(np.minimum(depth - 2.0, 6 * (rhythm - 0.45)), 1.5 * step_mm))
+    circuit = np.float32(np.mean(plan.torso_half) / 26.0)
+    rhythm = np.cos(
+        circuit * 2 * np.pi / 2 * around + 0.8 * np.sin(3 * around) + plan.rib_phase + frame.height / 9
+    )
+    layer = np.abs(torso - np.float32(plan.fat_mm + 0.25 * plan.muscle_mm + 1.5 * rhythm))
+    blend(canvas, 0.6 * palette.fat, 0.6 * soft(np.minimum(0.9 - layer, 4 * (0.4 - rhythm)), 2 * step_mm))
+    apart = torso - np.float32(plan.fat_mm + 0.6 * plan.muscle_mm)
+    depth = 1 - np.hypot(apart / (0.4 * plan.muscle_mm), (1 - rhythm) / 0.65)
+    blend(canvas, palette.bone, 0.8 * soft(4 * depth, 2 * step_mm))
+    blend(canvas, 0.6 * palette.fat, 0.6 * soft(4 * (depth - 0.45), 2 * step_mm))
 
 
 def _abdomen(
+    rng: np.random.Generator,
     canvas: np.ndarray,
     frame: Frame,
     palette: Palette,
@@ -169,49 +208,84 @@ def _abdomen(
     inside: np.ndarray,
     step_mm: float,
 ) -> None:
-    """Fat fills the cavity; the liver lies above and to the left."""
-    blend(canvas, 0.8 * palette.fat * (1 + 0.25 * texture) - 0.2 * abs(palette.fat), inside)
-    liver = np.minimum(60 - 0.9 * frame.x - 0.25 * frame.height, plan.diaphragm_y + 30 - frame.y)
-    blend(canvas, palette.liver + 0.7 * texture, inside * soft(liver, 2 * step_mm))
+    """Soft tissue streaked with fat; the liver and its vessels above and to the left, under the diaphragm."""
+    tissue = 0.5 * (palette.muscle + palette.liver) + texture
+    fatty = soft(texture - np.float32(plan.leanness * palette.texture), 2 * palette.texture)
+    blend(canvas, tissue + 0.8 * fatty * (palette.fat - tissue), inside)
+    lobe = ellipse(frame, plan.liver_centre, plan.liver_half, plan.liver_turn, (0.1, plan.rib_phase))
+    liver = np.minimum(lobe - np.float32(0.15) * frame.height, plan.diaphragm_y + 30 - frame.y)
+    blend(canvas, palette.muscle - 0.3, 0.5 * inside * soft(liver + 2.0, 2 * step_mm))
+    share = inside * soft(liver, 2 * step_mm)
+    blend(canvas, palette.liver + 0.7 * texture, share)
+    count = int(canvas.shape[1] * canvas.shape[2] * step_mm**2 / 700.0)
+    for k in range(canvas.shape[0]):
+        vessels = streaks(rng, canvas.shape[1:], count, 4.0 / step_mm).clip(0, 1)
+        canvas[k] += 0.7 * share[k] * vessels * np.float32(palette.liver_vessel - palette.liver)
 
 
-def _organs(
-    rng: np.random.Generator,
-    canvas: np.ndarray,
-    frame: Frame,
-    palette: Palette,
-    texture: np.ndarray,
-    inside: np.ndarray,
-    step_mm: float,
-    *,
-    near_only: bool,
+@dataclass(frozen=True)
+class _Organ:
+    """An oval with a wall and a content; ``tilt`` moves it with the height, ``shrink`` narrows it away from 0."""
+
+    centre: tuple[float, float]
+    half: tuple[float, float]
+    turn: float
+    lobes: tuple[float, float]
+    rim: float
+    wall: float
+    content: float
+    tilt: float
+    shrink: float
+
+
+def _draw_organs(rng: np.random.Generator, palette: Palette) -> list[_Organ]:
+    """Bowel, kidney and spleen, stomach and aorta, from far to near."""
+    places = [((rng.uniform(-60, 130), rng.uniform(-190, -75)), (11.0, 34.0)) for _ in range(11)]
+    places += [((rng.uniform(50, 120), rng.uniform(-80, 0)), (12.0, 32.0)) for _ in range(5)]
+    places += [((rng.uniform(26, 62), rng.uniform(-64, -38)), (13.0, 27.0))]
+    organs = []
+    for number, (centre, sizes) in enumerate(places):
+        stomach = number == len(places) - 1
+        gas = rng.random() < (0.6 if stomach else 0.25)
+        level = float(rng.uniform(palette.organ_low, palette.organ_high))
+        content = palette.gas if gas else float(rng.uniform(palette.organ_low, palette.organ_high))
+        organs.append(
+            _Organ(
+                centre=(float(centre[0]), float(centre[1])),
+                half=(float(rng.uniform(*sizes)), float(rng.uniform(*sizes))),
+                turn=float(rng.uniform(0, np.pi)),
+                lobes=(float(rng.uniform(0.02, 0.13)), float(rng.uniform(0, 2 * np.pi))),
+                rim=float(rng.uniform(1.5, 4.5)),
+                wall=level,
+                content=content if gas or rng.random() < 0.5 else level,
+                tilt=float(rng.normal(0, 0.35)),
+                shrink=float(rng.uniform(0.0, 0.3)),
+            )
+        )
+    aorta = float(rng.uniform(9, 13))
+    place = (float(rng.uniform(66, 92)), float(rng.uniform(-14, 25)))
+    organs.append(
+        _Organ(place, (aorta, aorta), 0.0, (0.0, 0.0), 1.5, palette.muscle, palette.blood, 0.05, 0.0)
+    )
+    return organs
+
+
+def _lay_organ(
+    canvas: np.ndarray, frame: Frame, organ: _Organ, texture: np.ndarray, inside: np.ndarray, step_mm: float
 ) -> None:
-    """Bowel, spleen, kidney, stomach (gas or content) and the aorta: ovals with a wall, drawn far to near."""
-    places = [((rng.uniform(-60, 130), rng.uniform(-170, -75)), rng.uniform(12, 34, 2)) for _ in range(9)]
-    places += [((rng.uniform(45, 110), rng.uniform(-75, -10)), rng.uniform(14, 32, 2)) for _ in range(4)]
-    stomach = ((rng.uniform(28, 62), rng.uniform(-62, -34)), rng.uniform(14, 27, 2))
-    for number, (centre, half) in enumerate([*places, stomach]):
-        level, rim, turn = (
-            rng.uniform(palette.organ_low, palette.organ_high),
-            rng.uniform(1.5, 4.0),
-            rng.uniform(0, 3),
-        )
-        tilt, gas, fill = (
-            rng.normal(0, 0.4),
-            rng.random() < 0.3,
-            rng.uniform(palette.organ_low, palette.organ_high),
-        )
-        if near_only and number < 9:
-            continue
-        swell = np.float32(0.25) * np.abs(frame.height) * float(rng.random() < 2)
-        moved = Frame(frame.x - np.float32(tilt) * frame.height, frame.y, frame.height)
-        depth = ellipse(moved, centre, (half[0], half[1]), turn) - swell * (number >= 9)
-        blend(canvas, level + texture, inside * soft(depth, 1.5 * step_mm))
-        if number >= 9 or gas:
-            content = palette.gas if gas or number == len(places) else fill
-            blend(canvas, content + 1.6 * texture, inside * soft(depth - np.float32(rim), 2 * step_mm))
-    aorta = ellipse(frame, (rng.uniform(62, 88), rng.uniform(-12, 25)), (rng.uniform(9, 13),) * 2)
-    blend(canvas, palette.blood, inside * soft(aorta, step_mm))
+    found = frame.part(
+        organ.centre, 1.4 * max(organ.half) + abs(organ.tilt) * float(np.abs(frame.height).max())
+    )
+    if found is None:
+        return
+    index, near = found
+    moved = Frame(near.x - np.float32(organ.tilt) * near.height, near.y, near.height)
+    depth = ellipse(moved, organ.centre, organ.half, organ.turn, organ.lobes)
+    depth = depth - np.float32(organ.shrink) * np.abs(near.height)
+    part = canvas[index]
+    blend(part, organ.wall + texture[index], inside[index] * soft(depth, 1.5 * step_mm))
+    filled = inside[index] * soft(depth - np.float32(organ.rim), 2 * step_mm)
+    blend(part, organ.content + 2 * texture[index], filled)
 
 
 def _lung(

@@ -26,25 +26,26 @@ def periodic_ripple(rng: np.random.Generator, shape: tuple[int, int], orders: tu
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarse: tuple[int, ...]) -> np.ndarray:
-    """Noise of unit standard deviation with about ``coarse`` independent values per axis, linearly blended."""
-    nodes = rng.standard_normal(coarse).astype(np.float32)
-    return resize_linear(nodes, shape)
+    """Noise of unit standard deviation with about ``coarse`` independent values per axis."""
+    field = resize_smooth(rng.standard_normal(coarse).astype(np.float32), shape)
+    return field * np.float32(0.69 ** -sum(few != many for few, many in zip(coarse, shape, strict=True)))
 
 
-def resize_linear(nodes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Stretch an array to ``shape``, axis after axis, with cubic easing between the nodes."""
+def resize_smooth(nodes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Stretch an array to ``shape`` as cubic B-splines whose coefficients are ``nodes`` (smooth, no overshoot)."""
     result = nodes.astype(np.float32)
     for axis, (few, many) in enumerate(zip(nodes.shape, shape, strict=True)):
         if few == many:
             continue
         position = np.linspace(0.0, few - 1.0, many) if few > 1 else np.zeros(many)
-        low = np.minimum(position.astype(int), max(few - 2, 0))
-        high = np.minimum(low + 1, few - 1)
-        part = (position - low).astype(np.float32)
-        part = part * part * (3 - 2 * part)
-        part = part.reshape([-1 if n == axis else 1 for n in range(result.ndim)])
-        result = result.take(low, axis) * (1 - part) + result.take(high, axis) * part
-    return result
+        low = np.floor(position).astype(int)
+        t = position - low
+        weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+        stretch = np.zeros((many, few), np.float32)
+        for step, weight in enumerate(weights):
+            np.add.at(stretch, (np.arange(many), np.clip(low + step - 1, 0, few - 1)), weight / 6)
+        result = np.moveaxis(np.tensordot(stretch, result, (1, axis)), 0, axis)
+    return np.ascontiguousarray(result)
 
 
 def streaks(rng: np.random.Generator, shape: tuple[int, int], count: int, length_px: float) -> np.ndarray:

@@ -40,24 +40,28 @@ class VentricleShape:
     rv_start: float
     rv_tilt: float
     rv_wall: float
+    rv_corner: float
+    rv_corner_at: float
 
 
 def draw_shape(rng: np.random.Generator, length: float, infarcted: bool) -> VentricleShape:
     """A plausible adult heart at end-diastole; hearts with an infarct are larger and thinner on average."""
     return VentricleShape(
         length=length,
-        endo_radius=float(np.clip(rng.normal(24.0 if infarcted else 21.5, 2.4), 16.5, 30.0)),
-        wall=float(np.clip(rng.normal(8.6 if infarcted else 9.0, 1.5), 6.0, 13.0)),
+        endo_radius=float(np.clip(rng.normal(25.2 if infarcted else 22.5, 2.8), 16.5, 32.0)),
+        wall=float(np.clip(rng.normal(9.2 if infarcted else 10.0, 1.7), 6.0, 14.0)),
         apex_wall=float(rng.uniform(5.0, 8.0)),
         fullness=float(rng.uniform(1.9, 2.5)),
         widest=float(rng.uniform(0.68, 0.9)),
         septal_flattening=float(rng.uniform(0.0, 0.07)),
         roundness=float(rng.uniform(0.015, 0.04)),
-        rv_reach=float(rng.uniform(22.0, 40.0)),
-        rv_breadth=float(rng.uniform(1.0, 1.25)),
+        rv_reach=float(rng.uniform(20.0, 36.0)),
+        rv_breadth=float(rng.uniform(1.05, 1.35)),
         rv_start=float(rng.uniform(0.08, 0.25)),
         rv_tilt=float(rng.normal(0.0, 0.2)),
-        rv_wall=float(rng.uniform(2.0, 3.5)),
+        rv_wall=float(rng.uniform(0.8, 2.8)),
+        rv_corner=float(rng.uniform(0.02, 0.12)),
+        rv_corner_at=float(rng.normal(0.0, 0.9)),
     )
 
 
@@ -116,11 +120,12 @@ def rv_radii(
     septum = np.median(np.maximum(epi, 0.0), axis=1)[:, None]
     reach = np.maximum(septum + shape.rv_reach * size, 1.0)
     centre, half = 0.42 * reach, 0.58 * reach
-    broad = np.maximum(septum * shape.rv_breadth * (0.55 + 0.45 * size), 1.0) * (1 + 0.12 * np.sin(alpha))
+    broad = np.maximum(septum * shape.rv_breadth * (0.55 + 0.45 * size), 1.0)
     a = np.cos(alpha) ** 2 / half**2 + np.sin(alpha) ** 2 / broad**2
     b = -2 * centre * np.cos(alpha) / half**2
     c = (centre / half) ** 2 - 1
-    radius = (-b + np.sqrt(b * b - 4 * a * c)) / (2 * a) * (1 + 0.03 * ripple)
+    corner = shape.rv_corner * np.cos(3 * (alpha - shape.rv_corner_at))
+    radius = (-b + np.sqrt(b * b - 4 * a * c)) / (2 * a) * (1 + corner + 0.03 * ripple)
     present = (size > 0.02) & (level[:, None] <= 1.3)
     rv_endo = np.where(present, radius, ABSENT).astype(np.float32)
     return rv_endo, np.where(present, radius + shape.rv_wall, ABSENT).astype(np.float32)
@@ -133,8 +138,8 @@ def fat_radii(rng: np.random.Generator, outer: np.ndarray, abundance: float) -> 
     for middle, width, height in ((-1.2, 0.35, 4.5), (1.25, 0.3, 3.5), (-0.55, 0.5, 7.0), (0.4, 0.5, 3.0)):
         centre = middle + rng.normal(0, 0.2)
         pads = pads + height * rng.uniform(0.3, 1.4) * np.exp(-0.5 * ((alpha - centre) / width) ** 2)
-    ripple = periodic_ripple(rng, outer.shape, (2, 9))
-    thickness = abundance * (pads + rng.uniform(0.0, 1.6)) * (1 + 0.35 * ripple)
+    ripple = periodic_ripple(rng, outer.shape, (2, 9)) + 0.5 * periodic_ripple(rng, outer.shape, (10, 22))
+    thickness = abundance * (pads + rng.uniform(-0.5, 1.2)) * (1 + 0.5 * ripple)
     return np.where(outer > 0, outer + thickness.clip(0), ABSENT).astype(np.float32)
 
 

@@ -31,9 +31,9 @@ class _Reach:
 
 
 _REACH = {
-    Territory.LAD: _Reach(0.5, (-1.3, -0.4), (0.55, 1.5), (0.15, 0.6), (0.25, 0.6)),
-    Territory.RCA: _Reach(0.3, (0.9, 1.7), (0.4, 1.0), (0.45, 0.8), (0.25, 0.55)),
-    Territory.LCX: _Reach(0.2, (2.2, 3.6), (0.4, 0.95), (0.4, 0.75), (0.25, 0.5)),
+    Territory.LAD: _Reach(0.5, (-1.3, -0.4), (0.6, 2.1), (0.15, 0.6), (0.3, 0.9)),
+    Territory.RCA: _Reach(0.3, (0.9, 1.7), (0.5, 1.5), (0.45, 0.8), (0.3, 0.8)),
+    Territory.LCX: _Reach(0.2, (2.2, 3.6), (0.5, 1.4), (0.4, 0.75), (0.3, 0.75)),
 }
 
 
@@ -58,12 +58,12 @@ def draw_infarct(
     drawn = names[rng.choice(len(names), p=[_REACH[name].share for name in names])]
     territory = territory or drawn
     reach = _REACH[territory]
-    peak = float(rng.uniform(0.8, 1.35) if with_mvo else rng.uniform(0.45, 1.3))
+    peak = float(rng.uniform(0.85, 1.6) if with_mvo else rng.uniform(0.45, 1.45))
     across, along = _place(rng, reach, surfaces.level)
     table = surfaces.endo.shape
     border = periodic_ripple(rng, table, (1, 6)) + 0.5 * periodic_ripple(rng, table, (7, 20))
-    inside = 1 - (across**4 + along**4) + 0.22 * border
-    depth = np.clip(peak * np.sqrt(inside.clip(0)) * (1 + 0.15 * periodic_ripple(rng, table, (3, 14))), 0, 1)
+    inside = 1 - (across**3 + along**3) + 0.22 * border
+    depth = np.clip(peak * inside.clip(0) ** 0.65 * (1 + 0.15 * periodic_ripple(rng, table, (3, 14))), 0, 1)
     wall = surfaces.epi - np.maximum(surfaces.endo, 0.0)
     present = (depth > 0.18) & (surfaces.endo > 0)
     gap = 0.12 * rng.random() * (periodic_ripple(rng, table, (1, 5)) > 0.5)
@@ -94,11 +94,11 @@ def _core(
     present: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The dark core: in the inner half of the infarct, away from its borders."""
-    size = rng.uniform(0.4, 0.85)
+    size = rng.uniform(0.2, 1.0)
     ripple = periodic_ripple(rng, depth.shape, (1, 9))
     inside = np.sqrt((1 - (across / size) ** 2 - (along / size) ** 2 + 0.25 * ripple).clip(0, 1))
     middle = rng.uniform(0.32, 0.5) * depth
-    half = rng.uniform(0.18, 0.34) * depth * inside
+    half = rng.uniform(0.12, 0.44) * depth * inside
     wall = surfaces.epi - np.maximum(surfaces.endo, 0.0)
     core = present & (half * wall > 0.4) & (depth > 0.45)
     low = np.where(core, surfaces.endo + np.maximum(middle - half, 0.04) * wall, ABSENT)

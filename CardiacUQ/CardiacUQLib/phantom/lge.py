@@ -16,11 +16,12 @@ from ..classes import LGE_CLASSES
 from ..errors import UsageError
 from ..volume import Vector3
 from .body import Palette, blend, body_frame, render_body
+from .fields import periodic_ripple, smooth_noise
 from .grid import SliceGrid, Window
 from .heart import HeartSurfaces, VentricleShape, draw_shape, draw_surfaces, shell_ml
 from .infarct import InfarctSurfaces, Territory, draw_infarct
 from .model import LabelledPhantom
-from .render import Blob, PolarPoints, add_blobs, draw_papillaries, polar_points
+from .render import Blob, PolarPoints, add_blobs, draw_papillaries, draw_rv_trabeculae, polar_points
 from .scanner import coil_shading, receive
 
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4
@@ -93,7 +94,7 @@ def lge_phantom(
         scar = draw_infarct(anatomy, heart.surfaces, territory=wanted, with_mvo=with_mvo)
     contrast = _draw_contrast(tissue, noise)
     signal, labels = _render(tissue, grid, window, pose, heart, scar, contrast)
-    image = _scan(scan, signal, contrast, Reconstruction(reconstruction))
+    image = _scan(scan, signal, contrast, Reconstruction(reconstruction), may_pad=crop_px is None)
     order = slice(None) if apex_first else slice(None, None, -1)
     return LabelledPhantom(
         image=np.ascontiguousarray(image[order]),
@@ -167,12 +168,13 @@ class _Heart:
     shape: VentricleShape
     surfaces: HeartSurfaces
     papillaries: tuple[Blob, ...]
+    rv_trabeculae: tuple[Blob, ...]
 
 
 def _draw_heart(rng: np.random.Generator, grid: SliceGrid, infarcted: bool) -> _Heart:
     """A heart whose apex lies just below and whose base lies at the top of the stack, within human lengths."""
     extent = grid.shape[0] * grid.spacing[2]
-    below, above = rng.uniform(2.0, 14.0), rng.uniform(-3.0, 4.0)
+    below, above = rng.uniform(2.0, 14.0), rng.uniform(-1.0, 4.0)
     length = float(np.clip(extent + below + above, 68.0, 112.0))
     start = (extent + above - below) / 2 - length / 2 if length != extent + below + above else -below
     shape = draw_shape(rng, length, infarcted)
@@ -181,20 +183,21 @@ def _draw_heart(rng: np.random.Generator, grid: SliceGrid, infarcted: bool) -> _
         rng,
         shape,
         level,
-        fat_abundance=float(rng.uniform(0.1, 1.2)),
-        trabeculation=float(rng.uniform(0.3, 1.0)),
+        fat_abundance=float(rng.uniform(0.1, 1.5)),
+        trabeculation=float(rng.uniform(0.4, 1.5)),
     )
-    return _Heart(shape, surfaces, draw_papillaries(rng, shape.endo_radius))
+    rv = draw_rv_trabeculae(rng, shape.endo_radius + shape.wall, shape.rv_reach)
+    return _Heart(shape, surfaces, draw_papillaries(rng, shape.endo_radius), rv)
 
 
 def _draw_contrast(rng: np.random.Generator, noise: float | None) -> LgeContrast:
-    infarct = float(np.clip(np.exp(rng.normal(0.05, 0.4)), 0.5, 2.3))
-    drawn = float(np.clip(np.exp(rng.normal(np.log(0.13), 0.4)), 0.05, 0.3))
+    infarct = float(np.clip(np.exp(rng.normal(0.2, 0.4)), 0.5, 2.6))
+    drawn = float(np.clip(np.exp(rng.normal(np.log(0.12), 0.4)), 0.05, 0.3))
     return LgeContrast(
         infarct=infarct,
-        mvo=float(rng.uniform(-0.25, 0.35)) * infarct,
+        mvo=float(rng.uniform(-0.15, 0.5)) * infarct,
         rv_blood=float(rng.uniform(0.88, 1.12)),
-        zero=float(-np.clip(np.exp(rng.normal(np.log(0.6), 0.6)), 0.1, 2.0)),
+        zero=float(-np.clip(np.exp(rng.normal(np.log(0.7), 0.6)), 0.1, 2.0)),
         fat=float(np.clip(np.exp(rng.normal(np.log(2.6), 0.35)), 1.4, 5.0)),
         noise=drawn if noise is None else float(noise),
         grey_myocardium=float(rng.uniform(122, 160)),
@@ -234,7 +237,7 @@ def _render(
     slice_level = heart.surfaces.level.reshape(grid.shape[0], -1).mean(1)
     heights = (slice_level - 0.5) * heart.shape.length
     frame = body_frame(rng, grid.axes_mm(window), pose.slice_centres, heights, pose.body)
-    body = render_body(rng, frame, _palette(rng, contrast), grid.spacing[0], near_only=window != grid.whole)
+    body = render_body(rng, frame, _palette(rng, contrast), grid.spacing[0])
     reach = float(max(heart.surfaces.fat.max(), 5.0)) + 2.0
     low, high = pose.sub_centres.min(0) - reach, pose.sub_centres.max(0) + reach
     near = grid.window_around((low[0], high[0]), (low[1], high[1]), window)
@@ -246,7 +249,7 @@ def _render(
     points = polar_points(grid, near, pose.sub_centres, pose.septum)
     fine = grid.spread(body[local])
     _paint_heart(rng, fine, points, heart, scar, contrast)
-    body[local] = grid.mean(fine)
+    body[local] = grid.mean(fine) + _unrest(rng, body[local].shape)
     labels = np.zeros(body.shape, np.uint8)
     labels[local] = grid.majority(
         _fine_labels(points, heart.surfaces, scar), (0, BLOOD, MYOCARDIUM, INFARCT, MVO)
@@ -264,19 +267,30 @@ def _paint_heart(
 ) -> None:
     """Lay fat, right ventricle, wall, scar, pool and papillary muscles over the fine canvas, in that order."""
     surfaces = heart.surfaces
-    blend(fine, contrast.fat * float(rng.uniform(0.6, 1.0)), points.within(surfaces.fat))
-    blend(fine, 0.2, points.within(surfaces.rv_epi))
+    blend(fine, contrast.zero / 2, 0.5 * points.within(surfaces.fat + np.float32(1.2)))
+    blend(fine, contrast.fat * float(rng.uniform(0.5, 1.0)), points.within(surfaces.fat))
+    blend(fine, float(rng.uniform(0.1, 0.7)), points.within(surfaces.rv_epi))
     blend(fine, contrast.rv_blood, points.within(surfaces.rv_endo))
+    add_blobs(fine, points, surfaces.level, heart.rv_trabeculae, 0.2)
     wall = points.within(surfaces.epi)
     blend(fine, 0.0, wall)
     if scar is not None:
         edge = float(rng.uniform(1.0, 2.5))
         share = wall * points.within(scar.outer, edge) * (1 - points.within(scar.inner, edge))
-        blend(fine, contrast.infarct, share)
+        patchy = 1 + 0.12 * periodic_ripple(rng, surfaces.endo.shape, (2, 16))
+        blend(fine, points.lookup(contrast.infarct * patchy), share)
         share = points.within(scar.mvo_outer, 1.0) * (1 - points.within(scar.mvo_inner, 1.0))
         blend(fine, contrast.mvo, share)
     blend(fine, 1.0, points.within(surfaces.endo_rough))
-    add_blobs(fine, points, surfaces.level, heart.papillaries, 0.1)
+    add_blobs(fine, points, surfaces.level, heart.papillaries, 0.0)
+
+
+def _unrest(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Slow signal variation within blood and muscle (flow, uneven nulling), (z, y, x)."""
+    few = (shape[0], max(shape[1] // 4, 2), max(shape[2] // 4, 2))
+    slow = (max(shape[0] // 2, 1), max(shape[1] // 14, 2), max(shape[2] // 14, 2))
+    fine, broad = smooth_noise(rng, shape, few), smooth_noise(rng, shape, slow)
+    return np.float32(rng.uniform(0.03, 0.14)) * fine + np.float32(rng.uniform(0.06, 0.2)) * broad
 
 
 def _fine_labels(points: PolarPoints, surfaces: HeartSurfaces, scar: InfarctSurfaces | None) -> np.ndarray:
@@ -292,16 +306,30 @@ def _fine_labels(points: PolarPoints, surfaces: HeartSurfaces, scar: InfarctSurf
 
 
 def _scan(
-    rng: np.random.Generator, signal: np.ndarray, contrast: LgeContrast, reconstruction: Reconstruction
+    rng: np.random.Generator,
+    signal: np.ndarray,
+    contrast: LgeContrast,
+    reconstruction: Reconstruction,
+    *,
+    may_pad: bool,
 ) -> np.ndarray:
-    """Coil shading, noise, band limit and window levels."""
-    keep = (float(rng.uniform(0.55, 0.95)), float(rng.uniform(0.6, 0.95)))
-    shading = coil_shading(rng, signal.shape, float(rng.uniform(0.02, 0.12)))
+    """Coil shading, noise, band limit, window levels per slice and the empty margin of a rectangular matrix."""
+    keep = (float(rng.uniform(0.45, 0.8)), float(rng.uniform(0.5, 0.85)))
+    shading = coil_shading(rng, signal.shape, float(rng.uniform(0.04, 0.2)))
     lifted = (signal - np.float32(contrast.zero)) * shading
     magnitude = reconstruction is Reconstruction.MAGNITUDE
     received = receive(rng, lifted, contrast.noise, keep, magnitude=magnitude) + np.float32(contrast.zero)
-    grey = np.float32(contrast.grey_myocardium) + np.float32(contrast.grey_per_unit) * received
-    return np.clip(grey, 0.0, 255.0).astype(np.float32)
+    gain = contrast.grey_per_unit * np.exp(rng.normal(0, 0.06, len(signal)))
+    level = contrast.grey_myocardium + rng.normal(0, 0.15, len(signal)) * contrast.grey_per_unit
+    grey = level[:, None, None] + gain[:, None, None] * received
+    grey = np.clip(grey, 0.0, 255.0).astype(np.float32)
+    if may_pad and rng.random() < 0.6:
+        axis, margins = rng.choice((1, 2)), (signal.shape[1:] * rng.uniform(0.0, 0.22, (2, 2)).T).astype(int)
+        first, last = margins[:, axis - 1]
+        places = np.arange(signal.shape[axis])
+        empty = (places < first) | (places >= signal.shape[axis] - last)
+        grey[(slice(None),) * axis + (empty,)] = 0.0
+    return grey
 
 
 def _truth(grid: SliceGrid, surfaces: HeartSurfaces, scar: InfarctSurfaces | None) -> dict[int, float]:

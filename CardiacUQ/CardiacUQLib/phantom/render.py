@@ -89,7 +89,7 @@ def draw_papillaries(rng: np.random.Generator, endo_radius: float) -> tuple[Blob
                 Blob(
                     x=float(place * np.cos(turn)),
                     y=float(place * np.sin(turn)),
-                    radius=float(rng.uniform(1.8, 4.3)),
+                    radius=float(rng.uniform(2.0, 5.0)),
                     level=float(rng.uniform(0.38, 0.6)),
                     half_level=float(rng.uniform(0.12, 0.26)),
                     stretch=float(rng.uniform(0.75, 1.3)),
@@ -111,3 +111,20 @@ def draw_papillaries(rng: np.random.Generator, endo_radius: float) -> tuple[Blob
             )
         )
     return tuple(blobs)
+
+
+def draw_rv_trabeculae(rng: np.random.Generator, septum_mm: float, reach_mm: float) -> tuple[Blob, ...]:
+    """Trabeculae and the moderator band in the right ventricle, denser towards the apex."""
+    return tuple(
+        Blob(
+            x=float(septum_mm + reach_mm * rng.uniform(0.1, 1.0)),
+            y=float(rng.normal(0, 14.0)),
+            radius=float(rng.uniform(1.0, 3.2)),
+            level=float(rng.uniform(0.2, 0.75)),
+            half_level=float(rng.uniform(0.05, 0.2)),
+            stretch=float(rng.uniform(0.4, 1.3)),
+            lean=float(rng.normal(0, 12.0)),
+            opacity=float(rng.uniform(0.25, 0.8)),
+        )
+        for _ in range(rng.integers(5, 16))
+    )
