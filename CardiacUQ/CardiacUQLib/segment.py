@@ -92,9 +92,8 @@ def segment(
     """
     compute = _COMPUTE.get(bundle.manifest.kind)
     if compute is None:
-        raise ModelError(
-            f"bundle '{bundle.manifest.name}' is of kind '{bundle.manifest.kind}', not supported"
-        )
+        kind, known = bundle.manifest.kind, ", ".join(_COMPUTE)
+        raise ModelError(f"bundle '{bundle.manifest.name}' is of kind '{kind}'; this version runs: {known}")
     _check_classes(bundle.manifest)
     job = _Job(
         volume,
@@ -167,7 +166,7 @@ def _cascade(job: _Job, arithmetic: Arithmetic) -> _Findings:
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         _check_finite(maps, job.bundle.manifest)
-        _add_error_probability(maps, job.bundle.manifest)
+        _add_error_probability(maps, accumulator, job.bundle.manifest)
     job.progress(_PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
@@ -185,7 +184,7 @@ def _cascade(job: _Job, arithmetic: Arithmetic) -> _Findings:
         stage2d,
         maps,
         corrections,
-        accumulator.stage3d.class_voxels * _roi_voxel_ml(job),
+        accumulator.stage3d.class_voxels * _roi_voxel_ml(roi, job.volume.geometry),
         arithmetic,
         timer.seconds,
         warnings,
@@ -224,13 +223,21 @@ def _restore_maps(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName,
     }
 
 
-def _add_error_probability(maps: dict[MapName, np.ndarray], manifest: Manifest) -> None:
-    """Add the calibrated P(voxel wrong) where the bundle has a fitted calibrator."""
+def _add_error_probability(
+    maps: dict[MapName, np.ndarray], accumulator: CascadeAccumulator, manifest: Manifest
+) -> None:
+    """Add the calibrated P(voxel wrong), on the ROI grid, where the bundle has a fitted calibrator."""
     fitted = manifest.calibration.get("error_probability")
-    if fitted is not None:
-        from .calibration import ErrorProbability
+    if fitted is None:
+        return
+    from .calibration import ErrorProbability
 
-        maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps)
+    s3d, s2d = (
+        stage.mean.argmax(dim=0).cpu().numpy() for stage in (accumulator.stage3d, accumulator.stage2d)
+    )
+    maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(
+        maps, s3d.astype(np.uint8), s2d.astype(np.uint8)
+    )
 
 
 def _measures(segmentation: np.ndarray, geometry: Geometry, classes: Sequence[ClassInfo]) -> dict[str, Any]:
@@ -277,11 +284,9 @@ def _portion(progress: ProgressCallback, start: float, end: float) -> ProgressCa
     return lambda share, comment: progress(start + share * (end - start), comment)
 
 
-def _roi_voxel_ml(job: _Job) -> float:
+def _roi_voxel_ml(roi: Roi, geometry: Geometry) -> float:
     """Volume of one voxel of the ROI grid; z counts with the distance between slices."""
-    x, y, z = job.volume.geometry.spacing
-    inside = job.bundle.manifest.roi.spacing_mm
-    return (x * y if inside is None else inside * inside) * z / 1000.0
+    return geometry.voxel_volume_ml * roi.step[0] * roi.step[1]
 
 
 def _check_classes(manifest: Manifest) -> None:
