@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from CardiacUQLib.manifest import RoiSpec
-from CardiacUQLib.roi import find_roi
+from CardiacUQLib.roi import Roi, find_roi
 
 from .datasets import LabelledCase
 
@@ -73,7 +73,7 @@ def crop_cases(cases: Sequence[LabelledCase], spec: RoiSpec, margin_px: int, dev
     )
 
 
-def crop_labels(roi, truth: np.ndarray) -> np.ndarray:
+def crop_labels(roi: Roi, truth: np.ndarray) -> np.ndarray:
     """Labels (z, y, x) resampled into the ROI: the class with the largest share of each pixel."""
     classes = np.unique(truth)
     shares = np.stack([roi.extract((truth == c).astype(np.float32)) for c in classes])

@@ -24,7 +24,7 @@ def model_card(manifest: Manifest) -> str:
         f"| Training data | {manifest.training_data} |",
         f"| Licence of the weights | {manifest.licence} |",
         f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.flips)} flips |",
-        f"| Protocol | {cases} cases, each held out by one fold of a cross-validation stratified by pathology |",
+        f"| Protocol | {cases} cases, each held out by one fold; folds stratified by pathology |",
         f"| Region | {_region(manifest)} |",
         "",
         "## Networks",
@@ -46,8 +46,8 @@ def model_card(manifest: Manifest) -> str:
         "",
         "## Limits",
         "",
-        "Trained on one centre's scans; other scanners, spacings and contrasts are less certain than the figures say.",
-        "Uncertainty maps show where this model disagrees with itself, not every way in which it can be wrong.",
+        "Trained on one centre's scans: on other scanners, spacings and contrasts expect less.",
+        "The maps show where this model disagrees with itself, not every way in which it can be wrong.",
     ]
     return "\n".join(lines) + "\n"
 

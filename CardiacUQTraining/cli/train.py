@@ -46,9 +46,7 @@ def command(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     recipe: Annotated[str, typer.Option(help="A shipped recipe (paper, cpu) or a YAML file.")] = "cpu",
     folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,1.")] = None,
-    time_limit: Annotated[
-        str | None, typer.Option(help="Stop in good order after this time, for example 9m.")
-    ] = None,
+    time_limit: Annotated[str | None, typer.Option(help="Stop in good order after, say, 9m.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,

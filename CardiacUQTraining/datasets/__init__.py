@@ -21,8 +21,8 @@ class DatasetName(enum.StrEnum):
 def open_dataset(name: DatasetName | str, folder: Path | None, phantoms: int = 20) -> LabelledDataset:
     """List the cases of a data set; nothing is read yet beyond folder entries.
 
-    ``folder`` None is allowed for phantoms: then ``phantoms`` of them are made on the fly. Raises :class:`UsageError`
-    for an unknown name or a missing folder, :class:`InputError` for incomplete pairs.
+    ``folder`` None is allowed for phantoms: then ``phantoms`` of them are made on the fly. Raises
+    :class:`UsageError` for an unknown name or a missing folder, :class:`InputError` for incomplete pairs.
     """
     try:
         name = DatasetName(name)

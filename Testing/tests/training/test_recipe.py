@@ -1,0 +1,58 @@
+"""Recipes: the shipped ones are valid, a wrong one is refused by name and place."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from conftest import tiny_recipe
+
+from CardiacUQLib.errors import UsageError
+from CardiacUQTraining.recipe import read_recipe
+
+
+@pytest.mark.parametrize("name", ["paper", "cpu"])
+def test_shipped_recipes_are_valid(name):
+    assert list(read_recipe(name).stages())[-2:] == ["stage2d", "stage3d"]
+
+
+def test_paper_recipe_holds_the_published_numbers():
+    recipe = read_recipe("paper")
+    assert (recipe.stage2d.epochs, recipe.stage3d.epochs, recipe.folds) == (750, 750, 5)
+    assert (recipe.stage2d.batch, recipe.stage3d.batch) == (16, 4)
+    assert recipe.stage2d.optimiser.momentum == 0.99
+    assert recipe.stage3d.perturbation.after_epoch == 100
+    shares = recipe.stage3d.perturbation
+    drawn = (
+        shares.delete_class + shares.empty_slices + shares.empty_all + shares.false_scar + shares.scatter_mvo
+    )
+    assert drawn == pytest.approx(1 - 0.63)
+
+
+def test_missing_recipe_names_the_shipped_ones(tmp_path):
+    with pytest.raises(UsageError, match="shipped recipes are cpu, paper"):
+        read_recipe(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"stage2d": {"epoch": 3}}, "stage2d"),
+        ({"folds": 0}, "folds"),
+        ({"seeds": 1}, "seeds"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_place(tmp_path, change, place):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(tiny_recipe() | change), encoding="utf-8")
+    with pytest.raises(UsageError, match=place) as error:
+        read_recipe(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "kind: [", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "odd.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"odd\.yaml"):
+        read_recipe(path)
