@@ -103,12 +103,11 @@ def ellipse(
     x, y = frame.x - np.float32(centre[0]), frame.y - np.float32(centre[1])
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     u, v = (cos * x + sin * y) / np.float32(half[0]), (-sin * x + cos * y) / np.float32(half[1])
-    radius = np.hypot(u, v)
+    uu, vv = u * u, v * v
+    radius = np.sqrt(uu + vv)
     if lobes[0]:
-        cubic = (u**3 - 3 * u * v**2) * np.float32(np.cos(lobes[1])) + (3 * u**2 * v - v**3) * np.float32(
-            np.sin(lobes[1])
-        )
-        radius = radius - np.float32(lobes[0]) * cubic / np.maximum(radius, 0.3) ** 2
+        cos, sin = np.float32(lobes[0] * np.cos(lobes[1])), np.float32(lobes[0] * np.sin(lobes[1]))
+        radius -= (cos * u * (uu - 3 * vv) + sin * v * (3 * uu - vv)) / np.maximum(uu + vv, np.float32(0.09))
     return np.float32(min(half)) * (1 - radius)
 
 

@@ -15,14 +15,13 @@ def periodic_ripple(rng: np.random.Generator, shape: tuple[int, int], orders: tu
     ``orders`` is the lowest and highest angular order that takes part; higher ones are weaker (1/order).
     """
     along = np.linspace(0.0, 1.0, shape[0])[:, None]
-    angle = np.linspace(0.0, 2 * np.pi, shape[1], endpoint=False)[None, :]
-    table = np.zeros(shape)
-    weight = 0.0
-    for order in range(orders[0], orders[1] + 1):
-        phase, turn = rng.uniform(0, 2 * np.pi), rng.normal(0.0, 1.5)
-        table += np.cos(order * angle + phase + turn * along) / order
-        weight += 0.5 / order**2
-    return (table / np.sqrt(weight)).astype(np.float32)
+    angle = np.linspace(0.0, 2 * np.pi, shape[1], endpoint=False)
+    order = np.arange(orders[0], orders[1] + 1)
+    phase, turn = rng.uniform(0, 2 * np.pi, order.size), rng.normal(0.0, 1.5, order.size)
+    shift = phase + turn * along
+    waves = order[:, None] * angle
+    table = (np.cos(shift) / order) @ np.cos(waves) - (np.sin(shift) / order) @ np.sin(waves)
+    return (table / np.sqrt(0.5 * np.sum(1.0 / order**2))).astype(np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarse: tuple[int, ...]) -> np.ndarray:

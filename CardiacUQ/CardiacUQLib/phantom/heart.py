@@ -70,7 +70,8 @@ class HeartSurfaces:
     """Radii in mm, each (sub-slice, angle), around ``centres`` (sub-slice, (y, x)) in mm.
 
     ``level`` is 0 at the tip of the apex and 1 at the mitral plane. ``endo`` is the contour an observer
-    draws; ``endo_rough`` is the blood border with trabeculae that the scanner sees.
+    draws; ``endo_rough`` is the blood border with trabeculae that the scanner sees. ``atrium`` is the left
+    atrium above the mitral plane.
     """
 
     level: np.ndarray
@@ -80,6 +81,7 @@ class HeartSurfaces:
     rv_endo: np.ndarray
     rv_epi: np.ndarray
     fat: np.ndarray
+    atrium: np.ndarray
 
 
 def bowl(level: np.ndarray, fullness: float, widest: float) -> np.ndarray:
@@ -126,7 +128,7 @@ def rv_radii(
     c = (centre / half) ** 2 - 1
     corner = shape.rv_corner * np.cos(3 * (alpha - shape.rv_corner_at))
     radius = (-b + np.sqrt(b * b - 4 * a * c)) / (2 * a) * (1 + corner + 0.03 * ripple)
-    present = (size > 0.02) & (level[:, None] <= 1.3)
+    present = (size > 0.02) & (level[:, None] <= 1.5)
     rv_endo = np.where(present, radius, ABSENT).astype(np.float32)
     return rv_endo, np.where(present, radius + shape.rv_wall, ABSENT).astype(np.float32)
 
@@ -143,6 +145,21 @@ def fat_radii(rng: np.random.Generator, outer: np.ndarray, abundance: float) -> 
     return np.where(outer > 0, outer + thickness.clip(0), ABSENT).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Outflow:
+    """The outflow tract: above ``level`` the cavity opens through the wall around ``angle`` +- ``half_width``."""
+
+    level: float
+    angle: float
+    half_width: float
+
+    def open(self, level: np.ndarray, endo: np.ndarray, epi: np.ndarray) -> np.ndarray:
+        """Endocardial radii with the gap, which widens towards the base."""
+        apart = np.abs(np.angle(np.exp(1j * (angles()[None, :] - self.angle))))
+        rise = ((level - self.level) / max(1 - self.level, 1e-3)).clip(0, 1)[:, None]
+        return np.where((apart < self.half_width * np.sqrt(rise)) & (endo > 0), epi, endo).astype(np.float32)
+
+
 def draw_surfaces(
     rng: np.random.Generator,
     shape: VentricleShape,
@@ -150,17 +167,24 @@ def draw_surfaces(
     *,
     fat_abundance: float,
     trabeculation: float,
+    outflow: Outflow | None = None,
 ) -> HeartSurfaces:
     """All surfaces of one heart at the given levels (0 apex, 1 base) of the sub-slices."""
     table = (len(level), ANGLES)
     endo, epi = lv_radii(shape, level, periodic_ripple(rng, table, (2, 4)))
+    if outflow is not None:
+        endo = outflow.open(level, endo, epi)
     rv_endo, rv_epi = rv_radii(shape, level, epi, periodic_ripple(rng, table, (2, 7)))
-    crypts = periodic_ripple(rng, table, (9, 26)) + periodic_ripple(rng, table, (3, 8))
+    where = periodic_ripple(rng, table, (1, 5)).clip(-0.8, 1.5) + 1
+    crypts = where * periodic_ripple(rng, table, (8, 30)) + 0.7 * periodic_ripple(rng, table, (3, 8))
     apical = 1 + 1.5 * (1 - level.clip(0, 1))[:, None]
     depth = trabeculation * apical * crypts.clip(-0.4, 2.5)
-    rough = np.where(endo > 0, np.maximum(endo - depth, 0.5), ABSENT).astype(np.float32)
-    fat = fat_radii(rng, np.maximum(epi, rv_epi), fat_abundance)
-    return HeartSurfaces(level, endo, rough, epi, rv_endo, rv_epi, fat)
+    rough = np.where(endo > 0, np.maximum(endo - depth, 0.4 * endo), ABSENT).astype(np.float32)
+    above = ((level > 1) & (level < 1.6))[:, None]
+    round_ = 1 + 0.05 * periodic_ripple(rng, table, (2, 5))
+    atrium = np.where(above, 0.95 * shape.endo_radius * round_, ABSENT).astype(np.float32)
+    fat = fat_radii(rng, np.maximum(np.maximum(epi, rv_epi), atrium), fat_abundance)
+    return HeartSurfaces(level, endo, rough, epi, rv_endo, rv_epi, fat, atrium)
 
 
 def shell_ml(inner: np.ndarray, outer: np.ndarray, step_mm: float) -> float:

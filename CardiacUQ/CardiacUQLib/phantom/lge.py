@@ -21,7 +21,15 @@ from .grid import SliceGrid, Window
 from .heart import HeartSurfaces, VentricleShape, draw_shape, draw_surfaces, shell_ml
 from .infarct import InfarctSurfaces, Territory, draw_infarct
 from .model import LabelledPhantom
-from .render import Blob, PolarPoints, add_blobs, draw_papillaries, draw_rv_trabeculae, polar_points
+from .render import (
+    Blob,
+    PolarPoints,
+    add_blobs,
+    draw_papillaries,
+    draw_rv_trabeculae,
+    extent_mm,
+    polar_points,
+)
 from .scanner import coil_shading, receive
 
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4
@@ -184,7 +192,7 @@ def _draw_heart(rng: np.random.Generator, grid: SliceGrid, infarcted: bool) -> _
         shape,
         level,
         fat_abundance=float(rng.uniform(0.1, 1.5)),
-        trabeculation=float(rng.uniform(0.4, 1.5)),
+        trabeculation=float(rng.uniform(0.3, 1.1)),
     )
     rv = draw_rv_trabeculae(rng, shape.endo_radius + shape.wall, shape.rv_reach)
     return _Heart(shape, surfaces, draw_papillaries(rng, shape.endo_radius), rv)
@@ -238,8 +246,7 @@ def _render(
     heights = (slice_level - 0.5) * heart.shape.length
     frame = body_frame(rng, grid.axes_mm(window), pose.slice_centres, heights, pose.body)
     body = render_body(rng, frame, _palette(rng, contrast), grid.spacing[0])
-    reach = float(max(heart.surfaces.fat.max(), 5.0)) + 2.0
-    low, high = pose.sub_centres.min(0) - reach, pose.sub_centres.max(0) + reach
+    low, high = extent_mm(pose.sub_centres, heart.surfaces.fat, pose.septum, 3.0)
     near = grid.window_around((low[0], high[0]), (low[1], high[1]), window)
     local = (
         slice(None),
@@ -271,6 +278,8 @@ def _paint_heart(
     blend(fine, contrast.fat * float(rng.uniform(0.5, 1.0)), points.within(surfaces.fat))
     blend(fine, float(rng.uniform(0.1, 0.7)), points.within(surfaces.rv_epi))
     blend(fine, contrast.rv_blood, points.within(surfaces.rv_endo))
+    blend(fine, 0.3, points.within(surfaces.atrium + np.float32(1.5)))
+    blend(fine, 1.0, points.within(surfaces.atrium))
     add_blobs(fine, points, surfaces.level, heart.rv_trabeculae, 0.2)
     wall = points.within(surfaces.epi)
     blend(fine, 0.0, wall)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .body import blend, soft
 from .grid import SliceGrid, Window
-from .heart import ANGLES
+from .heart import ANGLES, angles
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PolarPoints:
 
     def lookup(self, table: np.ndarray) -> np.ndarray:
         """Value of a (sub-slice, angle) table at every point."""
-        return np.ascontiguousarray(table, np.float32).ravel().take(self.cell)
+        return np.ascontiguousarray(table, np.float32).ravel().take(self.cell, mode="clip")
 
     def within(self, table: np.ndarray, edge_mm: float | None = None) -> np.ndarray:
         """Share of each sample point that lies inside a surface; ``edge_mm`` is the width of its border."""
@@ -41,27 +41,10 @@ def polar_points(grid: SliceGrid, window: Window, centres_mm: np.ndarray, septum
     x, y = cos * dx + sin * dy, -sin * dx + cos * dy
     column = (
         (np.arctan2(y, x) + np.float32(np.pi)) * np.float32(ANGLES / (2 * np.pi)) + np.float32(0.5)
-    ).astype(np.int32)
+    ).astype(np.intp)
     column %= ANGLES
-    rows = (np.arange(len(centres), dtype=np.int32) * ANGLES)[:, None, None]
-    return PolarPoints(np.hypot(x, y), y, x, column + rows, grid.fine_mm)
-
-
-def add_blobs(
-    canvas: np.ndarray, points: PolarPoints, level: np.ndarray, blobs: tuple[Blob, ...], value: float
-) -> None:
-    """Papillary muscles and similar: ellipsoids laid over the canvas in place."""
-    for blob in blobs:
-        rows = np.flatnonzero(np.abs(level - blob.level) < blob.half_level)
-        if not len(rows):
-            continue
-        part = slice(rows[0], rows[-1] + 1)
-        size = blob.radius * np.sqrt(1 - ((level[part] - blob.level) / blob.half_level) ** 2)
-        lean = blob.lean * (level[part] - blob.level)
-        y = points.y[part] - (blob.y + lean).astype(np.float32)[:, None, None]
-        x = (points.x[part] - np.float32(blob.x)) * np.float32(blob.stretch)
-        depth = size.astype(np.float32)[:, None, None] - np.hypot(x, y)
-        blend(canvas[part], value, np.float32(blob.opacity) * soft(depth, 1.5 * points.edge_mm))
+    rows = (np.arange(len(centres), dtype=np.intp) * ANGLES)[:, None, None]
+    return PolarPoints(np.sqrt(x * x + y * y), y, x, column + rows, grid.fine_mm)
 
 
 @dataclass(frozen=True)
@@ -76,6 +59,30 @@ class Blob:
     stretch: float = 1.0
     lean: float = 0.0
     opacity: float = 1.0
+
+
+def add_blobs(
+    canvas: np.ndarray, points: PolarPoints, level: np.ndarray, blobs: tuple[Blob, ...], value: float
+) -> None:
+    """Papillary muscles and similar: ellipsoids laid over the canvas in place, each only where it reaches."""
+    for blob in blobs:
+        rows = np.flatnonzero(np.abs(level - blob.level) < blob.half_level)
+        if not len(rows):
+            continue
+        rows = slice(rows[0], rows[-1] + 1)
+        apart = level[rows] - blob.level
+        size = blob.radius * np.sqrt(1 - (apart / blob.half_level) ** 2)
+        middle = blob.y + blob.lean * apart
+        reach = blob.radius / min(blob.stretch, 1.0) + abs(blob.lean) * blob.half_level + 2 * points.edge_mm
+        near = (np.abs(points.x[rows] - blob.x) < reach) & (np.abs(points.y[rows] - blob.y) < reach)
+        y_hit, x_hit = np.flatnonzero(near.any((0, 2))), np.flatnonzero(near.any((0, 1)))
+        if not len(y_hit):
+            continue
+        part = (rows, slice(y_hit[0], y_hit[-1] + 1), slice(x_hit[0], x_hit[-1] + 1))
+        y = points.y[part] - middle.astype(np.float32)[:, None, None]
+        x = (points.x[part] - np.float32(blob.x)) * np.float32(blob.stretch)
+        depth = size.astype(np.float32)[:, None, None] - np.sqrt(x * x + y * y)
+        blend(canvas[part], value, np.float32(blob.opacity) * soft(depth, 1.5 * points.edge_mm))
 
 
 def draw_papillaries(rng: np.random.Generator, endo_radius: float) -> tuple[Blob, ...]:
@@ -128,3 +135,12 @@ def draw_rv_trabeculae(rng: np.random.Generator, septum_mm: float, reach_mm: flo
         )
         for _ in range(rng.integers(5, 16))
     )
+
+
+def extent_mm(centres_mm: np.ndarray, table: np.ndarray, septum: float, margin: float) -> np.ndarray:
+    """Lowest and highest (y, x) in mm that a surface reaches, shape (2, 2), widened by ``margin``."""
+    turned = septum + angles()[None, :]
+    radius = np.maximum(table, 0.0)
+    y = centres_mm[:, :1] + radius * np.sin(turned)
+    x = centres_mm[:, 1:] + radius * np.cos(turned)
+    return np.array([[y.min() - margin, x.min() - margin], [y.max() + margin, x.max() + margin]])
