@@ -1,0 +1,79 @@
+"""From voxels to what goes into the report: sizes, intervals, segments; numpy and scipy only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..manifest import BundleKind, ClassInfo
+from ..volume import Volume
+from .anatomy import class_values
+from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures
+from .display import SIZE_NAMES, headline, size_text
+from .lge import LgeMeasures, lge_measures
+
+__all__ = [
+    "SIZE_NAMES", "CineMeasures", "Frame", "FrameMeasures", "LgeMeasures", "cine_measures", "frame_measures",
+    "headline", "lge_measures", "measure", "measures_json", "size_text",
+]  # fmt: skip
+
+
+def measure(
+    labels: np.ndarray,
+    volume: Volume,
+    kind: BundleKind,
+    classes: Sequence[ClassInfo],
+    pass_volumes_ml: np.ndarray | None = None,
+    scs: np.ndarray | None = None,
+    error_probability: np.ndarray | None = None,
+    calibration: Mapping[str, Any] | None = None,
+    rv_insertion_ras: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
+    """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
+
+    ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
+    ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
+    Leave the passes out for labels that a reviewer has changed: their spread says nothing about those.
+    A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
+    of network. Raises :class:`UsageError` for labels of another grid or a misplaced insertion point.
+    """
+    intervals = (calibration or {}).get("intervals")
+    if "infarct" in class_values(classes):
+        measures: LgeMeasures | FrameMeasures = lge_measures(
+            labels,
+            volume.geometry,
+            classes,
+            image=volume.array,
+            pass_volumes_ml=pass_volumes_ml,
+            intervals=intervals,
+            scs=scs,
+            error_probability=error_probability,
+            rv_insertion_ras=rv_insertion_ras,
+        )
+    else:
+        measures = frame_measures(
+            Frame(labels, volume.geometry, pass_volumes_ml, scs, error_probability),
+            classes,
+            intervals=intervals,
+            rv_insertion_ras=rv_insertion_ras,
+        )
+    return measures_json(measures) | {"method": kind.value}
+
+
+def measures_json(measures: LgeMeasures | FrameMeasures | CineMeasures) -> dict[str, Any]:
+    """JSON-ready content with the headline; numbers keep four decimals, undefined ones are null."""
+    content = measures.as_json()
+    return _rounded({"headline": headline(content), **content})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 4) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,87 @@
+"""Sizes in words: one sensible digit, the unit, the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIZE_NAMES = {
+    "lv_mass_g": "LV mass",
+    "infarct_volume_ml": "Infarct volume",
+    "infarct_mass_g": "Infarct mass",
+    "infarct_share_of_lv_percent": "Infarct share of LV mass",
+    "mvo_volume_ml": "MVO volume",
+    "mvo_share_of_infarct_percent": "MVO share of infarct",
+    "mvo_share_of_lv_percent": "MVO share of LV mass",
+    "blood_pool_volume_ml": "Blood pool volume",
+    "lv_volume_ml": "LV volume",
+    "rv_volume_ml": "RV volume",
+    "edv_ml": "LV end-diastolic volume",
+    "esv_ml": "LV end-systolic volume",
+    "sv_ml": "LV stroke volume",
+    "ef_percent": "LV ejection fraction",
+    "rv_edv_ml": "RV end-diastolic volume",
+    "rv_esv_ml": "RV end-systolic volume",
+    "rv_sv_ml": "RV stroke volume",
+    "rv_ef_percent": "RV ejection fraction",
+}
+UNITS = {"ml": "ml", "g": "g", "percent": "%", "mm": "mm"}
+
+
+def unit_of(key: str) -> str:
+    """Unit for people, from the last part of a key: ``lv_mass_g`` gives g."""
+    return UNITS[key.rsplit("_", 1)[-1]]
+
+
+def digits(value: float) -> str:
+    """Whole numbers from 10 on and at 0, one decimal below; never "-0"."""
+    rounded = round(float(value), 1)
+    if abs(rounded) >= 10 or rounded == 0 or rounded == int(rounded):
+        return f"{round(float(value)) + 0:d}"
+    return f"{rounded:.1f}"
+
+
+def size_text(key: str, entry: Mapping[str, Any]) -> str:
+    """One size of ``measures.json`` as "18 % (90 %: 13-24)"; a raw spread is called "passes", no 90 %."""
+    if entry["value"] is None:
+        return "not defined"
+    text = f"{digits(entry['value'])} {unit_of(key)}"
+    interval = entry.get("interval")
+    if interval is None:
+        return text
+    about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
+    return f"{text} ({about}: {digits(interval[0])}-{digits(interval[1])})"
+
+
+def headline(measures: Mapping[str, Any]) -> str:
+    """The one line a clinician reads first, from the content of ``measures.json``."""
+    sizes = measures.get("sizes", {})
+    if measures.get("kind") == "lge":
+        return _lge_headline(sizes)
+    if measures.get("kind") == "cine":
+        return f"EF {size_text('ef_percent', sizes['ef_percent'])}, " + ", ".join(
+            f"{short} {size_text(key, sizes[key])}"
+            for short, key in (("EDV", "edv_ml"), ("ESV", "esv_ml"), ("LV mass", "lv_mass_g"))
+        )
+    return ", ".join(
+        f"{SIZE_NAMES[key]} {size_text(key, sizes[key])}"
+        for key in ("lv_volume_ml", "rv_volume_ml", "lv_mass_g")
+        if key in sizes
+    )
+
+
+def _lge_headline(sizes: Mapping[str, Any]) -> str:
+    share = sizes["infarct_share_of_lv_percent"]
+    if share["value"] is None:
+        return "No myocardium found"
+    interval = share.get("interval")
+    if sizes["infarct_volume_ml"]["value"] == 0:
+        upper = (
+            f" (up to {digits(interval['high'])} % of LV mass)" if interval and interval["calibrated"] else ""
+        )
+        return f"No infarct found{upper}"
+    text = size_text("infarct_share_of_lv_percent", share).replace(" %", " % of LV mass", 1)
+    if "mvo_volume_ml" not in sizes:
+        return f"Infarct {text}"
+    mvo = sizes["mvo_volume_ml"]["value"]
+    return f"Infarct {text}, " + (f"MVO present ({digits(mvo)} ml)" if mvo > 0 else "no MVO")

@@ -1,0 +1,174 @@
+"""Measures of a late gadolinium enhancement stack: infarct, no-reflow, left ventricular mass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from ..manifest import ClassInfo
+from ..volume import Geometry
+from .aha import SegmentModel, segment_model
+from .anatomy import DENSITY_G_PER_ML, Anatomy, anatomy_of, class_values, percent, stack_notes, volume_ml
+from .segments import SegmentMeasures, per_segment, per_territory
+from .sizes import Size, share, sizes_with_intervals
+from .thresholds import ThresholdComparison, compare_thresholds
+from .transmurality import Transmurality, radial_chords, summarise
+
+
+@dataclass(frozen=True, eq=False)
+class LgeMeasures:
+    """Everything reported about one LGE stack; sizes by key (unit in the key), notes for the reader."""
+
+    sizes: Mapping[str, Size]
+    transmurality: Transmurality | None
+    infarct_components: int
+    infarct_slices: tuple[int, ...]
+    myocardium_slices: tuple[int, ...]
+    segment_model: SegmentModel | None
+    segments: tuple[SegmentMeasures, ...]
+    territories: tuple[SegmentMeasures, ...]
+    thresholds: ThresholdComparison | None
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Content of ``measures.json``; slices count from 0 in slice order."""
+        depth = self.transmurality
+        return {
+            "kind": "lge",
+            "sizes": {key: size.as_json() for key, size in self.sizes.items()},
+            "transmurality_mean_percent": None if depth is None else depth.mean_percent,
+            "transmurality_max_percent": None if depth is None else depth.max_percent,
+            "infarcted_circumference_percent": None
+            if depth is None
+            else depth.infarcted_circumference_percent,
+            "infarct_components": self.infarct_components,
+            "infarct_slices": list(self.infarct_slices),
+            "myocardium_slices": list(self.myocardium_slices),
+            "segments": segments_json(self.segment_model, self.segments, self.territories),
+            "thresholds": None if self.thresholds is None else _thresholds_json(self.thresholds),
+            "notes": list(self.notes),
+        }
+
+
+def lge_measures(
+    labels: np.ndarray,
+    geometry: Geometry,
+    classes: Sequence[ClassInfo],
+    *,
+    image: np.ndarray | None = None,
+    pass_volumes_ml: np.ndarray | None = None,
+    intervals: Mapping[str, Any] | None = None,
+    scs: np.ndarray | None = None,
+    error_probability: np.ndarray | None = None,
+    rv_insertion_ras: tuple[float, float, float] | None = None,
+) -> LgeMeasures:
+    """Measure labels (z, y, x) on ``geometry``.
+
+    ``image`` (z, y, x) adds the threshold sizes; ``pass_volumes_ml`` (passes, classes) the intervals,
+    calibrated by ``intervals`` = ``manifest.calibration["intervals"]``; ``scs`` and
+    ``error_probability`` (z, y, x) the uncertainty per segment; ``rv_insertion_ras`` (mm) the AHA model.
+    Raises :class:`UsageError` for labels of another grid, a spacing of zero or a misplaced insertion.
+    """
+    anatomy = anatomy_of(labels, classes, geometry)
+    model = segment_model(anatomy, geometry, rv_insertion_ras)
+    chords = radial_chords(anatomy, geometry)
+    passes = None if pass_volumes_ml is None else lge_pass_sizes(pass_volumes_ml, classes)
+    maps = (scs, error_probability)
+    return LgeMeasures(
+        sizes=sizes_with_intervals(lge_sizes(anatomy, geometry), passes, with_infarct_mass(intervals)),
+        transmurality=summarise(chords),
+        infarct_components=int(ndimage.label(anatomy.infarct, np.ones((3, 3, 3)))[1]),
+        infarct_slices=tuple(np.flatnonzero(anatomy.infarct.any(axis=(1, 2))).tolist()),
+        myocardium_slices=tuple(anatomy.wall_slices.tolist()),
+        segment_model=model,
+        segments=() if model is None else per_segment(model, anatomy, geometry, chords, *maps),
+        territories=() if model is None else per_territory(model, anatomy, geometry, chords, *maps),
+        thresholds=None if image is None else compare_thresholds(image, anatomy, geometry),
+        notes=stack_notes(anatomy) + (() if model is None else model.notes) + _missing_class_notes(anatomy),
+    )
+
+
+def lge_sizes(anatomy: Anatomy, geometry: Geometry) -> dict[str, float | None]:
+    """Plain values of all sizes; MVO sizes only where the label set knows MVO."""
+    wall, infarct = volume_ml(anatomy.wall, geometry), volume_ml(anatomy.infarct, geometry)
+    sizes: dict[str, float | None] = {
+        "lv_mass_g": DENSITY_G_PER_ML * wall,
+        "infarct_volume_ml": infarct,
+        "infarct_mass_g": DENSITY_G_PER_ML * infarct,
+        "infarct_share_of_lv_percent": percent(infarct, wall),
+    }
+    if anatomy.mvo is not None:
+        mvo = volume_ml(anatomy.mvo, geometry)
+        sizes["mvo_volume_ml"] = mvo
+        sizes["mvo_share_of_infarct_percent"] = percent(mvo, infarct)
+        sizes["mvo_share_of_lv_percent"] = percent(mvo, wall)
+    return sizes | {"blood_pool_volume_ml": volume_ml(anatomy.cavity, geometry)}
+
+
+def lge_pass_sizes(pass_volumes_ml: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, np.ndarray]:
+    """The same sizes for every pass, from its class volumes (passes, classes) in ml."""
+    volumes = np.asarray(pass_volumes_ml, float)
+    column = {info.value: n for n, info in enumerate(classes)}
+    value = class_values(classes)
+    mvo = volumes[:, column[value["mvo"]]] if "mvo" in value else np.zeros(len(volumes))
+    infarct = volumes[:, column[value["infarct"]]] + mvo
+    wall = volumes[:, column[value["wall"]]] + infarct
+    return {
+        "lv_mass_g": DENSITY_G_PER_ML * wall,
+        "infarct_volume_ml": infarct,
+        "infarct_mass_g": DENSITY_G_PER_ML * infarct,
+        "infarct_share_of_lv_percent": share(infarct, wall),
+        "mvo_volume_ml": mvo,
+        "mvo_share_of_infarct_percent": share(mvo, infarct),
+        "mvo_share_of_lv_percent": share(mvo, wall),
+        "blood_pool_volume_ml": volumes[:, column[value["cavity"]]],
+    }
+
+
+def with_infarct_mass(intervals: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Volume and mass of the infarct are one size: its calibration in grams follows from the one in ml."""
+    if not intervals or "infarct_volume_ml" not in intervals or "infarct_mass_g" in intervals:
+        return intervals
+    by_volume = intervals["infarct_volume_ml"]
+    return {
+        **intervals,
+        "infarct_mass_g": {**by_volume, "constant": by_volume["constant"] * DENSITY_G_PER_ML},
+    }
+
+
+def segments_json(
+    model: SegmentModel | None,
+    segments: Sequence[SegmentMeasures],
+    territories: Sequence[SegmentMeasures],
+) -> dict[str, Any] | None:
+    """Segments with what they are counted from; shared by LGE and cine."""
+    if model is None:
+        return None
+    return {
+        "model": "AHA-17" if model.is_aha else "17 sectors from 12 o'clock, not AHA",
+        "reference": model.reference.value,
+        "base_slice": model.base_slice,
+        "apex_slice": model.apex_slice,
+        "base_rule": model.base_rule,
+        "items": [{"segment": n, **item.as_json()} for n, item in enumerate(segments, start=1)],
+        "territories": [item.as_json() for item in territories],
+    }
+
+
+def _thresholds_json(thresholds: ThresholdComparison) -> dict[str, Any]:
+    return {
+        "sizes": [
+            {"method": s.method, "volume_ml": s.volume_ml, "share_of_lv_percent": s.share_of_lv_percent}
+            for s in thresholds.sizes
+        ],
+        "remote_voxels_per_slice": thresholds.remote.sum(axis=(1, 2)).tolist(),
+        "slices_without_remote": list(thresholds.slices_without_remote),
+    }
+
+
+def _missing_class_notes(anatomy: Anatomy) -> tuple[str, ...]:
+    return ("the label set knows no MVO: no-reflow is not reported",) if anatomy.mvo is None else ()

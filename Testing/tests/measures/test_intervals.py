@@ -1,0 +1,99 @@
+"""Conformal intervals: ranks by hand, coverage by simulation, the score of a distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from CardiacUQLib.measures.intervals import (
+    SizeCalibration,
+    crps,
+    interval_of,
+    residual_quantiles,
+    within_fold_spread,
+)
+
+
+def test_conformal_ranks_of_eighty_cases():
+    residuals = np.arange(1.0, 81.0)
+    assert residual_quantiles(residuals, 0.90) == (4.0, 77.0)  # floor(81 * 0.05), ceil(81 * 0.95)
+
+
+def test_fewest_cases_give_the_extremes():
+    assert residual_quantiles(np.arange(19.0), 0.90) == (0.0, 18.0)
+
+
+def test_spread_is_taken_inside_folds():
+    folds_apart = np.array([10.0, 12.0, 14.0, 110.0, 112.0, 114.0])
+    assert within_fold_spread(folds_apart, 3) == pytest.approx(2.0)
+    assert within_fold_spread(folds_apart, 1) == 0.0
+    assert within_fold_spread(folds_apart[:3], 3) == pytest.approx(2.0)
+
+
+def test_interval_is_size_plus_scaled_residuals_clipped():
+    fitted = SizeCalibration(1.0, 0.1, 2.0, tuple(np.linspace(-1, 1, 39)), 39)
+    interval = fitted.interval(20.0, 0.5)  # scale 1 + 2 + 1 = 4; ranks 2 and 38 of 39
+    low, high = np.linspace(-1, 1, 39)[[1, 37]]
+    assert (interval.low, interval.high) == pytest.approx((20 + 4 * low, 20 + 4 * high))
+    near_zero = fitted.interval(0.3, 0.0)
+    assert near_zero.low == 0.0
+    assert fitted.interval(99.9, 5.0, largest=100.0).high == 100.0
+
+
+def test_biased_residuals_never_exclude_the_size():
+    fitted = SizeCalibration(1.0, 0.0, 0.0, tuple(np.linspace(2, 5, 30)), 30)
+    interval = fitted.interval(10.0, 0.0)
+    assert interval.low == 10.0
+    assert interval.high > 14.0
+
+
+def test_calibration_survives_json():
+    fitted = SizeCalibration(0.5, 0.25, 1.5, (-1.0, 0.0, 2.0), 3, passes_per_fold=2)
+    assert SizeCalibration.from_json(fitted.as_json()) == fitted
+
+
+def test_without_calibration_the_passes_are_shown_as_such():
+    interval, distribution = interval_of("lv_mass_g", 100.0, np.arange(90.0, 111.0), None)
+    assert not interval.calibrated
+    assert (interval.low, interval.high) == pytest.approx((91.0, 109.0))
+    assert len(distribution) == 21
+
+
+def test_no_passes_no_interval():
+    assert interval_of("lv_mass_g", 100.0, None, None) == (None, None)
+    assert interval_of("lv_mass_g", None, np.ones(3), None) == (None, None)
+    assert interval_of("lv_mass_g", 100.0, np.array([100.0]), None) == (None, None)
+    assert interval_of("ef_percent", 50.0, np.array([np.nan, np.nan]), None) == (None, None)
+
+
+def test_crps_by_hand():
+    assert crps(np.array([3.0]), 5.0) == pytest.approx(2.0)
+    assert crps(np.array([0.0, 2.0]), 1.0) == pytest.approx(1.0 - 0.5)
+    assert crps(np.array([1.0, 2.0, 4.0]), 2.0) == pytest.approx(1.0 - (2 * (1 + 3 + 2) / 9) / 2)
+
+
+def test_crps_of_a_normal_distribution():
+    """Closed form at the mean: sigma (sqrt(2) - 1) / sqrt(pi)."""
+    from scipy.stats import norm
+
+    samples = 7.0 + 3.0 * norm.ppf((np.arange(2000) + 0.5) / 2000)
+    assert crps(samples, 7.0) == pytest.approx(3.0 * (np.sqrt(2) - 1) / np.sqrt(np.pi), rel=1e-3)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.floats(-100, 100))
+def test_crps_is_never_negative_and_moves_along(samples, truth):
+    score = crps(np.array(samples), truth)
+    assert score >= -1e-9
+    assert crps(np.array(samples) + 3.0, truth + 3.0) == pytest.approx(score, abs=1e-9)
+
+
+def test_distribution_has_the_interval_inside():
+    fitted = SizeCalibration(1.0, 0.0, 1.0, tuple(np.linspace(-2, 3, 80)), 80)
+    interval, distribution = interval_of(
+        "ef_percent", 50.0, np.full(6, 50.0), {"ef_percent": fitted.as_json()}
+    )
+    inside = np.mean((distribution >= interval.low) & (distribution <= interval.high))
+    assert interval.calibrated
+    assert inside == pytest.approx(74 / 80)  # ranks 4 to 77 of 80

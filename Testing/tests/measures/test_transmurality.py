@@ -1,0 +1,69 @@
+"""Chords and the arithmetic of threshold regions, on shapes drawn voxel by voxel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import plane
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from CardiacUQLib.measures.anatomy import Anatomy, largest_region
+from CardiacUQLib.measures.transmurality import Chords, display_angle_deg, radial_chords, summarise
+
+
+def test_display_angles_are_counter_clockwise_with_y_down():
+    assert display_angle_deg(0.0, 1.0) == 0.0
+    assert display_angle_deg(-1.0, 0.0) == 90.0
+    assert display_angle_deg(0.0, -1.0) == 180.0
+    assert display_angle_deg(1.0, 0.0) == 270.0
+
+
+def test_summary_averages_infarcted_chords_only():
+    wall = np.array([[10.0, 10.0, 8.0, 0.0]])
+    infarct = np.array([[5.0, 0.9, 8.0, 0.0]])
+    summary = summarise(Chords(np.array([0]), np.array([45.0, 135.0, 225.0, 315.0]), wall, infarct))
+    assert summary.mean_percent == pytest.approx(75.0)  # 50 and 100; 9 % is the border of a voxel
+    assert summary.max_percent == pytest.approx(100.0)
+    assert summary.infarcted_circumference_percent == pytest.approx(100 * 2 / 3)
+
+
+def test_no_chord_meets_the_wall():
+    empty = np.zeros((1, 4))
+    assert summarise(Chords(np.array([0]), np.arange(4.0), empty, empty)) is None
+
+
+def test_stray_voxels_do_not_bend_chords(axial):
+    polar = plane(axial)
+    cavity = np.broadcast_to(polar.radius < 20, axial.shape)
+    wall = np.broadcast_to((polar.radius >= 20) & (polar.radius < 30), axial.shape).copy()
+    clean = radial_chords(Anatomy(cavity, wall), axial)
+    wall[:, 2:5, 2:5] = True
+    strayed = radial_chords(Anatomy(cavity, wall), axial)
+    np.testing.assert_array_equal(clean.wall_mm, strayed.wall_mm)
+
+
+def test_largest_region_keeps_one():
+    mask = np.zeros((5, 9), bool)
+    mask[1, 1:3] = mask[3, 4:8] = True
+    kept = largest_region(mask)
+    assert kept.sum() == 4
+    assert kept[3, 4:8].all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    inner=st.floats(14.0, 24.0),
+    thickness=st.floats(6.0, 14.0),
+    spacing=st.sampled_from([(1.0, 1.0), (1.4, 1.4), (1.0, 1.6)]),
+    shift=st.tuples(st.floats(-6, 6), st.floats(-6, 6)),
+)
+def test_thickness_of_any_ring_is_found(inner, thickness, spacing, shift):
+    from conftest import make_geometry
+
+    geometry = make_geometry((*spacing, 8.0), np.eye(3), (int(100 / spacing[0]), int(100 / spacing[1]), 1))
+    polar = plane(geometry, (50 + shift[0], 50 + shift[1]))
+    cavity, heart = polar.radius < inner, polar.radius < inner + thickness
+    chords = radial_chords(Anatomy(cavity[None], (heart & ~cavity)[None]), geometry)
+    assert chords.wall_mm.mean() == pytest.approx(thickness, abs=0.2 * max(spacing))
+    assert np.abs(chords.wall_mm - thickness).max() < 1.5 * max(spacing)
