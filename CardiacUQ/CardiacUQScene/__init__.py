@@ -45,11 +45,40 @@ Review (``case`` as given to show_case, needs a case folder to be resumable)::
     session.card_text() -> str; session.progress() -> Progress(items, decided, flagged, decisions, done)
     session.progress_text() -> str                              "done, 5 decisions, 1 flagged"
     session.headline() -> str                                   sizes from the corrected labels
-    session.export(folder) -> pathlib.Path                      training case for `cardiacuq train --dataset emidec`
+    session.export(folder) -> Path                              training case, EMIDEC's layout
     session.close()                                             removes the outline of the region
 
 ``session.on_change`` is a list of callables without arguments, called after every decision, move, undo
 and redo (for card, buttons and headline).
 
-Off-screen pictures: :mod:`CardiacUQScene.render`. A scene without the application: :mod:`CardiacUQScene.standalone`.
+Off-screen pictures: :mod:`CardiacUQScene.render`; without the application: :mod:`CardiacUQScene.standalone`.
 """
+
+from .case_nodes import CaseNodes, all_cases, find_case, remove_case
+from .display import set_corrections, set_outlines_2d, set_surfaces_3d
+from .maps import HeatMap, Scale, heat_map, heat_map_choices, scale_of, set_heat_map, toggle_heat_map
+from .probe import value_at
+from .review_session import ReviewSession
+from .show import show_case
+from .views import align_views
+
+__all__ = [
+    "CaseNodes",
+    "HeatMap",
+    "ReviewSession",
+    "Scale",
+    "align_views",
+    "all_cases",
+    "find_case",
+    "heat_map",
+    "heat_map_choices",
+    "remove_case",
+    "scale_of",
+    "set_corrections",
+    "set_heat_map",
+    "set_outlines_2d",
+    "set_surfaces_3d",
+    "show_case",
+    "toggle_heat_map",
+    "value_at",
+]

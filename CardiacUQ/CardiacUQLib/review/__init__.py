@@ -8,8 +8,10 @@ from .case_maps import RANKING, CaseMaps
 from .decisions import Action, Decision
 from .export import export_reviewed
 from .items import ItemKind, ReviewItem
-from .record import ReviewRecord, parse_record, read_record
+from .record import Event, ReviewRecord, parse_record, read_record
+from .replay import labels_after
 from .review import ELSEWHERE, ItemStatus, Progress, Review
+from .sizes import corrected_measures, corrected_sizes
 
 __all__ = [
     "ELSEWHERE",
@@ -17,13 +19,17 @@ __all__ = [
     "Action",
     "CaseMaps",
     "Decision",
+    "Event",
     "ItemKind",
     "ItemStatus",
     "Progress",
     "Review",
     "ReviewItem",
     "ReviewRecord",
+    "corrected_measures",
+    "corrected_sizes",
     "export_reviewed",
+    "labels_after",
     "parse_record",
     "read_record",
 ]

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
+from ..errors import InputError
 from ..manifest import BundleKind, ClassInfo
 from ..result import Component, MapName, Result
 from ..volume import Geometry, StorageOrder
@@ -51,7 +53,7 @@ class CaseMaps:
     def from_result(cls, result: Result) -> CaseMaps:
         """The case of a result that is still in memory."""
         volume, stored = result.volume, result.volume.storage.to_stored
-        corrected = bool(result.components) or bool(np.any(result.dcm))
+        corrected = bool(result.components)
         return cls(
             name=volume.name,
             kind=result.kind,
@@ -70,6 +72,54 @@ class CaseMaps:
             input_path=volume.path,
             input_sha256=volume.sha256,
         )
+
+    @classmethod
+    def from_folder(cls, case: CaseFolder) -> CaseMaps:
+        """A case read from disk; raises :class:`InputError` if its files do not fit together."""
+        corrected = bool(case.components)
+        maps = cls(
+            name=case.name,
+            kind=case.kind,
+            classes=case.classes,
+            geometry=case.source_geometry,
+            storage=case.storage,
+            segmentation=case.read_stored(SEGMENTATION).astype(np.uint8),
+            stage2d=None if case.stage2d is None else case.read_stored(STAGE_2D).astype(np.uint8),
+            dcm=case.read_stored(DCM).astype(np.uint8) if corrected else None,
+            component_ids=case.read_stored(COMPONENT_IDS).astype(np.int32) if corrected else None,
+            components=case.components,
+            maps={
+                name: case.read_stored(name.value).astype(np.float32) for name in case.maps if name in RANKING
+            },
+            bundle=case.run.bundle,
+            bundle_sha256=case.run.bundle_sha256,
+            measures=case.measures,
+            folder=case.folder,
+            input_path=case.input_path,
+            input_sha256=case.input_sha256,
+        )
+        maps.check()
+        return maps
+
+    @classmethod
+    def of(cls, case: CaseMaps | CaseFolder | Result) -> CaseMaps:
+        """Whatever a caller has, as plain arrays."""
+        if isinstance(case, CaseMaps):
+            return case
+        return cls.from_result(case) if isinstance(case, Result) else cls.from_folder(case)
+
+    def check(self) -> None:
+        """Raise :class:`InputError` unless labels are classes and the component table fits its map."""
+        where, remedy = self.folder or self.name, "segment the image again"
+        for what, labels in (("segmentation", self.segmentation), ("2D stage", self.stage2d)):
+            if labels is not None and labels.max(initial=0) >= len(self.classes):
+                raise InputError(where, f"its {what} holds labels that are no classes", remedy)
+        for component in self.components:
+            region = self.component_ids == component.id
+            code = component.was * len(self.classes) + component.became
+            if np.count_nonzero(region) != component.voxels or (self.dcm[region] != code).any():
+                problem = f"component {component.id} of its table is not in its map of components"
+                raise InputError(where, problem, remedy)
 
     def class_name(self, label: int) -> str:
         """Name of a label value; raises KeyError for a value that is no class."""

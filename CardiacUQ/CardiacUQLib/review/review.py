@@ -7,14 +7,16 @@ import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError, UsageError
 from .case_maps import CaseMaps
-from .decisions import Action, Decision, Run, apply_runs, runs_between
+from .decisions import Action, Decision, runs_between
 from .items import ItemKind, card_text, item_mask, review_items
 from .record import FILE_NAME, Event, ReviewRecord, Step, read_record, segmentation_sha256, write_record
+from .replay import replayed
 
 ELSEWHERE = -1
 """Item index of an edit that belongs to no item of the queue."""
@@ -80,38 +82,34 @@ class Review:
         self.reviewer = reviewer or getpass.getuser()
         self.items = review_items(case)
         self._now = now
-        self._labels = np.ascontiguousarray(case.segmentation, np.uint8)
-        self._decisions: list[Decision] = []
-        self._inverses: list[tuple[Run, ...]] = []
-        self._undone: list[Decision] = []
         self.record = self._starting_record(record)
-        self._replay_all()
+        self._state = replayed(case.segmentation, self.record.events, self._where)
 
     # -- what stands now
 
     @property
     def labels(self) -> np.ndarray:
         """The corrected labels."""
-        return self._labels
+        return self._state.labels
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """The decisions in force, oldest first."""
-        return tuple(self._decisions)
+        return tuple(self._state.decisions)
 
     @property
     def can_undo(self) -> bool:
         """True if a decision is in force."""
-        return bool(self._decisions)
+        return bool(self._state.decisions)
 
     @property
     def can_redo(self) -> bool:
         """True if the last thing that happened was an undo."""
-        return bool(self._undone)
+        return bool(self._state.undone)
 
     def status(self, index: int) -> str:
         """Status of item ``index`` by its latest decision in force (one of :class:`ItemStatus`)."""
-        for decision in reversed(self._decisions):
+        for decision in reversed(self._state.decisions):
             if decision.item == self.items[index].key:
                 flagged = decision.action is Action.FLAG
                 return ItemStatus.FLAGGED if flagged else ItemStatus.COMPLETED
@@ -121,7 +119,7 @@ class Review:
         """Counts over the whole queue."""
         states = [self.status(index) for index in range(len(self.items))]
         decided = sum(state != ItemStatus.NOT_STARTED for state in states)
-        return Progress(len(states), decided, states.count(ItemStatus.FLAGGED), len(self._decisions))
+        return Progress(len(states), decided, states.count(ItemStatus.FLAGGED), len(self._state.decisions))
 
     def first_open(self) -> int:
         """Index of the first undecided item, the last item if all are decided, -1 in an empty queue."""
@@ -153,7 +151,10 @@ class Review:
         return self._decide(Action.TAKE_2D, index, after, "took the 2D label")
 
     def assign(self, index: int, label: int) -> Decision:
-        """Neither was right: the whole component becomes ``label``. Raises UsageError for a slice or no class."""
+        """Neither was right: the whole component becomes ``label``.
+
+        Raises UsageError for a slice and for a label that is no class.
+        """
         values = [info.value for info in self.case.classes]
         if label not in values:
             raise UsageError(
@@ -227,7 +228,7 @@ class Review:
         return decision
 
     def _step_back_or_forth(self, step: Step) -> Decision:
-        decision = self._decisions[-1] if step is Step.UNDO else self._undone[-1]
+        decision = self._state.decisions[-1] if step is Step.UNDO else self._state.undone[-1]
         self._commit(Event(step, self.reviewer, self._now()))
         return decision
 
@@ -237,48 +238,29 @@ class Review:
         if self.case.folder is not None:
             write_record(record, self.case.folder)
         self.record = record
-        self._replay(event)
+        self._state.apply(event)
 
-    def _replay_all(self) -> None:
-        try:
-            for event in self.record.events:
-                self._replay(event)
-        except (IndexError, ValueError) as error:
-            where = self.case.folder / FILE_NAME if self.case.folder is not None else self.case.name
-            remedy = "move it away to begin the review anew"
-            raise InputError(where, f"its events cannot be replayed ({error})", remedy) from error
-
-    def _replay(self, event: Event) -> None:
-        if event.step is Step.UNDO:
-            self._labels = apply_runs(self._labels, self._inverses.pop())
-            self._undone.append(self._decisions.pop())
-            return
-        if event.step is Step.REDO:
-            decision = self._undone.pop()
-        else:
-            decision = event.decision
-            self._undone.clear()
-        after = apply_runs(self._labels, decision.runs)
-        self._inverses.append(runs_between(after, self._labels))
-        self._decisions.append(decision)
-        self._labels = after
+    @property
+    def _where(self) -> Path | str:
+        return self.case.name if self.case.folder is None else self.case.folder / FILE_NAME
 
     def _starting_record(self, given: ReviewRecord | None) -> ReviewRecord:
         case = self.case
-        empty = ReviewRecord(case.name, case.bundle, case.bundle_sha256, segmentation_sha256(self.labels))
+        empty = ReviewRecord(
+            case.name, case.bundle, case.bundle_sha256, segmentation_sha256(case.segmentation)
+        )
         stored = read_record(case.folder) if case.folder is not None else None
-        where = case.folder / FILE_NAME if case.folder is not None else case.name
         for record in (given, stored):
             if record is not None and record.segmentation_sha256 != empty.segmentation_sha256:
                 raise InputError(
-                    where,
+                    self._where,
                     "the review belongs to another segmentation",
                     "move it away or segment the volume again",
                 )
         records = [record for record in (stored, given) if record is not None]
         if len(records) == 2 and not (stored.continues(given) or given.continues(stored)):
             raise InputError(
-                where,
+                self._where,
                 "the review in the scene and the one in the case folder differ",
                 "show the case folder anew",
             )

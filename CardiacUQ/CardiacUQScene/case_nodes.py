@@ -1,0 +1,208 @@
+"""Which nodes of a scene belong to one case: found by references, so that they survive saving."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import slicer
+
+from CardiacUQLib.manifest import BundleKind, ClassInfo, Code
+from CardiacUQLib.result import MapName
+from CardiacUQLib.review import CaseMaps
+
+from .colours import heat_table
+
+CASE_ATTRIBUTE = "CardiacUQ.Case"
+REVIEW_ATTRIBUTE = "CardiacUQ.Review"
+HEAT_ATTRIBUTE = "CardiacUQ.HeatMap"
+_CORRECTIONS = "CardiacUQ.corrections"
+_MEASURES = "CardiacUQ.measures"
+_PROFILE = "CardiacUQ.profile"
+_SERIES = "CardiacUQ.series"
+_CHART = "CardiacUQ.chart"
+_MAP = "CardiacUQ.map."
+
+
+@dataclass(frozen=True)
+class CaseNodes:
+    """The nodes of one shown case; ``volume`` is the user's, all others are ours.
+
+    ``series`` are the plot series of ``chart``, columns of the table ``profile``; ``folder`` is the
+    case folder the nodes were made from, None for a result that was still in memory.
+    """
+
+    volume: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode
+    corrections: slicer.vtkMRMLSegmentationNode | None
+    maps: dict[MapName, slicer.vtkMRMLScalarVolumeNode]
+    measures: slicer.vtkMRMLTableNode
+    profile: slicer.vtkMRMLTableNode
+    series: tuple[slicer.vtkMRMLPlotSeriesNode, ...]
+    chart: slicer.vtkMRMLPlotChartNode
+    name: str
+    kind: BundleKind
+    classes: tuple[ClassInfo, ...]
+    folder: Path | None
+
+    @property
+    def scene(self) -> slicer.vtkMRMLScene:
+        """The scene that holds the nodes."""
+        return self.segmentation.GetScene()
+
+    @property
+    def segments(self) -> dict[str, int]:
+        """Segment id -> label value of the final segmentation, without the background."""
+        return {segment_id(info.value): info.value for info in self.classes if info.value}
+
+    def ours(self) -> Iterator[slicer.vtkMRMLNode]:
+        """Every node that goes when the case goes, display and storage nodes excepted."""
+        yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
+        if self.corrections is not None:
+            yield self.corrections
+        yield self.segmentation
+
+
+def segment_id(label: int) -> str:
+    """Id of the segment of a label value."""
+    return f"CardiacUQ_{label}"
+
+
+def correction_id(was: int, became: int) -> str:
+    """Id of the segment of a transition in the corrections node."""
+    return f"CardiacUQ_{was}_{became}"
+
+
+def class_name(nodes: CaseNodes, label: int) -> str:
+    """Name of a label value."""
+    return next(info.name for info in nodes.classes if info.value == label)
+
+
+def tie(nodes: CaseNodes, case: CaseMaps) -> None:
+    """Write into the segmentation node what :func:`find_case` needs to find the others again."""
+    root = nodes.segmentation
+    for name, volume in nodes.maps.items():
+        root.SetNodeReferenceID(_MAP + name.value, volume.GetID())
+    if nodes.corrections is not None:
+        root.SetNodeReferenceID(_CORRECTIONS, nodes.corrections.GetID())
+    root.SetNodeReferenceID(_MEASURES, nodes.measures.GetID())
+    root.SetNodeReferenceID(_PROFILE, nodes.profile.GetID())
+    root.SetNodeReferenceID(_CHART, nodes.chart.GetID())
+    for series in nodes.series:
+        root.AddNodeReferenceID(_SERIES, series.GetID())
+    content = {
+        "name": case.name,
+        "kind": case.kind.value,
+        "folder": None if case.folder is None else str(case.folder),
+        "bundle": case.bundle,
+        "bundle_sha256": case.bundle_sha256,
+        "classes": [
+            [info.value, info.name, info.colour, info.code.scheme, info.code.value, info.code.meaning]
+            for info in case.classes
+        ],
+    }
+    root.SetAttribute(CASE_ATTRIBUTE, json.dumps(content))
+
+
+def all_cases(scene: slicer.vtkMRMLScene | None = None) -> tuple[CaseNodes, ...]:
+    """Every case in the scene whose volume and parts are still there."""
+    scene = slicer.mrmlScene if scene is None else scene
+    roots = (scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in _count(scene))
+    found = (_from_root(root) for root in roots if root.GetAttribute(CASE_ATTRIBUTE))
+    return tuple(nodes for nodes in found if nodes is not None)
+
+
+def find_case(volume: slicer.vtkMRMLScalarVolumeNode) -> CaseNodes | None:
+    """The case shown on this volume node, None if there is none."""
+    return next((nodes for nodes in all_cases(volume.GetScene()) if nodes.volume is volume), None)
+
+
+def remove_case(nodes: CaseNodes) -> None:
+    """Take every node of the case out of the scene, and the colour table if no other case uses it.
+
+    Nodes that the user has already removed are passed over; the volume stays as it is.
+    """
+    scene = nodes.volume.GetScene()
+    if scene is None:
+        return
+    _hide_maps(nodes, scene)
+    folder = _hierarchy_folder(nodes.segmentation)
+    for node in nodes.ours():
+        remove_with_companions(scene, node)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if folder and not hierarchy.GetNumberOfItemChildren(folder):
+        hierarchy.RemoveItem(folder)
+    if not any(other.maps for other in all_cases(scene)):
+        remove_with_companions(scene, heat_table(scene))
+
+
+def remove_with_companions(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) -> None:
+    """Remove a node with its display and storage nodes and its subject hierarchy item."""
+    if not scene.IsNodePresent(node):
+        return
+    companions = []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        companions += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    if node.IsA("vtkMRMLStorableNode"):
+        companions += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.RemoveItem(item, False, False)
+    scene.RemoveNode(node)
+    for companion in companions:
+        if companion is not None and scene.IsNodePresent(companion):
+            scene.RemoveNode(companion)
+
+
+def composites(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSliceCompositeNode]:
+    """What each slice view shows."""
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+        yield scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
+
+
+def _count(scene: slicer.vtkMRMLScene) -> range:
+    return range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"))
+
+
+def _hide_maps(nodes: CaseNodes, scene: slicer.vtkMRMLScene) -> None:
+    ours = {volume.GetID() for volume in nodes.maps.values()}
+    for composite in composites(scene):
+        if composite.GetForegroundVolumeID() in ours:
+            composite.SetForegroundVolumeID(None)
+            composite.SetForegroundOpacity(0.0)
+
+
+def _hierarchy_folder(segmentation: slicer.vtkMRMLSegmentationNode) -> int:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentation.GetScene())
+    item = hierarchy.GetItemByDataNode(segmentation)
+    parent = hierarchy.GetItemParent(item) if item else 0
+    return parent if parent and hierarchy.HasItemAttribute(parent, CASE_ATTRIBUTE) else 0
+
+
+def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
+    volume = root.GetNodeReference(root.GetReferenceImageGeometryReferenceRole())
+    parts = {role: root.GetNodeReference(role) for role in (_MEASURES, _PROFILE, _CHART)}
+    if volume is None or None in parts.values():
+        return None
+    content = json.loads(root.GetAttribute(CASE_ATTRIBUTE))
+    maps = {name: root.GetNodeReference(_MAP + name.value) for name in MapName}
+    series = [root.GetNthNodeReference(_SERIES, n) for n in range(root.GetNumberOfNodeReferences(_SERIES))]
+    return CaseNodes(
+        volume=volume,
+        segmentation=root,
+        corrections=root.GetNodeReference(_CORRECTIONS),
+        maps={name: node for name, node in maps.items() if node is not None},
+        measures=parts[_MEASURES],
+        profile=parts[_PROFILE],
+        series=tuple(node for node in series if node is not None),
+        chart=parts[_CHART],
+        name=content["name"],
+        kind=BundleKind(content["kind"]),
+        classes=tuple(
+            ClassInfo(v, name, colour, Code(*code)) for v, name, colour, *code in content["classes"]
+        ),
+        folder=None if content["folder"] is None else Path(content["folder"]),
+    )

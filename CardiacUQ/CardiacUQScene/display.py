@@ -1,0 +1,25 @@
+"""The display switches of a case: outlines, surfaces, corrections."""
+
+from __future__ import annotations
+
+from .case_nodes import CaseNodes
+
+
+def set_outlines_2d(nodes: CaseNodes, visible: bool) -> None:
+    """Outlines of the final labels in the slice views."""
+    nodes.segmentation.GetDisplayNode().SetVisibility2DOutline(visible)
+
+
+def set_surfaces_3d(nodes: CaseNodes, visible: bool) -> None:
+    """Surfaces of the final labels in the 3D views; made when first asked for, then kept up to date."""
+    if visible:
+        nodes.segmentation.CreateClosedSurfaceRepresentation()
+    display = nodes.segmentation.GetDisplayNode()
+    display.SetPreferredDisplayRepresentationName3D("Closed surface")
+    display.SetVisibility3D(visible)
+
+
+def set_corrections(nodes: CaseNodes, visible: bool) -> None:
+    """The corrections between 2D stage and final labels; nothing where there are none."""
+    if nodes.corrections is not None:
+        nodes.corrections.GetDisplayNode().SetVisibility(visible)

@@ -1,0 +1,175 @@
+"""Uncertainty maps as volumes in the foreground: fixed scale, threshold, colour legend."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from CardiacUQLib.result import MapName
+from CardiacUQLib.review import RANKING
+
+from .case_nodes import HEAT_ATTRIBUTE, CaseNodes, composites
+from .colours import heat_table
+from .voxels import set_volume_array
+
+DEFAULT_OPACITY = 0.4
+DEFAULT_THRESHOLD = 0.1
+"""Share of the scale below which tissue counts as certain and shows the image alone."""
+
+TITLES = {
+    MapName.SCS: "SCS",
+    MapName.ERROR_PROBABILITY: "P(wrong)",
+    MapName.UNCERTAINTY: "Uncertainty",
+    MapName.ENTROPY: "Entropy",
+    MapName.VARIANCE: "Variance",
+}
+
+_HIGHEST: dict[MapName, Callable[[int], float]] = {
+    MapName.SCS: lambda classes: 2.0 / classes,
+    MapName.ERROR_PROBABILITY: lambda classes: 1.0,
+    MapName.UNCERTAINTY: lambda classes: 1.0,
+    MapName.ENTROPY: lambda classes: math.log(classes),
+    MapName.VARIANCE: lambda classes: (1.0 - 1.0 / classes) / classes,
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The fixed window of a map, never fitted to a case, so that two cases can be compared by eye."""
+
+    lowest: float
+    highest: float
+    title: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """What lies over the image: ``name`` None is nothing; ``threshold`` in the unit of the map."""
+
+    name: MapName | None
+    opacity: float
+    threshold: float
+
+
+def scale(name: MapName, classes: int) -> Scale:
+    """From 0 to the largest value the map can take with this number of classes."""
+    return Scale(0.0, _HIGHEST[name](classes), TITLES[name])
+
+
+def scale_of(nodes: CaseNodes, name: MapName) -> Scale:
+    """The scale of a map of this case."""
+    return scale(name, len(nodes.classes))
+
+
+def add_map(
+    name: MapName,
+    array: np.ndarray,
+    classes: int,
+    reference: slicer.vtkMRMLScalarVolumeNode,
+    matrix: np.ndarray,
+    title: str,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """A float32 volume of one map (k, j, i of the node), coloured on its scale, with a hidden legend."""
+    scene = reference.GetScene()
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", title)
+    set_volume_array(volume, np.asarray(array, np.float32), matrix)
+    volume.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
+    volume.CreateDefaultDisplayNodes()
+    window = scale(name, classes)
+    display = volume.GetDisplayNode()
+    display.SetAndObserveColorNodeID(heat_table(scene).GetID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(window.lowest, window.highest)
+    display.SetInterpolate(False)
+    display.SetAutoThreshold(0)
+    _set_threshold(volume, window, DEFAULT_THRESHOLD * window.highest)
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
+    legend.SetTitleText(window.title)
+    legend.SetLabelFormat("%.2f")
+    legend.SetNumberOfLabels(5)
+    legend.SetUseColorNamesForLabels(False)
+    legend.SetSize(0.11, 0.5)
+    legend.SetPosition(0.97, 0.5)
+    legend.SetVisibility3D(False)
+    legend.SetVisibility(False)
+    return volume
+
+
+def heat_map_choices(nodes: CaseNodes) -> tuple[MapName, ...]:
+    """The maps that can be shown, the most telling first."""
+    return tuple(name for name in RANKING if name in nodes.maps)
+
+
+def set_heat_map(
+    nodes: CaseNodes, name: MapName | None, opacity: float | None = None, threshold: float | None = None
+) -> None:
+    """Show one map over the image in every slice view, or none; None for a number leaves it as it is.
+
+    Raises KeyError for a map that the case does not have.
+    """
+    before = heat_map(nodes)
+    opacity = before.opacity if opacity is None else min(max(opacity, 0.0), 1.0)
+    if name is not None and threshold is not None:
+        _set_threshold(nodes.maps[name], scale_of(nodes, name), threshold)
+    shown = None if name is None else nodes.maps[name]
+    ours = {volume.GetID() for volume in nodes.maps.values()}
+    for composite in composites(nodes.scene):
+        if shown is not None:
+            composite.SetForegroundVolumeID(shown.GetID())
+            composite.SetForegroundOpacity(opacity)
+        elif composite.GetForegroundVolumeID() in ours:
+            composite.SetForegroundVolumeID(None)
+            composite.SetForegroundOpacity(0.0)
+    for volume in nodes.maps.values():
+        legend = legend_of(volume)
+        if legend is not None:
+            legend.SetVisibility(volume is shown)
+    last = name or before.name or _last_shown(nodes)
+    state = {"shown": name is not None, "map": None if last is None else last.value, "opacity": opacity}
+    nodes.segmentation.SetAttribute(HEAT_ATTRIBUTE, json.dumps(state))
+
+
+def heat_map(nodes: CaseNodes) -> HeatMap:
+    """What :func:`set_heat_map` made of the views last."""
+    state = _state(nodes)
+    name = MapName(state["map"]) if state["shown"] and state["map"] else None
+    if name not in nodes.maps:
+        return HeatMap(None, state["opacity"], 0.0)
+    return HeatMap(name, state["opacity"], nodes.maps[name].GetDisplayNode().GetLowerThreshold())
+
+
+def toggle_heat_map(nodes: CaseNodes) -> None:
+    """Off, or on again with the map that was shown last."""
+    if heat_map(nodes).name is not None:
+        set_heat_map(nodes, None)
+    else:
+        set_heat_map(nodes, _last_shown(nodes))
+
+
+def legend_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLColorLegendDisplayNode | None:
+    """The colour legend of a volume node, None if it has none."""
+    displays = (volume.GetNthDisplayNode(n) for n in range(volume.GetNumberOfDisplayNodes()))
+    return next((d for d in displays if d is not None and d.IsA("vtkMRMLColorLegendDisplayNode")), None)
+
+
+def _set_threshold(volume: slicer.vtkMRMLScalarVolumeNode, window: Scale, threshold: float) -> None:
+    display = volume.GetDisplayNode()
+    display.SetThreshold(max(threshold, 0.0), 2.0 * window.highest)
+    display.ApplyThresholdOn()
+
+
+def _state(nodes: CaseNodes) -> dict[str, object]:
+    text = nodes.segmentation.GetAttribute(HEAT_ATTRIBUTE)
+    return json.loads(text) if text else {"shown": False, "map": None, "opacity": DEFAULT_OPACITY}
+
+
+def _last_shown(nodes: CaseNodes) -> MapName | None:
+    last = _state(nodes)["map"]
+    if last is not None and MapName(last) in nodes.maps:
+        return MapName(last)
+    return next(iter(heat_map_choices(nodes)), None)

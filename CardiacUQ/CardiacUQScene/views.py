@@ -1,0 +1,88 @@
+"""Slice views: the acquired slices in the first view, jumps to a region, zoom to the heart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import slicer
+
+from CardiacUQLib.orientation import canonical_order, reorder_geometry
+
+from .case_nodes import CaseNodes
+from .grid import as_vtk, geometry_of, ijk_to_ras
+from .voxels import labels_of
+
+ROOM_AROUND_HEART = 1.6
+"""Shorter side of a slice view relative to the heart."""
+
+
+def align_views(nodes: CaseNodes) -> None:
+    """Turn the standard slice views to the stack: Red shows the acquired slices, Green and Yellow cut them.
+
+    Short-axis stacks are oblique, so none of the standard orientations shows an acquired slice. Left
+    of the patient is on the right of the picture and anterior or superior on top, as far as the stack
+    allows.
+    """
+    x, y, z = _stack_axes(nodes)
+    planes = {"Red": (x, -y), "Green": (x, z), "Yellow": (y, z)}
+    for view in slice_nodes(nodes.scene):
+        if view.GetLayoutName() in planes:
+            across, up = planes[view.GetLayoutName()]
+            matrix = np.eye(4)
+            matrix[:3, 0], matrix[:3, 1] = across, up
+            matrix[:3, 2] = -np.cross(across, up)  # Slicer's own slice frames are left-handed
+            matrix[:3, 3] = _centre(nodes)
+            view.GetSliceToRAS().DeepCopy(as_vtk(matrix))
+            view.UpdateMatrices()
+
+
+def jump_to(nodes: CaseNodes, ras: tuple[float, float, float]) -> None:
+    """Centre every slice view on a point, RAS in mm of the volume, and zoom to the heart."""
+    world = [0.0, 0.0, 0.0]
+    nodes.volume.TransformPointToWorld(list(ras), world)
+    mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
+    slicer.vtkMRMLSliceNode.JumpAllSlices(nodes.scene, *world, mode)
+    zoom_to_heart(nodes)
+
+
+def zoom_to_heart(nodes: CaseNodes) -> None:
+    """Make the heart fill every slice view, with some room around; nothing without a heart."""
+    size = _heart_size(nodes)
+    if size == 0.0:
+        return
+    for view in slice_nodes(nodes.scene):
+        width, height, _ = view.GetDimensions()
+        if width > 0 and height > 0:
+            pixel = ROOM_AROUND_HEART * size / min(width, height)
+            view.SetFieldOfView(width * pixel, height * pixel, view.GetFieldOfView()[2])
+
+
+def slice_nodes(scene: slicer.vtkMRMLScene) -> Iterator[slicer.vtkMRMLSliceNode]:
+    """All slice nodes of a scene."""
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode")):
+        yield scene.GetNthNodeByClass(n, "vtkMRMLSliceNode")
+
+
+def _stack_axes(nodes: CaseNodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors (RAS) of x, y (in plane) and z (through the slices) in slice order."""
+    stored = geometry_of(nodes.volume)
+    ordered = reorder_geometry(stored, canonical_order(stored.spacing, stored.direction, stored.size))
+    columns = np.diag([-1.0, -1.0, 1.0]) @ np.reshape(ordered.direction, (3, 3))
+    z = columns[:, 2] if columns[2, 2] >= 0 else -columns[:, 2]
+    return columns[:, 0], columns[:, 1], z
+
+
+def _centre(nodes: CaseNodes) -> np.ndarray:
+    """The central voxel of the stack, so that every view starts on a slice."""
+    middle = np.array([n // 2 for n in nodes.volume.GetImageData().GetDimensions()] + [1.0])
+    return (ijk_to_ras(nodes.volume) @ middle)[:3]
+
+
+def _heart_size(nodes: CaseNodes) -> float:
+    """Largest side of the heart's box along the axes of the volume, in mm."""
+    inside = labels_of(nodes.segmentation, nodes.segments, nodes.volume) > 0
+    if not inside.any():
+        return 0.0
+    extents = [int(np.ptp(axis)) + 1 for axis in np.nonzero(inside)][::-1]
+    return float(max(np.array(extents) * nodes.volume.GetSpacing()))
