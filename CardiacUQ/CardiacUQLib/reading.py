@@ -155,10 +155,8 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, Geometry, tuple[str, ...]]:
     if not header.pixdim_usable or (nifti.is_gzipped(path) and not zipped_by_name):
         return (*nifti.read_stored(path, header), warnings)
     if header.first_voxel < nifti.FIRST_VOXEL:
-        return (
-            *nifti.read_stored(path, header),
-            (*warnings, "the NIfTI header gives no start of the voxels"),
-        )
+        no_start = "the NIfTI header gives no start of the voxels; the usual place is taken"
+        return (*nifti.read_stored(path, header), (*warnings, no_start))
     try:
         image = _read_itk(path, "NiftiImageIO")
     except InputError as error:
@@ -167,7 +165,11 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, Geometry, tuple[str, ...]]:
         stored, geometry = nifti.read_stored(path, header)
         sheared = "the NIfTI axes are not at right angles; the nearest right-angled ones are taken"
         return stored, geometry, (*warnings, sheared)
-    return sitk.GetArrayFromImage(image), geometry_of(image), warnings
+    stored = sitk.GetArrayFromImage(image)
+    if header.datatype in nifti.FLOATING:  # nifti_clib turns NaN and infinity into 0 without a word
+        raw, _ = nifti.read_stored(path, header)
+        stored = stored if np.isfinite(raw).all() else raw
+    return stored, geometry_of(image), warnings
 
 
 def _read_itk(path: Path, image_io: str) -> sitk.Image:

@@ -111,7 +111,7 @@ def normalise_slices(crop: np.ndarray) -> np.ndarray:
     wide = np.asarray(crop, np.float64)
     mean = wide.mean(axis=(-2, -1), keepdims=True)
     deviation = wide.std(axis=(-2, -1), keepdims=True)
-    flat = deviation <= 1e-6 * np.maximum(np.abs(mean), _TINY)
+    flat = deviation <= 1e-9 * np.maximum(np.abs(mean), _TINY)  # rounding of the sums, no contrast
     return np.where(flat, 0.0, (wide - mean) / np.where(flat, 1.0, deviation)).astype(np.float32)
 
 
