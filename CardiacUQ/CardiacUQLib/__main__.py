@@ -102,8 +102,9 @@ def _segment(
     flips: Sequence[Flip] | None,
     progress: ProgressCallback,
 ) -> None:
-    """One segmentation into one case folder; an older preview is always replaced."""
+    """One segmentation into one case folder; an older preview is always replaced and has no report."""
     from .casefolder import write_case
+    from .report import can_render, report_writer
     from .segment import segment
 
     result = segment(
@@ -116,8 +117,10 @@ def _segment(
         progress=_part(progress, 0.0, 0.95),
     )
     progress(0.95, "writing")
-    replace = options.overwrite or name.endswith(PREVIEW_SUFFIX)
-    write_case(result, options.output, name=name, overwrite=replace)
+    preview = name.endswith(PREVIEW_SUFFIX)
+    writers = (report_writer(name),) if can_render() and not preview else ()
+    replace = options.overwrite or preview
+    write_case(result, options.output, name=name, overwrite=replace, extra_writers=writers)
 
 
 def _fold_numbers(text: str | None) -> tuple[int, ...] | None:

@@ -273,7 +273,7 @@ def _as_result(job: _Job, findings: _Findings, retreats: Sequence[str]) -> Resul
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*job.volume.warnings, *retreats, *findings.warnings),
+            warnings=(*retreats, *findings.warnings),
         ),
         measures=_measures(findings.segmentation, job.volume.geometry, manifest.classes),
     )
