@@ -33,6 +33,9 @@ _DTYPES = {
     1024: "i8",
     1280: "u8",
 }
+FLOATING = frozenset({16, 64})
+"""NIfTI datatypes that can hold NaN and infinity."""
+
 _COMPLETE_COPY = "copy or export it again"
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0])
 
