@@ -6,11 +6,9 @@ complete. Reading needs no torch.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import nifti
+from .component_table import components_to_csv, read_components
 from .errors import InputError
 from .folder_swap import new_folder
 from .json_codec import JsonMismatch, decode, refuse_constant, to_plain
@@ -38,22 +37,6 @@ STAGE_2D = "stage2d"
 DCM = "dcm"
 COMPONENT_IDS = "components"
 _SUFFIX = ".nii.gz"
-_COLUMNS = (
-    "id",
-    "from",
-    "to",
-    "voxels",
-    "volume_mm3",
-    "first_slice",
-    "last_slice",
-    "centroid_r",
-    "centroid_a",
-    "centroid_s",
-    "mean_scs",
-    "max_scs",
-    "priority",
-)
-_INTEGER_COLUMNS = frozenset(_COLUMNS[:4] + _COLUMNS[5:7])
 _SEGMENT_AGAIN = "segment the image again"
 
 ExtraWriter = Callable[[Result, Path], None]
@@ -222,7 +205,7 @@ def write_case(
     name = result.volume.name if name is None else name
     with new_folder(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE) as folder:
         _write_maps(result, folder)
-        (folder / COMPONENTS_FILE).write_text(_components_to_csv(result.components), "utf-8")
+        (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
         _write_json(folder / MEASURES_FILE, _measures(result))
         for write in extra_writers:
             write(result, folder)
@@ -251,7 +234,7 @@ def read_case(folder: str | Path) -> CaseFolder:
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
         if nifti.read_header(path).dims != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
-    components = _components_from_csv(folder / COMPONENTS_FILE)
+    components = read_components(folder / COMPONENTS_FILE)
     measures = _read_json(folder / MEASURES_FILE)
     return CaseFolder(folder, record, components, measures)
 
@@ -295,41 +278,6 @@ def _measures(result: Result) -> dict[str, Any]:
         if c.value
     }
     return {"volumes_ml": volumes, **to_plain(result.measures)}
-
-
-def _components_to_csv(components: Sequence[Component]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for c in components:
-        values = [getattr(c, f.name) for f in fields(Component)]
-        position = [f.name for f in fields(Component)].index("centroid_ras")
-        values[position : position + 1] = c.centroid_ras
-        writer.writerow(
-            [
-                int(v) if n in _INTEGER_COLUMNS else repr(float(v))
-                for n, v in zip(_COLUMNS, values, strict=True)
-            ]
-        )
-    return text.getvalue()
-
-
-def _components_from_csv(path: Path) -> tuple[Component, ...]:
-    try:
-        rows = list(csv.reader(path.read_text("utf-8").splitlines()))
-        if not rows or tuple(rows[0]) != _COLUMNS:
-            raise InputError(path, "its columns are not those of a case folder", _SEGMENT_AGAIN)
-        return tuple(_component(row) for row in rows[1:] if row)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"it cannot be read ({error})", _SEGMENT_AGAIN) from None
-
-
-def _component(row: Sequence[str]) -> Component:
-    values = [
-        int(text) if column in _INTEGER_COLUMNS else float(text)
-        for column, text in zip(_COLUMNS, row, strict=True)
-    ]
-    return Component(*values[:7], tuple(values[7:10]), *values[10:])
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
