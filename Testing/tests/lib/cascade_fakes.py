@@ -18,11 +18,11 @@ IDENTITY_DIRECTION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 FILTERS = (4, 8, 8)
 
 
-def small_manifest(folds=(0, 1), size_px=32, **changes):
+def small_manifest(folds=(0, 1), size_px=32, filters=FILTERS, **changes):
     """A cascade manifest whose weight files need not exist."""
     networks = {
-        "stage2d": NetworkSpec(Architecture.UNET_2D, 1, 5, FILTERS),
-        "stage3d": NetworkSpec(Architecture.UNET_3D, 3, 5, FILTERS, 0.1),
+        "stage2d": NetworkSpec(Architecture.UNET_2D, 1, 5, filters),
+        "stage3d": NetworkSpec(Architecture.UNET_3D, 3, 5, filters, 0.1),
     }
     weights = tuple(WeightFile(n, f, f"{n}_{f}.safetensors", "0" * 64) for f in folds for n in networks)
     fields = {

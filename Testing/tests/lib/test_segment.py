@@ -402,14 +402,14 @@ def dice(first, second):
 def fitted_bundle(volume, labels):
     """Both stages fitted to one phantom, so that their decisions are those of trained networks."""
     torch.manual_seed(0)
-    manifest = small_manifest((0,), size_px=64)
+    manifest = small_manifest((0,), size_px=64, filters=(8, 16, 16))
     roi = find_roi(volume, manifest.roi, None)
     crop = torch.from_numpy(normalise_slices(roi.extract(volume.array)))
     truth = torch.from_numpy(roi.extract(labels).astype(np.int64))
     net2d, net3d = (build_network(manifest.networks[name]) for name in ("stage2d", "stage3d"))
     masks = torch.stack([crop, (truth == 3).float(), (truth == 4).float()])[None]
     for net, inputs, target in ((net2d, crop[:, None], truth), (net3d, masks, truth[None])):
-        optimiser = torch.optim.Adam(net.parameters(), 0.02)
+        optimiser = torch.optim.Adam(net.parameters(), 0.01)
         for _ in range(40):
             optimiser.zero_grad()
             loss = nn.functional.cross_entropy(net(inputs), target)
@@ -425,7 +425,8 @@ def test_bfloat16_and_float32_give_the_same_labels():
         bundle, fitted = CardiacUQLib.load_bundle("lge-cascade"), False
     except ModelError:
         fitted = True
-    phantom = lge_phantom(3, shape=(5, 64, 64) if fitted else (5, 128, 128), infarct=True, mvo=True)
+    shape = (3, 64, 64) if fitted else (5, 128, 128)
+    phantom = lge_phantom(3, shape=shape, infarct=True, mvo=True, noise=0.05)
     volume = as_volume(phantom)
     if fitted:
         bundle = fitted_bundle(volume, phantom.labels)
