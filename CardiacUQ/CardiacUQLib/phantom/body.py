@@ -47,7 +47,7 @@ class Frame:
     height: np.ndarray
 
     def part(self, centre: tuple[float, float], reach: float) -> tuple[Index, Frame] | None:
-        """Index and coordinates of the pixels within ``reach`` mm of a place (x, y); None if there are none."""
+        """Index and coordinates of the pixels within ``reach`` mm of a place (x, y), or None."""
         near = (np.abs(self.x - np.float32(centre[0])) < reach) & (
             np.abs(self.y - np.float32(centre[1])) < reach
         )
@@ -224,7 +224,7 @@ def _abdomen(
 
 @dataclass(frozen=True)
 class _Organ:
-    """An oval with a wall and a content; ``tilt`` moves it with the height, ``shrink`` narrows it away from 0."""
+    """An oval with a wall and a content; ``tilt`` moves it with the height, ``shrink`` narrows it."""
 
     centre: tuple[float, float]
     half: tuple[float, float]

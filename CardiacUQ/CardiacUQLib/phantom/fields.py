@@ -31,7 +31,7 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], coarse: tuple
 
 
 def resize_smooth(nodes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Stretch an array to ``shape`` as cubic B-splines whose coefficients are ``nodes`` (smooth, no overshoot)."""
+    """Stretch an array to ``shape`` as cubic B-splines whose coefficients are ``nodes`` (no overshoot)."""
     result = nodes.astype(np.float32)
     for axis, (few, many) in enumerate(zip(nodes.shape, shape, strict=True)):
         if few == many:

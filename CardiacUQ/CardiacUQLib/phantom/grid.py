@@ -96,8 +96,9 @@ class SliceGrid:
         return self.block_sum(fine) / np.float32(self.z_samples * self.xy_samples**2)
 
     def majority(self, fine: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
-        """The label that most sample points of a voxel carry (ties: the earlier in ``labels``), uint8."""
-        votes = np.stack([self.block_sum(fine == label, np.uint16) for label in labels])
+        """The label that most sample points of a voxel carry (ties: by lot, always the same), uint8."""
+        votes = np.stack([self.block_sum(fine == label) for label in labels])
+        votes += 0.5 * np.random.default_rng(0).random(votes.shape, np.float32)
         return np.asarray(labels, np.uint8)[votes.argmax(0)]
 
     def spread(self, coarse: np.ndarray) -> np.ndarray:

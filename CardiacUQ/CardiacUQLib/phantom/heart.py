@@ -119,7 +119,8 @@ def rv_radii(
     """
     alpha = angles()[None, :] - shape.rv_tilt
     size = bowl((level - shape.rv_start) / (1 - shape.rv_start), 1.7, 0.9)[:, None]
-    septum = np.median(np.maximum(epi, 0.0), axis=1)[:, None]
+    above = (shape.endo_radius + shape.wall) * (level > 1)
+    septum = np.maximum(np.median(np.maximum(epi, 0.0), axis=1), above)[:, None]
     reach = np.maximum(septum + shape.rv_reach * size, 1.0)
     centre, half = 0.42 * reach, 0.58 * reach
     broad = np.maximum(septum * shape.rv_breadth * (0.55 + 0.45 * size), 1.0)
@@ -140,14 +141,14 @@ def fat_radii(rng: np.random.Generator, outer: np.ndarray, abundance: float) -> 
     for middle, width, height in ((-1.2, 0.35, 4.5), (1.25, 0.3, 3.5), (-0.55, 0.5, 7.0), (0.4, 0.5, 3.0)):
         centre = middle + rng.normal(0, 0.2)
         pads = pads + height * rng.uniform(0.3, 1.4) * np.exp(-0.5 * ((alpha - centre) / width) ** 2)
-    ripple = periodic_ripple(rng, outer.shape, (2, 9)) + 0.5 * periodic_ripple(rng, outer.shape, (10, 22))
+    ripple = periodic_ripple(rng, outer.shape, (2, 7)) + 0.2 * periodic_ripple(rng, outer.shape, (8, 16))
     thickness = abundance * (pads + rng.uniform(-0.5, 1.2)) * (1 + 0.5 * ripple)
     return np.where(outer > 0, outer + thickness.clip(0), ABSENT).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Outflow:
-    """The outflow tract: above ``level`` the cavity opens through the wall around ``angle`` +- ``half_width``."""
+    """The outflow tract: above ``level`` the cavity opens through the wall near ``angle``."""
 
     level: float
     angle: float

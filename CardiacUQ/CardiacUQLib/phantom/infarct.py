@@ -21,7 +21,7 @@ class Territory(enum.StrEnum):
 
 @dataclass(frozen=True)
 class _Reach:
-    """Where infarcts of a territory lie: angles in radians (0 septum, -pi/2 anterior), level 0 apex .. 1 base."""
+    """Where infarcts of a territory lie: angles in radians (0 septum, -pi/2 anterior), level 0 to 1."""
 
     share: float
     angle: tuple[float, float]

@@ -7,7 +7,6 @@ so that nulled myocardium is 0 and LV blood is 1 before shading, noise and windo
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +14,12 @@ import numpy as np
 from ..classes import LGE_CLASSES
 from ..errors import UsageError
 from ..volume import Vector3
-from .body import Palette, blend, body_frame, render_body
-from .fields import periodic_ripple, smooth_noise
+from .body import blend, body_frame, render_body
+from .fields import periodic_ripple
 from .grid import SliceGrid, Window
 from .heart import HeartSurfaces, VentricleShape, draw_shape, draw_surfaces, shell_ml
 from .infarct import InfarctSurfaces, Territory, draw_infarct
+from .lge_signal import LgeContrast, Reconstruction, draw_contrast, draw_palette, scan, unrest
 from .model import LabelledPhantom
 from .render import (
     Blob,
@@ -30,34 +30,9 @@ from .render import (
     extent_mm,
     polar_points,
 )
-from .scanner import coil_shading, receive
 
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4
 _STREAM = 0x4C4745
-
-
-class Reconstruction(enum.StrEnum):
-    """How the inversion-recovery signal becomes an image."""
-
-    PHASE_SENSITIVE = "psir"
-    MAGNITUDE = "magnitude"
-
-
-@dataclass(frozen=True)
-class LgeContrast:
-    """Signal relative to nulled myocardium (0) and LV blood (1).
-
-    ``zero`` is where no signal at all lies (air, lung): below 0 when the inversion time was short of the null.
-    """
-
-    infarct: float
-    mvo: float
-    rv_blood: float
-    zero: float
-    fat: float
-    noise: float
-    grey_myocardium: float
-    grey_per_unit: float
 
 
 def lge_phantom(
@@ -88,7 +63,7 @@ def lge_phantom(
     Raises UsageError for a shape, spacing or combination that cannot be rendered.
     """
     _check(seed, shape, spacing, infarct, mvo, crop_px)
-    anatomy, tissue, scan = np.random.default_rng([_STREAM, seed]).spawn(3)
+    anatomy, tissue, noise_rng = np.random.default_rng([_STREAM, seed]).spawn(3)
     with_infarct = bool(anatomy.random() < 0.7) if infarct is None else infarct
     with_infarct = with_infarct or bool(mvo)
     with_mvo = bool(anatomy.random() < 0.5) and with_infarct if mvo is None else mvo
@@ -100,9 +75,9 @@ def lge_phantom(
     if with_infarct:
         wanted = Territory(territory) if territory else None
         scar = draw_infarct(anatomy, heart.surfaces, territory=wanted, with_mvo=with_mvo)
-    contrast = _draw_contrast(tissue, noise)
+    contrast = draw_contrast(tissue, noise)
     signal, labels = _render(tissue, grid, window, pose, heart, scar, contrast)
-    image = _scan(scan, signal, contrast, Reconstruction(reconstruction), may_pad=crop_px is None)
+    image = scan(noise_rng, signal, contrast, Reconstruction(reconstruction), may_pad=crop_px is None)
     order = slice(None) if apex_first else slice(None, None, -1)
     return LabelledPhantom(
         image=np.ascontiguousarray(image[order]),
@@ -180,7 +155,7 @@ class _Heart:
 
 
 def _draw_heart(rng: np.random.Generator, grid: SliceGrid, infarcted: bool) -> _Heart:
-    """A heart whose apex lies just below and whose base lies at the top of the stack, within human lengths."""
+    """A heart whose apex lies just below and whose base at the top of the stack, within human lengths."""
     extent = grid.shape[0] * grid.spacing[2]
     below, above = rng.uniform(2.0, 14.0), rng.uniform(-1.0, 4.0)
     length = float(np.clip(extent + below + above, 68.0, 112.0))
@@ -198,40 +173,6 @@ def _draw_heart(rng: np.random.Generator, grid: SliceGrid, infarcted: bool) -> _
     return _Heart(shape, surfaces, draw_papillaries(rng, shape.endo_radius), rv)
 
 
-def _draw_contrast(rng: np.random.Generator, noise: float | None) -> LgeContrast:
-    infarct = float(np.clip(np.exp(rng.normal(0.2, 0.4)), 0.5, 2.6))
-    drawn = float(np.clip(np.exp(rng.normal(np.log(0.12), 0.4)), 0.05, 0.3))
-    return LgeContrast(
-        infarct=infarct,
-        mvo=float(rng.uniform(-0.15, 0.5)) * infarct,
-        rv_blood=float(rng.uniform(0.88, 1.12)),
-        zero=float(-np.clip(np.exp(rng.normal(np.log(0.7), 0.6)), 0.1, 2.0)),
-        fat=float(np.clip(np.exp(rng.normal(np.log(2.6), 0.35)), 1.4, 5.0)),
-        noise=drawn if noise is None else float(noise),
-        grey_myocardium=float(rng.uniform(122, 160)),
-        grey_per_unit=float(np.clip(np.exp(rng.normal(np.log(18.0), 0.4)), 9.0, 38.0)),
-    )
-
-
-def _palette(rng: np.random.Generator, contrast: LgeContrast) -> Palette:
-    zero = contrast.zero
-    return Palette(
-        air=zero,
-        fat=contrast.fat,
-        muscle=float(rng.uniform(-0.1, 0.5)),
-        bone=zero + 0.3,
-        lung=zero + float(rng.uniform(0.0, 0.25)),
-        lung_vessel=float(rng.uniform(0.6, 1.4)),
-        liver=float(rng.uniform(0.2, 0.95)),
-        liver_vessel=1.0,
-        gas=zero + float(rng.uniform(-0.9, 0.1)),
-        organ_low=-0.2,
-        organ_high=1.6,
-        blood=1.0,
-        texture=float(rng.uniform(0.05, 0.15)),
-    )
-
-
 def _render(
     rng: np.random.Generator,
     grid: SliceGrid,
@@ -245,7 +186,7 @@ def _render(
     slice_level = heart.surfaces.level.reshape(grid.shape[0], -1).mean(1)
     heights = (slice_level - 0.5) * heart.shape.length
     frame = body_frame(rng, grid.axes_mm(window), pose.slice_centres, heights, pose.body)
-    body = render_body(rng, frame, _palette(rng, contrast), grid.spacing[0])
+    body = render_body(rng, frame, draw_palette(rng, contrast), grid.spacing[0])
     low, high = extent_mm(pose.sub_centres, heart.surfaces.fat, pose.septum, 3.0)
     near = grid.window_around((low[0], high[0]), (low[1], high[1]), window)
     local = (
@@ -256,7 +197,7 @@ def _render(
     points = polar_points(grid, near, pose.sub_centres, pose.septum)
     fine = grid.spread(body[local])
     _paint_heart(rng, fine, points, heart, scar, contrast)
-    body[local] = grid.mean(fine) + _unrest(rng, body[local].shape)
+    body[local] = grid.mean(fine) + unrest(rng, body[local].shape)
     labels = np.zeros(body.shape, np.uint8)
     labels[local] = grid.majority(
         _fine_labels(points, heart.surfaces, scar), (0, BLOOD, MYOCARDIUM, INFARCT, MVO)
@@ -272,7 +213,7 @@ def _paint_heart(
     scar: InfarctSurfaces | None,
     contrast: LgeContrast,
 ) -> None:
-    """Lay fat, right ventricle, wall, scar, pool and papillary muscles over the fine canvas, in that order."""
+    """Lay fat, right ventricle, wall, scar, pool and papillary muscles over the canvas, in that order."""
     surfaces = heart.surfaces
     blend(fine, contrast.zero / 2, 0.5 * points.within(surfaces.fat + np.float32(1.2)))
     blend(fine, contrast.fat * float(rng.uniform(0.5, 1.0)), points.within(surfaces.fat))
@@ -294,14 +235,6 @@ def _paint_heart(
     add_blobs(fine, points, surfaces.level, heart.papillaries, 0.0)
 
 
-def _unrest(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Slow signal variation within blood and muscle (flow, uneven nulling), (z, y, x)."""
-    few = (shape[0], max(shape[1] // 4, 2), max(shape[2] // 4, 2))
-    slow = (max(shape[0] // 2, 1), max(shape[1] // 14, 2), max(shape[2] // 14, 2))
-    fine, broad = smooth_noise(rng, shape, few), smooth_noise(rng, shape, slow)
-    return np.float32(rng.uniform(0.03, 0.14)) * fine + np.float32(rng.uniform(0.06, 0.2)) * broad
-
-
 def _fine_labels(points: PolarPoints, surfaces: HeartSurfaces, scar: InfarctSurfaces | None) -> np.ndarray:
     """Label of every sample point."""
     inside = points.radius < points.lookup(surfaces.epi)
@@ -312,33 +245,6 @@ def _fine_labels(points: PolarPoints, surfaces: HeartSurfaces, scar: InfarctSurf
             labels[between & inside] = value
     labels[points.radius < points.lookup(surfaces.endo)] = BLOOD
     return labels
-
-
-def _scan(
-    rng: np.random.Generator,
-    signal: np.ndarray,
-    contrast: LgeContrast,
-    reconstruction: Reconstruction,
-    *,
-    may_pad: bool,
-) -> np.ndarray:
-    """Coil shading, noise, band limit, window levels per slice and the empty margin of a rectangular matrix."""
-    keep = (float(rng.uniform(0.45, 0.8)), float(rng.uniform(0.5, 0.85)))
-    shading = coil_shading(rng, signal.shape, float(rng.uniform(0.04, 0.2)))
-    lifted = (signal - np.float32(contrast.zero)) * shading
-    magnitude = reconstruction is Reconstruction.MAGNITUDE
-    received = receive(rng, lifted, contrast.noise, keep, magnitude=magnitude) + np.float32(contrast.zero)
-    gain = contrast.grey_per_unit * np.exp(rng.normal(0, 0.06, len(signal)))
-    level = contrast.grey_myocardium + rng.normal(0, 0.15, len(signal)) * contrast.grey_per_unit
-    grey = level[:, None, None] + gain[:, None, None] * received
-    grey = np.clip(grey, 0.0, 255.0).astype(np.float32)
-    if may_pad and rng.random() < 0.6:
-        axis, margins = rng.choice((1, 2)), (signal.shape[1:] * rng.uniform(0.0, 0.22, (2, 2)).T).astype(int)
-        first, last = margins[:, axis - 1]
-        places = np.arange(signal.shape[axis])
-        empty = (places < first) | (places >= signal.shape[axis] - last)
-        grey[(slice(None),) * axis + (empty,)] = 0.0
-    return grey
 
 
 def _truth(grid: SliceGrid, surfaces: HeartSurfaces, scar: InfarctSurfaces | None) -> dict[int, float]:

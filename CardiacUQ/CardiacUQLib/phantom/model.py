@@ -37,3 +37,24 @@ class LabelledPhantom:
     def counted_ml(self, label: int) -> float:
         """Volume in ml of the voxels that carry ``label``."""
         return float(np.count_nonzero(self.labels == label)) * self.voxel_ml
+
+
+@dataclass(frozen=True)
+class CinePhantom:
+    """End-diastole and end-systole of one beating heart, and the whole beat where it was asked for.
+
+    ``frames`` is float32 and ``frame_labels`` uint8, both (t, z, y, x) with end-diastole at 0 and
+    end-systole at ``es_frame``.
+    """
+
+    ed: LabelledPhantom
+    es: LabelledPhantom
+    frames: np.ndarray | None = None
+    frame_labels: np.ndarray | None = None
+    es_frame: int | None = None
+
+    @property
+    def ejection_fraction(self) -> float:
+        """True ejection fraction of the left ventricle in %."""
+        lv = self.ed.classes[-1].value
+        return 100.0 * (1.0 - self.es.truth_ml[lv] / self.ed.truth_ml[lv])

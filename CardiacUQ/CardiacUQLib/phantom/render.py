@@ -32,7 +32,7 @@ class PolarPoints:
 
 
 def polar_points(grid: SliceGrid, window: Window, centres_mm: np.ndarray, septum: float) -> PolarPoints:
-    """Polar coordinates of the fine grid; ``centres_mm`` (sub-slice, (y, x)); ``septum`` in radians, y down."""
+    """Polar coordinates of the fine grid; ``centres_mm`` (sub-slice, (y, x)); ``septum`` in radians."""
     y_axis, x_axis = grid.axes_mm(window, grid.xy_samples)
     centres = centres_mm.astype(np.float32)
     dy = y_axis[None, :, None] - centres[:, 0, None, None]

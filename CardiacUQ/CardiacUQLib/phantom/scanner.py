@@ -9,7 +9,7 @@ from .fields import smooth_noise
 
 
 def coil_shading(rng: np.random.Generator, shape: tuple[int, int, int], strength: float) -> np.ndarray:
-    """Smooth positive factor (z, y, x) around 1 over a field of view; the same for every slice but for a drift."""
+    """Smooth positive factor (z, y, x) around 1; nearly the same for every slice."""
     field = smooth_noise(rng, shape, (2, 3, 3))
     return np.exp(np.float32(strength) * (field - field.mean()))
 
