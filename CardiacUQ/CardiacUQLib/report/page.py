@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..colours import correction_colour
-from ..manifest import BundleKind
+from ..manifest import BundleKind, ClassInfo
+from ..measures.display import digits
 from ..result import Result
 from ..version import __version__
 from .contents import Contents, from_case, from_result
@@ -45,7 +46,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Headline:
-    """One size with its unit and, where known, its interval; ``colour`` is that of its class."""
+    """One size with its unit and, where known, its interval in words; ``colour`` is that of its class."""
 
     label: str
     value: str
@@ -95,6 +96,8 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
         today=datetime.now(UTC).date().isoformat(),
         version=__version__,
         headlines=headlines(contents),
+        lead=str(contents.measures.get("headline", "")),
+        warnings=[*contents.warnings, *(str(note) for note in contents.measures.get("notes", ()))],
         rows=_rows(contents),
         columns=_columns(contents),
         outlined=[info for info in contents.classes if info.value],
@@ -115,28 +118,36 @@ def millilitres(volume_ml: float) -> str:
 
 
 def headlines(contents: Contents) -> list[Headline]:
-    """The volumes of all classes, then every further measure that carries a value and a unit.
-
-    ``measures["volumes_ml"][name]`` is a number; any other entry is a mapping with "value", "unit" and
-    optionally "label" and "interval" (low, high).
-    """
+    """The sizes of ``measures["sizes"]`` with their intervals, or else the plain volume of every class."""
+    sizes = contents.measures.get("sizes")
+    if sizes:
+        return [_size(key, entry, contents) for key, entry in sizes.items()]
     colours = {info.name: info.colour for info in contents.classes}
-    found = [
+    return [
         Headline(name, millilitres(volume), "ml", colour=colours.get(name, ""))
         for name, volume in contents.measures.get("volumes_ml", {}).items()
     ]
-    for key, entry in contents.measures.items():
-        if isinstance(entry, Mapping) and "value" in entry and "unit" in entry:
-            found.append(_headline(key, entry))
-    return found
 
 
-def _headline(key: str, entry: Mapping[str, Any]) -> Headline:
-    label, unit, value = entry.get("label", key.replace("_", " ")), str(entry["unit"]), entry["value"]
-    digits = millilitres if unit == "ml" else lambda number: f"{number:.3g}"
-    interval = entry.get("interval")
-    between = f"{digits(interval[0])}–{digits(interval[1])}" if interval else ""
-    return Headline(label, "not defined" if value is None else digits(value), unit, between)
+def _size(key: str, entry: Mapping[str, Any], contents: Contents) -> Headline:
+    value, interval = entry["value"], entry.get("interval")
+    between = ""
+    if interval is not None:
+        about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
+        between = f"{about}: {digits(interval[0])}–{digits(interval[1])}"
+    text = "not defined" if value is None else digits(value)
+    unit = "" if value is None else str(entry["unit"])
+    return Headline(str(entry["label"]), text, unit, between, _class_colour(key, contents.classes))
+
+
+def _class_colour(key: str, classes: Sequence[ClassInfo]) -> str:
+    """Colour of the class whose name the key of a size starts with; that of the myocardium for LV mass."""
+    for info in classes:
+        if key.startswith(info.name.lower().replace(" ", "_")) or (
+            key.startswith("lv_mass") and info.name.endswith("myocardium")
+        ):
+            return info.colour
+    return ""
 
 
 def transitions(contents: Contents) -> list[Transition]:

@@ -1,0 +1,140 @@
+"""The command as a whole, and demo, models and report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, Outcome, everything_in
+
+from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.errors import ExitCode
+from CardiacUQLib.version import __version__
+from CardiacUQTraining.cli.app import COMMANDS
+from CardiacUQTraining.cli.demo import dice_per_class
+
+Command = Callable[..., Outcome]
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from CardiacUQTraining.cli.app import main; code = main(['--help']);"
+        "print('LOADED', *sorted(sys.modules)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'CardiacUQ'}", "COLUMNS": "80", "PATH": ""},
+    )
+    page, _, loaded = done.stdout.partition("LOADED")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name, text in COMMANDS.items():
+        assert f"  {name} " in page
+        assert text in page, "the help line must fit on a terminal of 80 columns"
+    assert not {"torch", "numpy", "SimpleITK", "matplotlib", "monai"} & set(loaded.split())
+
+
+def test_version(cardiacuq: Command) -> None:
+    assert cardiacuq("--version").out == f"cardiacuq {__version__}\n"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself(name: str, cardiacuq: Command) -> None:
+    outcome = cardiacuq(name, "--help")
+    assert (outcome.code, outcome.err) == (ExitCode.DONE, "")
+    assert f"cardiacuq {name}" in outcome.out
+    assert "Options" in outcome.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonsense",), ("segment",), ("segment", "x", "--wrong"), ("report",)]
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], cardiacuq: Command) -> None:
+    outcome = cardiacuq(*arguments)
+    assert outcome.code == ExitCode.USAGE
+    assert "Traceback" not in outcome.err
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    cardiacuq: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "CardiacUQTraining.cli.report", None)
+    outcome = cardiacuq("report", "somewhere")
+    assert outcome.code == ExitCode.USAGE
+    assert "not part of this installation" in outcome.error_line
+
+
+def test_dice_by_hand() -> None:
+    truth = np.array([[0, 1, 1, 2], [2, 2, 3, 0]])
+    predicted = np.array([[0, 1, 2, 2], [2, 0, 0, 0]])
+    scores = dice_per_class(predicted, truth, LGE_CLASSES)
+    assert scores == {
+        "blood pool": pytest.approx(2 * 1 / (1 + 2)),
+        "healthy myocardium": pytest.approx(2 * 2 / (3 + 3)),
+        "infarct": 0.0,
+        "MVO": 1.0,
+    }
+
+
+def test_demo_makes_segments_and_scores_and_can_be_repeated(
+    cardiacuq: Command, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    arguments = ("demo", "-o", tmp_path / "demo", "--model", tiny_bundle, "--seed", "5")
+    first = cardiacuq(*arguments)
+    assert (first.code, first.err) == (ExitCode.DONE, "")
+    for name in ("blood pool", "healthy myocardium", "infarct", "MVO", "mean"):
+        assert f"  {name} " in first.out
+    page = tmp_path / "demo" / "phantom" / "report.html"
+    assert str(page) in first.out
+    assert page.stat().st_size > 100_000
+    labels = (tmp_path / "demo" / "phantom" / "segmentation.nii.gz").read_bytes()
+    assert cardiacuq(*arguments).out == first.out
+    assert (tmp_path / "demo" / "phantom" / "segmentation.nii.gz").read_bytes() == labels
+
+
+def test_models_lists_bundles_with_version_licence_size_and_figures(
+    cardiacuq: Command, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARDIACUQ_MODELS", str(tiny_bundle.parent))
+    outcome = cardiacuq("models")
+    assert outcome.code == ExitCode.DONE
+    entry = outcome.out[outcome.out.index("tiny-cascade 0.0.1") :]
+    size = sum(len(content) for content in everything_in(tiny_bundle).values()) / 1e6
+    for part in ("Random weights for tests", f"2 folds, {size:.1f} MB", "Apache-2.0", "mean dice: 0.01"):
+        assert part in entry
+    card = cardiacuq("models", "tiny-cascade")
+    assert card.out == (tiny_bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert cardiacuq("models", "nonesuch").code == ExitCode.MODEL
+
+
+def test_report_is_made_anew_from_the_case_folder(
+    cardiacuq: Command, scan: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    options = ("--model", tiny_bundle, "--folds", "0", "--no-tta", "--device", "cpu")
+    assert cardiacuq("segment", scan, "-o", tmp_path / "out", *options).code == ExitCode.DONE
+    folder = tmp_path / "out" / "heart"
+    page = (folder / "report.html").read_text("utf-8")
+    (folder / "report.html").write_text("gone")
+    outcome = cardiacuq("report", folder)
+    assert (outcome.code, outcome.err) == (ExitCode.DONE, "")
+    assert (folder / "report.html").read_text("utf-8") == page
+    scan.unlink()
+    assert cardiacuq("report", folder).code == ExitCode.DONE
+    assert "could not be read again" in (folder / "report.html").read_text("utf-8")
+
+
+def test_report_on_something_else_is_one_line(cardiacuq: Command, tmp_path: Path) -> None:
+    assert cardiacuq("report", tmp_path).code == ExitCode.INPUT
+    (tmp_path / "case.json").write_text(json.dumps({"format": "cardiacuq-case"}))
+    outcome = cardiacuq("report", tmp_path)
+    assert outcome.code == ExitCode.INPUT
+    assert "case.json" in outcome.error_line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case.json"]

@@ -1,0 +1,195 @@
+"""The report: what the page says and shows, and that nothing on it is rescaled per case or left outside."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib import colormaps
+from PIL import Image
+
+from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.colours import correction_colour
+from CardiacUQLib.components import find_components
+from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.maps import discrete_correction_map
+from CardiacUQLib.report import render_report
+from CardiacUQLib.report.contents import from_result
+from CardiacUQLib.report.page import headlines, millilitres, transitions
+from CardiacUQLib.report.pictures import PIXELS, field_of_view, slice_pictures
+from CardiacUQLib.result import MapName, Result, RunRecord
+from CardiacUQLib.volume import Geometry, Volume
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    """Three slices: a ring of myocardium with an infarct of 5 x 4 voxels that the 2D stage has missed."""
+    geometry = Geometry((60, 50, 3), (2.0, 2.0, 10.0), (0.0, 0.0, 0.0), IDENTITY)
+    rows, columns = np.mgrid[:50, :60]
+    radius = np.hypot(rows - 25, columns - 30)
+    final = np.zeros((3, 50, 60), np.uint8)
+    final[:, radius < 14] = 2
+    final[:, radius < 9] = 1
+    stage2d = final.copy()
+    final[1, 23:28, 40:44] = 3
+    scs = np.where(final != stage2d, np.float32(0.4), np.float32(0))
+    image = (1000 - 20 * radius).astype(np.float32) + np.zeros((3, 1, 1), np.float32)
+    dcm = discrete_correction_map(stage2d, final, 5)
+    found = find_components(dcm, scs, geometry, 5)
+    run = RunRecord(
+        "a-model", "1.2", "cd" * 32, "cpu", "float32", (0,), ("identity",), {"maps": 1.0}, 900.0, {}, ("odd",)
+    )
+    return Result(
+        volume=Volume(image, geometry, geometry, sha256="ab" * 32),
+        kind=BundleKind.CASCADE,
+        classes=LGE_CLASSES,
+        segmentation=final,
+        stage2d=stage2d,
+        maps={MapName.SCS: scs},
+        dcm=found.dcm,
+        component_ids=found.component_ids,
+        components=found.components,
+        pass_volumes_ml=np.zeros((1, 5)),
+        run=run,
+        measures={"volumes_ml": {"infarct": 0.8}},
+    )
+
+
+def pictures_of(page: str) -> list[np.ndarray]:
+    """All pictures of a page as RGB arrays."""
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    return [as_rgb(base64.b64decode(text)) for text in found]
+
+
+def as_rgb(png: bytes) -> np.ndarray:
+    """Pixels (y, x, 3) of a PNG."""
+    return np.array(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(result: Result) -> None:
+    page = render_report(result, name="Case 1")
+    assert page.startswith("<!doctype html>")
+    assert page.rstrip().endswith("</html>")
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "http" not in page.replace("http-equiv", "")
+    assert "esearch use only" in page
+    pictures = pictures_of(page)
+    assert len(pictures) == 3 * 4
+    assert {picture.shape for picture in pictures} == {(PIXELS, PIXELS, 3)}
+    for fact in ("<h1>Case 1</h1>", "a-model 1.2", "ab" * 32, "cd" * 32, "<li>odd</li>", "60 × 50 × 3"):
+        assert fact in page
+
+
+def test_the_legend_lists_only_what_occurs(result: Result) -> None:
+    listed = [(t.was, t.became, t.voxels, t.volume) for t in transitions(from_result(result))]
+    assert listed == [("healthy myocardium", "infarct", 20, "0.80")]
+    page = render_report(result)
+    assert "healthy myocardium → infarct, 0.80 ml" in page
+    assert page.count("→ infarct, ") == 1
+    assert "→ MVO" not in page
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_the_scale_is_fixed_whatever_the_case_holds(result: Result, share: float) -> None:
+    scaled = dataclasses.replace(result, maps={MapName.SCS: result.maps[MapName.SCS] * np.float32(share)})
+    contents = from_result(scaled)
+    assert contents.heat_maps[0].maximum == pytest.approx(2 / 5)
+    field = field_of_view(result.segmentation > 0, result.volume.geometry)
+    column = round((41.5 * 2 - field.left) / field.size_mm * PIXELS)
+    row = round((25 * 2 - field.top) / field.size_mm * PIXELS)
+    seen = as_rgb(next(iter(slice_pictures(contents, [1])))[2].png)[row, column].astype(int)
+    colour = 255 * np.array(colormaps["inferno"](share)[:3])
+    assert (seen >= 0.85 * colour - 3).all(), "85 % of the colour of this value, whatever the largest is"
+    assert (seen <= 0.85 * colour + 0.15 * 255 + 3).all()
+
+
+def test_certain_slices_show_the_image_alone(result: Result) -> None:
+    heat = next(iter(slice_pictures(from_result(result), [0])))[2]
+    picture = as_rgb(heat.png).astype(int)
+    assert np.abs(picture[..., 0] - picture[..., 2]).max() == 0, "no colour where nothing is unsure"
+
+
+def test_a_correction_is_outlined_in_its_colour_and_hardly_tinted(result: Result) -> None:
+    contents = from_result(result)
+    picture = np.array(
+        Image.open(io.BytesIO(next(iter(slice_pictures(contents, [1])))[3].png)).convert("RGB")
+    )
+    colour = correction_colour(2, 3, LGE_CLASSES)
+    wanted = np.array([int(colour[n : n + 2], 16) for n in (1, 3, 5)])
+    assert (np.abs(picture.astype(int) - wanted).max(axis=2) < 12).sum() > 50
+
+
+def test_every_pair_of_labels_has_its_own_colour() -> None:
+    pairs = [(was, became) for was in range(5) for became in range(5) if was != became]
+    colours = {correction_colour(was, became, LGE_CLASSES) for was, became in pairs}
+    assert len(colours) == 20
+    assert all(re.fullmatch(r"#[0-9A-F]{6}", colour) for colour in colours)
+    with pytest.raises(ValueError, match="not corrected"):
+        correction_colour(3, 3, LGE_CLASSES)
+
+
+def test_calibrated_cases_get_a_column_more(result: Result) -> None:
+    wrong = result.maps[MapName.SCS] * np.float32(2)
+    calibrated = dataclasses.replace(result, maps={**result.maps, MapName.ERROR_PROBABILITY: wrong})
+    page = render_report(calibrated)
+    assert len(pictures_of(page)) == 3 * 5
+    assert "P(wrong)" in page
+    assert ">0.80</td>" in page, "the mean probability of the region of 0.4 x 2"
+
+
+def test_names_cannot_smuggle_markup(result: Result) -> None:
+    page = render_report(result, name="<script>alert(1)</script>")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_sizes_with_intervals_come_from_the_measures(result: Result) -> None:
+    sizes = {
+        "infarct_share_of_lv_percent": {
+            "label": "Infarct share of LV mass", "unit": "%", "value": 18.3,
+            "interval": [13.2, 24.1], "level": 0.9, "calibrated": True,
+        },
+        "mvo_share_of_infarct_percent": {"label": "MVO share", "unit": "%", "value": None, "interval": None},
+    }  # fmt: skip
+    measured = dataclasses.replace(result, measures={"sizes": sizes, "headline": "Infarct 18 % of LV mass"})
+    share, mvo = headlines(from_result(measured))
+    assert (share.value, share.unit, share.interval, share.colour) == ("18", "%", "90 %: 13–24", "#F0E442")
+    assert (mvo.value, mvo.unit, mvo.colour) == ("not defined", "", "#CC79A7")
+    assert '<p class="lead">Infarct 18 % of LV mass</p>' in render_report(measured)
+
+
+def test_an_empty_result_is_still_a_page(result: Result) -> None:
+    nothing = np.zeros_like(result.segmentation)
+    empty = dataclasses.replace(
+        result, segmentation=nothing, stage2d=nothing, dcm=nothing, components=(),
+        component_ids=nothing.astype(np.int32), maps={MapName.SCS: nothing.astype(np.float32)},
+    )  # fmt: skip
+    page = render_report(empty)
+    assert "agree everywhere" in page
+    assert len(pictures_of(page)) == 3 * 4
+
+
+def test_the_heart_fills_the_pictures(result: Result) -> None:
+    geometry = result.volume.geometry
+    field = field_of_view(result.segmentation > 0, geometry)
+    columns = np.flatnonzero((result.segmentation > 0).any(axis=(0, 1))) * 2.0
+    assert field.left < columns.min()
+    assert field.right > columns.max()
+    assert field.size_mm < 2 * (columns.max() - columns.min())
+    anisotropic = dataclasses.replace(geometry, spacing=(1.0, 4.0, 10.0))
+    tall = field_of_view(result.segmentation > 0, anisotropic)
+    assert tall.bottom - tall.top == pytest.approx(tall.size_mm), "square in mm, not in pixels"
+
+
+@pytest.mark.parametrize(
+    ("volume", "text"),
+    [(0.0, "0"), (0.423, "0.42"), (0.951, "1.0"), (3.14, "3.1"), (9.96, "10"), (117.6, "118")],
+)
+def test_volumes_have_one_sensible_digit(volume: float, text: str) -> None:
+    assert millilitres(volume) == text
