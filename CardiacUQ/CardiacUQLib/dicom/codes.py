@@ -1,0 +1,127 @@
+"""Coded concepts of what is written: SNOMED CT, LOINC and DICOM where they have one, else our own scheme.
+
+Values and meanings of the public codes are those of pydicom's code dictionary (DICOM PS3.16).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..classes import PRIVATE_SCHEME
+from ..manifest import ClassInfo, Code
+from ..result import MapName
+
+if TYPE_CHECKING:
+    from highdicom.sr import CodedConcept
+
+
+def private(value: str, meaning: str) -> Code:
+    """A code of our own scheme."""
+    return Code(PRIVATE_SCHEME, value, meaning)
+
+
+ANATOMICAL_STRUCTURE = Code("SCT", "91723000", "Anatomical Structure")
+ABNORMAL_STRUCTURE = Code("SCT", "49755003", "Morphologically Abnormal Structure")
+TISSUE = Code("SCT", "85756007", "Tissue")
+HEART = Code("SCT", "80891009", "Heart")
+LEFT_VENTRICLE = Code("SCT", "87878005", "Left ventricle")
+MYOCARDIUM = Code("SCT", "74281007", "Myocardium")
+MR_OF_HEART = Code("SCT", "241620005", "Magnetic resonance imaging of heart")
+ARTIFICIAL_INTELLIGENCE = Code("DCM", "123110", "Artificial Intelligence")
+UPPER_UNCERTAINTY = Code("SCT", "371886008", "+, range of upper measurement uncertainty")
+LOWER_UNCERTAINTY = Code("SCT", "371885007", "-, range of lower measurement uncertainty")
+VOLUME = Code("SCT", "118565006", "Volume")
+
+MILLILITRE = Code("UCUM", "ml", "milliliter")
+GRAM = Code("UCUM", "g", "gram")
+PERCENT = Code("UCUM", "%", "percent")
+MILLIMETRE = Code("UCUM", "mm", "millimeter")
+NO_UNITS = Code("UCUM", "1", "no units")
+UNITS = {"ml": MILLILITRE, "g": GRAM, "percent": PERCENT, "mm": MILLIMETRE}
+
+MEASURES: dict[str, Code] = {
+    "lv_mass_g": Code("LN", "18087-7", "Left Ventricle Mass"),
+    "infarct_volume_ml": private("INFVOL", "Infarct volume"),
+    "infarct_mass_g": private("INFMASS", "Infarct mass"),
+    "infarct_share_of_lv_percent": private("INFSHARE", "Infarct share of left ventricular mass"),
+    "mvo_volume_ml": private("MVOVOL", "Microvascular obstruction volume"),
+    "mvo_share_of_infarct_percent": private("MVOINF", "Microvascular obstruction share of infarct"),
+    "mvo_share_of_lv_percent": private("MVOLV", "Microvascular obstruction share of LV mass"),
+    "blood_pool_volume_ml": private("LVPOOL", "Left ventricular blood pool volume"),
+    "lv_volume_ml": private("LVPOOL", "Left ventricular blood pool volume"),
+    "rv_volume_ml": private("RVPOOL", "Right ventricular blood pool volume"),
+    "edv_ml": Code("LN", "8821-1", "Left Ventricular ED Volume"),
+    "esv_ml": Code("LN", "8823-7", "Left Ventricular ES Volume"),
+    "sv_ml": Code("SCT", "90096001", "Stroke Volume"),
+    "ef_percent": Code("LN", "8811-2", "Left ventricular ejection fraction by MR"),
+    "rv_edv_ml": Code("LN", "8822-9", "Right Ventricular ED Volume"),
+    "rv_esv_ml": Code("LN", "8824-5", "Right Ventricular ES Volume"),
+    "rv_sv_ml": Code("SCT", "429483009", "RV Stroke Volume"),
+    "rv_ef_percent": Code("LN", "8818-7", "Right ventricular ejection fraction by MR"),
+    "transmurality_mean_percent": private("TRMEAN", "Mean transmurality of infarcted chords"),
+    "transmurality_max_percent": private("TRMAX", "Maximum transmurality of chords"),
+    "infarcted_circumference_percent": private("INFCIRC", "Infarcted share of circumference"),
+    "infarct_share_percent": private("SEGSHARE", "Infarct share of segment"),
+    "wall_thickness_mm": private("WALLTH", "Wall thickness"),
+    "mean_scs": private("SCSMEAN", "Mean soft correction score"),
+    "mean_error_probability": private("PWRMEAN", "Mean probability of a wrong label"),
+}
+
+MAPS: dict[MapName, Code] = {
+    MapName.SCS: private("SCS", "Soft correction score"),
+    MapName.ERROR_PROBABILITY: private("PWRONG", "Probability that the label is wrong"),
+    MapName.UNCERTAINTY: private("UNCERT", "Uncertainty of the segmentation"),
+}
+
+_SNOMED_SEGMENTS = (
+    ("264850008", "left ventricle basal anterior segment"),
+    ("396482007", "left ventricle basal anteroseptal segment"),
+    ("396646008", "left ventricle basal inferoseptal segment"),
+    ("264846001", "left ventricle basal inferior segment"),
+    ("396652009", "left ventricle basal inferolateral segment"),
+    ("396654005", "left ventricle basal anterolateral segment"),
+    ("264848000", "left ventricle mid anterior segment"),
+    ("396647004", "left ventricle mid anteroseptal segment"),
+    ("396649001", "left ventricle mid inferoseptal segment"),
+    ("264847005", "left ventricle mid inferior segment"),
+    ("396655006", "left ventricle mid inferolateral segment"),
+    ("396656007", "left ventricle mid anterolateral segment"),
+    ("264844003", "left ventricle apical anterior segment"),
+    ("264845002", "left ventricle apical septal segment"),
+    ("264849008", "left ventricle apical inferior segment"),
+    ("264853005", "left ventricle apical lateral segment"),
+    ("128564006", "Apex of left ventricle"),
+)
+AHA_SEGMENTS: dict[int, Code] = {
+    number: Code("SCT", value, meaning) for number, (value, meaning) in enumerate(_SNOMED_SEGMENTS, start=1)
+}
+
+
+def unit_of(key: str) -> Code:
+    """Unit of a measure from the last part of its key; scores and probabilities have none."""
+    return UNITS.get(key.rsplit("_", 1)[-1], NO_UNITS)
+
+
+def category_of(info: ClassInfo) -> Code:
+    """Segmented property category of a class."""
+    if info.name in ("infarct", "MVO"):
+        return ABNORMAL_STRUCTURE
+    return TISSUE if "myocardium" in info.name else ANATOMICAL_STRUCTURE
+
+
+def concept(code: Code) -> CodedConcept:
+    """The code as highdicom wants it."""
+    from highdicom.sr import CodedConcept
+
+    return CodedConcept(code.value, code.scheme, code.meaning)
+
+
+def describe_private_scheme(dataset: object) -> None:
+    """Say in a data set whose codes ``99CARDIACUQ`` are (Coding Scheme Identification Sequence)."""
+    from pydicom.dataset import Dataset
+
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator = PRIVATE_SCHEME
+    scheme.CodingSchemeName = "CardiacUQ private codes"
+    scheme.CodingSchemeResponsibleOrganization = "CardiacUQ"
+    dataset.CodingSchemeIdentificationSequence = [scheme]
