@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from CardiacUQLib.errors import ExitCode, InputError, UsageError
 
 from .progress import shown_progress
 from .segment import parse_folds
+
+if TYPE_CHECKING:
+    from ..evaluation.analysis import Analysis
+    from ..evaluation.methods import Method
 
 
 def command(
@@ -33,6 +37,10 @@ def command(
     limit: Annotated[int | None, typer.Option(min=1, help="Judge only the first N cases.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
+    store_calibration: Annotated[
+        bool,
+        typer.Option("--store-calibration", help="Write the fitted error probability into the bundle."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
     """Measure a model against expert labels: Dice, and how well each uncertainty map finds the errors.
@@ -43,17 +51,23 @@ def command(
     from CardiacUQLib.bundle import load_bundle
 
     from ..datasets import open_dataset
+    from ..evaluation.analysis import analyse, write_analysis
+    from ..evaluation.calibrate import store
+    from ..evaluation.methods import Method
     from ..evaluation.predict import PassOptions
-    from ..evaluation.report import Source, write_report
+    from ..evaluation.report import Source
     from ..evaluation.run import DROPOUT_SAMPLES, judge
 
     chosen = parse_methods(methods)
+    fit_calibration = cross_validated and Method.ERROR_PROBABILITY in chosen
+    if store_calibration and not fit_calibration:
+        raise UsageError("--store-calibration needs --cross-validated: it is fitted on unseen cases only")
     cases = open_dataset(dataset, data)
     bundle = load_bundle(model)
     options = PassOptions(
         parse_folds(folds),
         bundle.manifest.flips,
-        DROPOUT_SAMPLES if "mc_dropout" in chosen else 0,
+        DROPOUT_SAMPLES if Method.MC_DROPOUT in chosen else 0,
         cross_validated,
     )
     with shown_progress(lines=False, quiet=quiet) as progress:
@@ -69,8 +83,13 @@ def command(
             progress=progress,
             on_failure=lambda line: print(f"cardiacuq: {line}", file=sys.stderr, flush=True),
         )
+        analysis = analyse(
+            judged, len(bundle.manifest.classes), fit_calibration=fit_calibration, progress=progress
+        )
     source = Source(bundle, cases, "cardiacuq " + shlex.join(sys.argv[1:]), cross_validated)
-    page = write_report(judged, source, output)
+    page = write_analysis(analysis, source, output)
+    if store_calibration and analysis.model is not None and analysis.verdict is not None:
+        store(bundle, analysis.model, provenance(dataset, analysis))
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
@@ -79,15 +98,27 @@ def command(
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def parse_methods(text: str) -> tuple:
+def provenance(dataset: str, analysis: Analysis) -> dict[str, object]:
+    """Where a fitted error probability comes from and whether it shall be the default heat map."""
+    from ..evaluation.tables import as_plain
+
+    return {
+        "dataset": dataset,
+        "cases": len(analysis.judged.figures),
+        "predictions": "out of fold",
+        "figures": as_plain(analysis.verdict),
+        "default_heat_map": analysis.verdict is not None and analysis.verdict.wins,
+    }
+
+
+def parse_methods(text: str) -> tuple[Method, ...]:
     """Methods of an option such as "tta,scs"; raises UsageError for an unknown one."""
     from ..evaluation.methods import Method
-    from ..evaluation.run import PREDICTED_METHODS
 
     if text.strip() == "all":
-        return PREDICTED_METHODS
+        return tuple(Method)
     if not text.strip():
-        return tuple(m for m in PREDICTED_METHODS if m is not Method.MC_DROPOUT)
+        return tuple(method for method in Method if method is not Method.MC_DROPOUT)
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in set(Method)]
     if unknown:

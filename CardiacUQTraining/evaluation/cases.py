@@ -49,6 +49,8 @@ class CaseArrays:
     spacing_xyz: tuple[float, float, float]
     outside: tuple[int, ...]
     """Voxels of each class of the truth that lie outside the window."""
+    brier: np.ndarray
+    """Brier score per voxel of the cascade's mean softmax."""
 
 
 def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
@@ -96,6 +98,7 @@ class CaseStore:
                 {name: stored[name.value] for name in MapName if name.value in stored.files},
                 tuple(stored["spacing_xyz"].tolist()),
                 tuple(stored["outside"].tolist()),
+                stored["brier"],
             )
 
     def save(self, figures: CaseFigures, arrays: CaseArrays, files: str = "") -> None:
@@ -111,6 +114,7 @@ class CaseStore:
             segmentation=arrays.segmentation,
             spacing_xyz=np.asarray(arrays.spacing_xyz),
             outside=np.asarray(arrays.outside),
+            brier=arrays.brier.astype(np.float32),
             **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
         )
         partial.replace(target)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.calibration import KEY, ErrorProbability
 from CardiacUQLib.errors import CardiacUQError, ModelError, UsageError
 from CardiacUQLib.locator import LOCATOR, find_heart
 from CardiacUQLib.manifest import Flip, Manifest
@@ -18,7 +20,7 @@ from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.roi import Roi, find_roi, normalise_slices
 from CardiacUQLib.volume import Volume
 
-from .methods import CasePasses, StagePasses
+from .methods import CasePasses, StagePasses, final_maps
 
 
 class SeenInTrainingError(CardiacUQError):
@@ -107,6 +109,16 @@ def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> t
     )
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """All passes of one case on the volume's own grid inside ``window``; P(wrong) there where the bundle
+    has a fitted model that may be used."""
+
+    passes: CasePasses
+    window: Window
+    error_probability: np.ndarray | None
+
+
 def predict_case(
     volume: Volume,
     networks: KeptNetworks,
@@ -114,10 +126,10 @@ def predict_case(
     folds: Sequence[int],
     options: PassOptions,
     cancel: CancelToken | None = None,
-) -> tuple[CasePasses, Window]:
-    """All passes of one case, on the volume's own grid inside the window the networks saw.
+) -> Predicted:
+    """Run one case. MC dropout samples come from the first fold without flips, as a single model's.
 
-    MC dropout samples come from the first fold without flips, as a method of a single model.
+    P(wrong) is left out under cross-validation: the bundle's model was fitted on these very cases.
     """
     manifest = networks.manifest
     centre = None
@@ -127,35 +139,38 @@ def predict_case(
     crop = normalise_slices(roi.extract(volume.array))
     window = _window(roi, volume.array.shape)
     passes = list(run_cascade(crop, networks, arithmetic, folds=folds, flips=options.flips, cancel=cancel))
-    samples = (
-        list(
-            run_cascade(
-                crop,
-                networks,
-                arithmetic,
-                folds=folds[:1],
-                flips=(Flip.IDENTITY,),
-                dropout_samples=options.dropout_samples,
-                cancel=cancel,
-            )
-        )
-        if options.dropout_samples
-        else []
-    )
-    return (
-        CasePasses(
-            *(
-                StagePasses(
-                    _on_grid(passes, stage, roi, window),
-                    tuple(one.fold for one in passes),
-                    tuple(one.flip for one in passes),
-                    _on_grid(samples, stage, roi, window) if samples else None,
-                )
-                for stage in ("p2d", "p3d")
-            )
-        ),
+    samples: list[CascadePass] = []
+    if options.dropout_samples:
+        dropout = {"flips": (Flip.IDENTITY,), "dropout_samples": options.dropout_samples}
+        samples = list(run_cascade(crop, networks, arithmetic, folds=folds[:1], cancel=cancel, **dropout))
+    seen = _collect(passes, samples, lambda p: p)
+    fitted = None if options.cross_validated else manifest.calibration.get(KEY)
+    return Predicted(
+        _collect(passes, samples, lambda p: _on_grid(p, roi, window)),
         window,
+        None if fitted is None else window.cut(roi.restore(_error_probability(seen, fitted))),
     )
+
+
+def _collect(
+    passes: Sequence[CascadePass], samples: Sequence[CascadePass], place: Callable[[np.ndarray], np.ndarray]
+) -> CasePasses:
+    """Both stages of all passes, each softmax put where ``place`` puts it."""
+    folds, flips = tuple(one.fold for one in passes), tuple(one.flip for one in passes)
+
+    def stage(name: str) -> StagePasses:
+        p, dropout = (
+            [place(getattr(one, name).cpu().numpy()) for one in several] for several in (passes, samples)
+        )
+        return StagePasses(np.stack(p), folds, flips, np.stack(dropout) if dropout else None)
+
+    return CasePasses(stage("p2d"), stage("p3d"))
+
+
+def _error_probability(passes: CasePasses, fitted: Mapping[str, Any]) -> np.ndarray:
+    """P(wrong) in the pixels of the ROI, where inference computes it too."""
+    segmentation, stage2d = (p.p.mean(axis=0).argmax(axis=0) for p in (passes.stage3d, passes.stage2d))
+    return ErrorProbability.from_manifest(fitted).predict(final_maps(passes), segmentation, stage2d)
 
 
 def _window(roi: Roi, shape: tuple[int, ...]) -> Window:
@@ -167,9 +182,8 @@ def _window(roi: Roi, shape: tuple[int, ...]) -> Window:
     )
 
 
-def _on_grid(passes: Sequence[CascadePass], stage: str, roi: Roi, window: Window) -> np.ndarray:
-    """Softmax (F, C, z, y, x) of one stage on the volume's grid; certain background where the ROI ends."""
-    restored = [window.cut(roi.restore(getattr(one, stage).cpu().numpy())) for one in passes]
-    stacked = np.stack(restored).astype(np.float32)
-    stacked[:, 0] += 1.0 - stacked.sum(axis=1)
-    return np.clip(stacked, 0.0, 1.0)
+def _on_grid(p: np.ndarray, roi: Roi, window: Window) -> np.ndarray:
+    """A softmax (C, z, y, x) of the ROI on the volume's grid; certain background where the ROI ends."""
+    restored = window.cut(roi.restore(p)).astype(np.float32)
+    restored[0] += 1.0 - restored.sum(axis=0)
+    return np.clip(restored, 0.0, 1.0)

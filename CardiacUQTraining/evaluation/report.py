@@ -37,15 +37,23 @@ class Source:
     cross_validated: bool
 
 
-def write_report(judged: Judged, source: Source, out: Path, extra_sections: Iterable[str] = ()) -> Path:
+def write_report(
+    judged: Judged,
+    source: Source,
+    out: Path,
+    extra_sections: Iterable[str] = (),
+    extra_content: Mapping[str, object] | None = None,
+) -> Path:
     """Write ``evaluation.md``, ``evaluation.json`` and the CSV files; returns the page.
 
-    The page is written even if every case failed: it then lists why.
+    The extras follow the tables on the page and join the figures in the JSON file. The page is written
+    even if every case failed: it then lists why.
     """
     out.mkdir(parents=True, exist_ok=True)
     figures = judged.figures
     sections: list[str] = []
     content: dict[str, object] = {"command": source.command, "failures": dict(judged.failures)}
+    content |= as_plain(extra_content or {})
     if figures:
         sick = pathological_cases(judged)
         everyone, ill = segmentation_summary(figures), segmentation_summary(figures, sick)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib import maps
 from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.calibration import KEY
 from CardiacUQLib.device import choose_device, choose_precision
 from CardiacUQLib.errors import (
     CancelledError,
@@ -27,9 +27,9 @@ from CardiacUQLib.result import MapName
 from ..datasets import LabelledCase, LabelledDataset
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key
 from .dice import mean_foreground_dice
-from .methods import ROWS, CasePasses, Method, Stage, predictions, why_unavailable
+from .methods import ROWS, Method, Row, Stage, final_maps, predictions, why_unavailable
 from .predict import KeptNetworks, PassOptions, permitted_folds, predict_case
-from .scores import Truth, row_scores, segmentation_scores
+from .scores import Truth, brier_score, map_record, row_scores, segmentation_scores
 
 DROPOUT_SAMPLES = 10
 PREDICTED_METHODS = tuple(m for m in Method if m is not Method.ERROR_PROBABILITY)
@@ -68,8 +68,11 @@ def judge(
     check_classes(bundle, dataset)
     where = choose_device(device)
     arithmetic = Arithmetic(where, choose_precision(precision, where))
+    methods = tuple(m for m in methods if m in PREDICTED_METHODS)  # what is fitted later changes no case
     names = sorted(m.value for m in methods)
     described = {"data": dataset.name, "number": str(arithmetic.dtype), "methods": names, "passes": options}
+    if not options.cross_validated:
+        described["calibration"] = bundle.manifest.calibration.get(KEY)
     store = CaseStore(out / "cases", run_key(bundle.manifest, described))
     networks = KeptNetworks(bundle)
     cases = dataset.cases[:limit]
@@ -130,7 +133,8 @@ def judge_case(
     start = time.perf_counter()
     volume, labels = case.load()
     _check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
-    passes, window = predict_case(volume, networks, arithmetic, folds, options, cancel)
+    predicted = predict_case(volume, networks, arithmetic, folds, options, cancel)
+    passes, window = predicted.passes, predicted.window
     truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
     classes = len(networks.manifest.classes)
     final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
@@ -140,7 +144,15 @@ def judge_case(
     rows = {}
     for prediction in predictions(passes, methods):
         mean_dice = mean_foreground_dice(window.paste(prediction.labels), labels, classes)
-        rows[prediction.row.key] = row_scores(prediction, truth, mean_dice)
+        rows[prediction.row.key] = row_scores(prediction, truth.window, mean_dice)
+    maps = final_maps(passes)
+    brier = brier_score(passes.stage3d.p.mean(axis=0), truth.window)
+    if predicted.error_probability is not None:
+        maps[MapName.ERROR_PROBABILITY] = predicted.error_probability
+        calibrated = Row(Stage.CASCADE, Method.ERROR_PROBABILITY)
+        rows[calibrated.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
+            predicted.error_probability, final[Stage.CASCADE], truth.window, brier, is_probability=True
+        )
     reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
     figures = CaseFigures(
         case.id,
@@ -156,24 +168,13 @@ def judge_case(
         truth.window,
         final[Stage.SLICES],
         final[Stage.CASCADE],
-        final_maps(passes),
+        maps,
         truth.spacing_xyz,
         tuple((_voxels(labels, classes) - _voxels(truth.window, classes)).tolist()),
+        brier,
     )
     store.save(figures, arrays, file_state(case))
     return figures
-
-
-def final_maps(passes: CasePasses) -> dict[MapName, np.ndarray]:
-    """The maps that inference writes, from all passes, float32 (z, y, x)."""
-    found = {MapName.SCS: maps.soft_correction_score(passes.stage2d.p, passes.stage3d.p)}
-    for suffix, stage in (("", passes.stage3d), ("_2d", passes.stage2d)):
-        mean = stage.p.mean(axis=0)
-        found[MapName("variance" + suffix)] = maps.ensemble_variance(stage.p)
-        found[MapName("entropy" + suffix)] = maps.entropy(mean)
-        found[MapName("mutual_information" + suffix)] = maps.mutual_information(stage.p)
-        found[MapName("max_probability" + suffix)] = maps.maximum_probability(mean)
-    return {name: np.asarray(values, np.float32) for name, values in found.items()}
 
 
 def file_state(case: LabelledCase) -> str:

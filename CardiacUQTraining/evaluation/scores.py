@@ -46,23 +46,28 @@ def segmentation_scores(labels: np.ndarray, truth: Truth, classes: int) -> dict[
     return scores
 
 
-def row_scores(prediction: Prediction, truth: Truth, mean_dice: float) -> dict[str, Any]:
-    """Figures of one row and case: Dice, case score, and per region the figures of the map."""
-    labels = prediction.labels
-    scores: dict[str, Any] = {"mean_dice": mean_dice}
+def row_scores(prediction: Prediction, truth: np.ndarray, mean_dice: float) -> dict[str, Any]:
+    """Figures of one row and case, ``truth`` and the prediction inside the window."""
     if prediction.uncertainty is None:
-        return scores | {"case_score": prediction.case_score}
-    scores["case_score"] = case_score(prediction.uncertainty, labels)
-    wrong = labels != truth.window
-    brier = brier_score(prediction.mean, truth.window)
-    for name, region in regions(labels, truth.window).items():
-        scores[name] = map_scores(
-            prediction.uncertainty[region],
-            wrong[region],
-            brier[region],
-            is_probability=prediction.row.is_probability,
+        return {"mean_dice": mean_dice, "case_score": prediction.case_score}
+    brier = brier_score(prediction.mean, truth)
+    record = map_record(
+        prediction.uncertainty, prediction.labels, truth, brier, is_probability=prediction.row.is_probability
+    )
+    return {"mean_dice": mean_dice} | record
+
+
+def map_record(
+    uncertainty: np.ndarray, labels: np.ndarray, truth: np.ndarray, brier: np.ndarray, *, is_probability: bool
+) -> dict[str, Any]:
+    """Case score of a map (z, y, x) and its figures in each region."""
+    wrong = labels != truth
+    record: dict[str, Any] = {"case_score": case_score(uncertainty, labels)}
+    for name, region in regions(labels, truth).items():
+        record[name] = map_scores(
+            uncertainty[region], wrong[region], brier[region], is_probability=is_probability
         )
-    return scores
+    return record
 
 
 def regions(labels: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:

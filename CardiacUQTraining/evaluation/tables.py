@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .annotator import FIRST_VISITS, SHOWN_VISITS, Order, OrderSummary
 from .cases import CaseFigures
 from .methods import ROWS, Stage
 from .published import EMIDEC_ROWS, SOURCE
@@ -215,6 +216,58 @@ def tests_section(tests: Sequence[Comparison], titles: Mapping[str, str]) -> str
     ]
     title = "### Paired Wilcoxon tests, union region (Holm over all lines)"
     return f"{title}\n\n" + markdown_table(["comparison", "mean difference", "p", "p (Holm)"], rows)
+
+
+def calibration_section(lines: Sequence[str], *, fitted: bool) -> str:
+    """The figures of P(wrong) against its targets and the best single map."""
+    origin = (
+        "Fitted on these cases' out-of-fold predictions; every figure below comes from models fitted without "
+        "the patient and without the networks that predicted it."
+        if fitted
+        else "By the model stored in the bundle, which was not fitted on these cases."
+    )
+    return "\n\n".join(
+        ["### Error probability, union region", origin, "\n".join(f"- {line}" for line in lines)]
+    )
+
+
+def annotator_section(orders: Sequence[OrderSummary], best: Order) -> str:
+    """Mean Dice and scar error by number of visits, and the gain of the first visits."""
+    shown = (0, 1, 2, FIRST_VISITS, 5, SHOWN_VISITS)
+    header = ["order", *(f"Dice after {n}" for n in shown)]
+    header += [
+        f"gain of {FIRST_VISITS} [95 %]",
+        "p against random",
+        f"scar error 0 → {FIRST_VISITS} (ml)",
+        "looked at",
+    ]
+    rows = [
+        [
+            order.order.value,
+            *(f"{order.dice[n]:.3f}" for n in shown),
+            interval(order.dice_gain, digits=3),
+            _p(order.p_against_random),
+            f"{order.scar_error_ml[0]:.2f} → {order.scar_error_ml[FIRST_VISITS]:.2f}",
+            f"{order.looked_at[FIRST_VISITS]:.1%}",
+        ]
+        for order in orders
+    ]
+    return "\n\n".join(
+        [
+            "## Simulated annotator: components of the correction map, most urgent first",
+            markdown_table(header, rows),
+            "A visit replaces the component and two voxels around it in the plane by the truth, or a whole "
+            f"slice. Looked at: share of the window after {FIRST_VISITS} visits. "
+            f"Best order: **{best.value}**.",
+        ]
+    )
+
+
+def figures_section(paths: Sequence[Path]) -> str:
+    """The pictures of the page."""
+    return "## Figures\n\n" + "\n\n".join(
+        f"![{path.stem.replace('_', ' ')}]({path.as_posix()})" for path in paths
+    )
 
 
 def page(heading: Heading, sections: Iterable[str]) -> str:

@@ -80,7 +80,10 @@ class TestHausdorff:
 
         a, b = (rng.random((2, 6, 16, 16)) > 0.9).astype(np.float32)
         theirs = compute_hausdorff_distance(
-            torch.tensor(a)[None, None], torch.tensor(b)[None, None], include_background=True, spacing=[10.0, 1.4, 1.4]
+            torch.tensor(a)[None, None],
+            torch.tensor(b)[None, None],
+            include_background=True,
+            spacing=[10.0, 1.4, 1.4],
         ).item()
         assert surface.hausdorff_mm(a, b, (10.0, 1.4, 1.4)) == pytest.approx(theirs, rel=1e-6)
 
@@ -103,7 +106,11 @@ class TestEmidec:
     def test_normal_case_scores_one_where_nothing_is_found(self):
         healthy = blocks((1, 4, 4), (2, np.s_[0, 1:3, :]))
         scores = emidec_scores(healthy, healthy, (1, 1, 1)).as_dict()
-        assert [scores[k] for k in ("infarct_dice", "no_reflow_dice", "infarct_ratio_difference")] == [1, 1, 0]
+        assert [scores[k] for k in ("infarct_dice", "no_reflow_dice", "infarct_ratio_difference")] == [
+            1,
+            1,
+            0,
+        ]
 
     def test_no_true_myocardium_leaves_the_ratio_undefined(self):
         scores = emidec_scores(np.full((1, 2, 2), 3), np.zeros((1, 2, 2)), (1, 1, 1))

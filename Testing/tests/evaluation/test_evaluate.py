@@ -1,0 +1,203 @@
+"""The evaluation of a bundle on labelled cases: honest folds, resuming, broken cases, the written report."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from conftest import write_bundle
+
+from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.evaluation.cases import CaseStore
+from CardiacUQTraining.evaluation.methods import Method
+from CardiacUQTraining.evaluation.predict import (
+    KeptNetworks,
+    PassOptions,
+    SeenInTrainingError,
+    Window,
+    permitted_folds,
+)
+from CardiacUQTraining.evaluation.report import Source, write_report
+from CardiacUQTraining.evaluation.run import judge
+
+FAST = (Method.SCS, Method.ENTROPY)
+
+
+class TestPermittedFolds:
+    def test_all_or_chosen_without_cross_validation(self, bundle):
+        assert permitted_folds(bundle.manifest, "x", PassOptions()) == (0, 1)
+        assert permitted_folds(bundle.manifest, "x", PassOptions(folds=(1,))) == (1,)
+
+    def test_cross_validated_takes_the_fold_that_held_the_case_out(self, bundle, phantoms):
+        options = PassOptions(cross_validated=True)
+        assert [permitted_folds(bundle.manifest, case.id, options) for case in phantoms.cases[:3]] == [
+            (0,),
+            (1,),
+            (0,),
+        ]
+
+    def test_refuses_its_own_training_fold_with_the_name_of_the_case(self, bundle, phantoms):
+        with pytest.raises(SeenInTrainingError, match=r"Phantom_1000: .*training set of fold 1.*fold 0"):
+            permitted_folds(bundle.manifest, phantoms.cases[0].id, PassOptions((1,), cross_validated=True))
+
+    def test_refuses_where_it_cannot_know(self, bundle):
+        options = PassOptions(cross_validated=True)
+        with pytest.raises(SeenInTrainingError, match=r"stranger: no fold .* lists it"):
+            permitted_folds(bundle.manifest, "stranger", options)
+        silent = dataclasses.replace(bundle.manifest, held_out={})
+        with pytest.raises(SeenInTrainingError, match=r"stranger: .*does not say"):
+            permitted_folds(silent, "stranger", options)
+
+    def test_refuses_a_fold_that_does_not_exist(self, bundle):
+        with pytest.raises(UsageError, match="fold 7 is not in"):
+            permitted_folds(bundle.manifest, "x", PassOptions(folds=(7,)))
+
+
+def test_window_cuts_and_pastes():
+    window = Window(slice(1, 3), slice(0, 2), (2, 4, 5))
+    array = np.arange(40).reshape(2, 4, 5)
+    part = window.cut(array)
+    assert part.shape == (2, 2, 2)
+    np.testing.assert_array_equal(window.cut(window.paste(part)), part)
+    assert window.paste(part).sum() == part.sum()
+
+
+class TestJudge:
+    def test_scores_every_case_and_names_the_one_it_refuses(self, bundle, phantoms, tmp_path):
+        lines = []
+        judged = judge(
+            bundle,
+            phantoms,
+            tmp_path,
+            PassOptions(cross_validated=True),
+            methods=FAST,
+            on_failure=lines.append,
+        )
+        assert list(judged.figures) == [case.id for case in phantoms.cases[:3]]
+        assert [one.folds for one in judged.figures.values()] == [(0,), (1,), (0,)]
+        assert len(lines) == 1 and lines[0].startswith("Phantom_1003: no fold of 'tiny' lists it")
+        one = judged.figures["Phantom_1000"]
+        assert set(one.rows) == {"scs_cascade", "entropy_2d", "entropy_cascade"}
+        assert 0 <= one.rows["scs_cascade"]["union"]["auroc"] <= 1
+        assert one.segmentation["cascade"]["mean_dice"] == one.rows["scs_cascade"]["mean_dice"]
+
+    def test_goes_on_where_it_stopped_without_predicting_again(self, bundle, phantoms, tmp_path, monkeypatch):
+        options = PassOptions(cross_validated=True)
+        first = judge(bundle, phantoms, tmp_path, options, methods=FAST, limit=2)
+
+        def never(*args):
+            raise AssertionError("a kept case was predicted again")
+
+        monkeypatch.setattr(KeptNetworks, "network", never)
+        again = judge(bundle, phantoms, tmp_path, options, methods=FAST, limit=2)
+        assert again.figures == first.figures and not again.failures
+
+    def test_other_options_or_changed_files_are_judged_anew(self, bundle, phantoms, tmp_path):
+        judged = judge(bundle, phantoms, tmp_path, PassOptions((0,)), methods=FAST, limit=1)
+        assert judged.store.load("Phantom_1000") is not None
+        assert judged.store.load("Phantom_1000", "another file") is None
+        other = judge(bundle, phantoms, tmp_path, PassOptions((1,)), methods=FAST, limit=1)
+        assert other.store.key != judged.store.key
+        assert judged.store.load("Phantom_1000") is None
+
+    def test_a_damaged_cache_is_judged_anew(self, tmp_path):
+        (tmp_path / "a.json").write_text("{ not json")
+        assert CaseStore(tmp_path, "k").load("a") is None
+
+    def test_broken_cases_are_named_and_the_others_go_on(self, bundle, phantoms, tmp_path):
+        volume, labels = phantoms.cases[0].load()
+
+        def unreadable():
+            raise InputError("scan.nii.gz", "cannot be read", "expected an image")
+
+        def broken():
+            raise ValueError("array is sick")
+
+        makers = {
+            "unreadable": unreadable,
+            "broken": broken,
+            "other_shape": lambda: (volume, labels[:3]),
+            "label_9": lambda: (volume, np.where(labels == 3, 9, labels).astype(np.uint8)),
+            "good": lambda: (volume, labels),
+        }
+        cases = tuple(
+            dataclasses.replace(phantoms.cases[0], id=name, maker=maker) for name, maker in makers.items()
+        )
+        judged = judge(
+            bundle, dataclasses.replace(phantoms, cases=cases), tmp_path, PassOptions((0,)), methods=FAST
+        )
+        assert list(judged.figures) == ["good"]
+        failures = judged.failures
+        assert all(line.startswith(f"{name}: ") for name, line in failures.items())
+        assert "cannot be read" in failures["unreadable"]
+        assert "ValueError: array is sick" in failures["broken"]
+        assert "has shape (3," in failures["other_shape"]
+        assert "has label 9; allowed are 0 to 4" in failures["label_9"]
+
+    def test_truth_outside_the_window_counts_as_missed(self, bundle, phantoms, tmp_path):
+        volume, labels = phantoms.cases[0].load()
+        moved = np.zeros_like(labels)
+        moved[0, :3, :3] = 4
+        case = dataclasses.replace(phantoms.cases[0], id="moved", maker=lambda: (volume, moved))
+        judged = judge(
+            bundle, dataclasses.replace(phantoms, cases=(case,)), tmp_path, PassOptions((0,)), methods=FAST
+        )
+        assert judged.figures["moved"].segmentation["cascade"]["dice_4"] == 0.0
+        assert judged.store.arrays("moved").outside == (
+            labels.size - 9 - judged.store.arrays("moved").truth.size,
+            0,
+            0,
+            0,
+            9,
+        )
+
+    def test_says_when_cases_were_trained_on(self, bundle, phantoms, tmp_path):
+        judged = judge(bundle, phantoms, tmp_path, PassOptions(), methods=FAST)
+        assert judged.trained_on == tuple(case.id for case in phantoms.cases[:3])
+        page = write_report(judged, Source(bundle, phantoms, "cardiacuq evaluate", False), tmp_path)
+        assert "3 of 4 cases were training data" in page.read_text("utf-8")
+
+    def test_refuses_data_with_other_classes(self, bundle, phantoms, tmp_path):
+        other = dataclasses.replace(phantoms, classes=phantoms.classes[:4])
+        with pytest.raises(UsageError, match="choose data with the same classes"):
+            judge(bundle, other, tmp_path, PassOptions())
+
+
+class TestCommand:
+    def test_whole_command_writes_page_tables_and_json(self, tmp_path, phantoms, capsys, monkeypatch):
+        ids = [case.id for case in phantoms]
+        folder = tmp_path / "bundle"
+        write_bundle(folder, {0: tuple(ids[:2])}, folds=(0,))
+        out = tmp_path / "out"
+        arguments = ["evaluate", "--model", str(folder), "--dataset", "phantom", "-o", str(out)]
+        code = main([*arguments, "--cross-validated", "--limit", "3", "--methods", "all"])
+        assert code == 6  # the third case is refused, the others are judged
+        assert "Phantom_1002: no fold" in capsys.readouterr().err
+        page = (out / "evaluation.md").read_text("utf-8")
+        assert "| Cascade" not in page and "| SCS (cascade) |" in page and "0.85 ± 0.03" in page
+        assert "not available: needs at least two models that did not see the case" in page
+        content = json.loads((out / "evaluation.json").read_text("utf-8"))
+        assert set(content["cases"]) == set(ids[:2])
+        assert content["uncertainty"]["mc_dropout_2d"]["union"]["auroc"]["count"] == 2
+        assert len((out / "segmentation.csv").read_text("utf-8").splitlines()) == 1 + 2 * 2
+
+    def test_nothing_judged_is_an_error(self, tmp_path, bundle, capsys):
+        arguments = ["evaluate", "--model", str(bundle.folder), "--dataset", "phantom", "-o", str(tmp_path)]
+        assert main([*arguments, "--limit", "1", "--folds", "1", "--cross-validated"]) == 3
+        err = capsys.readouterr().err
+        assert "Phantom_1000: was in the training set of fold 1" in err and "no case could be judged" in err
+        assert "Phantom_1000" in (tmp_path / "evaluation.md").read_text("utf-8")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--methods", "magic"], "'magic' is unknown"),
+            (["--dataset", "nothing"], "no such data set"),
+            (["--dataset", "emidec", "--data", "/nowhere"], "no such folder"),
+        ],
+    )
+    def test_usage_errors_are_one_line(self, bundle, tmp_path, capsys, arguments, message):
+        code = main(["evaluate", "--model", str(bundle.folder), "-o", str(tmp_path), *arguments])
+        err = capsys.readouterr().err.strip()
+        assert code == 2 and message in err and "\n" not in err
