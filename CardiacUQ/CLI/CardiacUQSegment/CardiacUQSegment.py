@@ -1,0 +1,160 @@
+#!/usr/bin/env python-real
+"""Slicer command-line module: one volume in, label volume, uncertainty maps and measurements out.
+
+The same call as ``cardiacuq segment``. Slicer passes files and reads ``<filter-progress>`` lines from
+standard output; a failure is one line on standard error and an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from CardiacUQLib.result import Result
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parameters; ``CardiacUQSegment.xml`` describes the same ones to Slicer."""
+    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=__doc__.splitlines()[0])
+    p.add_argument("inputVolume", type=Path)
+    p.add_argument("--model", default="lge-cascade")
+    p.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
+    p.add_argument("--folds", default="")
+    p.add_argument("--noFlips", action="store_true")
+    p.add_argument("--segmentation", type=Path)
+    p.add_argument("--scs", type=Path)
+    p.add_argument("--corrections", type=Path)
+    p.add_argument("--errorProbability", type=Path)
+    p.add_argument("--measurements", type=Path)
+    p.add_argument("--caseFolder", type=Path)
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the command line's arguments; returns the exit code."""
+    options = parser().parse_args(arguments)
+    _find_library()
+    from CardiacUQLib.errors import CardiacUQError, ExitCode
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _run(options)
+    except CardiacUQError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+    except MemoryError:
+        print("out of memory; close other programs or use a machine with more", file=sys.stderr, flush=True)
+        return ExitCode.MEMORY
+    except KeyboardInterrupt:
+        return ExitCode.CANCELLED
+    return ExitCode.DONE
+
+
+def _run(options: argparse.Namespace) -> None:
+    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.progress import print_filter_progress
+    from CardiacUQLib.reading import read_volume, write_map
+    from CardiacUQLib.result import MapName
+    from CardiacUQLib.segment import segment
+
+    print_filter_progress(0.0, "loading")
+    volume = read_volume(options.inputVolume)
+    bundle = load_bundle(options.model)
+    flips = bundle.manifest.flips[:1] if options.noFlips else None
+    result = segment(
+        volume,
+        bundle,
+        device=options.device,
+        folds=_fold_numbers(options.folds),
+        flips=flips,
+        progress=print_filter_progress,
+    )
+    for line in (*volume.warnings, *result.run.warnings):
+        print(line, flush=True)  # not to standard error: Slicer would call the run failed
+    maps = {
+        options.segmentation: result.segmentation,
+        options.corrections: result.dcm,
+        options.scs: result.maps.get(MapName.SCS),
+        options.errorProbability: result.maps.get(MapName.ERROR_PROBABILITY),
+    }
+    for path, array in maps.items():
+        if path is not None:
+            write_map(_present(path, array, bundle.manifest.name), volume, path)
+    if options.measurements is not None:
+        _write_measurements(result, options.measurements)
+    if options.caseFolder is not None:
+        from CardiacUQLib.casefolder import write_case
+
+        write_case(result, options.caseFolder)
+    print_filter_progress(1.0, "done")
+
+
+def _present(path: Path, array: np.ndarray | None, model: str) -> np.ndarray:
+    from CardiacUQLib.errors import UsageError
+
+    if array is None:
+        raise UsageError(f"{path}: the model {model} does not make this map; leave the output empty")
+    return array
+
+
+def _write_measurements(result: Result, path: Path) -> None:
+    """Two columns, measure and value; nested measures are named with dots."""
+    volumes = {
+        f"volumes_ml.{info.name}": float((result.segmentation == info.value).sum())
+        * result.volume.geometry.voxel_volume_ml
+        for info in result.classes
+        if info.value
+    }
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["measure", "value"])
+        writer.writerows({**volumes, **_flat(result.measures)}.items())
+
+
+def _flat(measures: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for name, value in measures.items():
+        if isinstance(value, Mapping):
+            rows.update(_flat(value, f"{prefix}{name}."))
+        elif not isinstance(value, list | tuple):
+            rows[prefix + str(name)] = value
+    return rows
+
+
+def _fold_numbers(text: str) -> tuple[int, ...] | None:
+    from CardiacUQLib.errors import UsageError
+
+    if not text.strip():
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"folds '{text}' is no list of numbers; write for example 0,1") from None
+
+
+def _find_library() -> None:
+    """Put CardiacUQLib on the path where Slicer has not: in a build tree and in the source tree."""
+    if importlib.util.find_spec("CardiacUQLib") is not None:
+        return
+    here = Path(__file__).resolve()
+    for folder in (here.parents[2], here.parents[1] / "qt-scripted-modules"):
+        if (folder / "CardiacUQLib").is_dir():
+            sys.path.insert(0, str(folder))
+            return
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What of a case is visible: the heat map, its strength and threshold, outlines, surfaces, corrections."""
+
+from __future__ import annotations
+
+import enum
+from types import SimpleNamespace
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from CardiacUQLib.result import MapName
+from CardiacUQScene import (
+    CaseNodes,
+    heat_map_choices,
+    scale_of,
+    set_corrections,
+    set_heat_map,
+    set_outlines_2d,
+    set_surfaces_3d,
+    value_at,
+)
+
+
+class HeatMapChoice(enum.Enum):
+    """The heat maps on offer; kept in scenes by name, so the names are for ever."""
+
+    ERROR_PROBABILITY = MapName.ERROR_PROBABILITY
+    SCS = MapName.SCS
+    ENTROPY = MapName.ENTROPY
+    VARIANCE = MapName.VARIANCE
+
+    def label(self) -> str:
+        """The words in the selector."""
+        return {
+            HeatMapChoice.ERROR_PROBABILITY: _("probability of error"),
+            HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
+            HeatMapChoice.ENTROPY: _("entropy"),
+            HeatMapChoice.VARIANCE: _("variance"),
+        }[self]
+
+
+class DisplayPanel:
+    """Brings the scene in line with the module's parameters, and says what is under the cursor."""
+
+    def __init__(self, ui: SimpleNamespace) -> None:
+        self.ui = ui
+        self.nodes: CaseNodes | None = None
+        self._shown: tuple[Any, ...] | None = None
+        self._crosshair: tuple[Any, int] | None = None
+        self.show_case(None)
+
+    def show_case(self, nodes: CaseNodes | None) -> None:
+        """Look after the nodes of another case, or of none."""
+        self.nodes = nodes
+        self._shown = None
+        self.ui.displaySection.enabled = nodes is not None
+        self.ui.cursorLabel.text = ""
+
+    def apply(self, parameters: Any) -> None:
+        """Make the scene look as the parameters say; does nothing if it does."""
+        if self.nodes is None or parameters is None:
+            return
+        wanted = (
+            parameters.heatMap,
+            parameters.heatVisible,
+            parameters.heatOpacity,
+            parameters.heatThreshold,
+            parameters.outlines2D,
+            parameters.surfaces3D,
+            parameters.corrections,
+        )
+        if wanted == self._shown:
+            return
+        before = self._shown or (None,) * len(wanted)
+        self._shown = wanted
+        if wanted[:4] != before[:4]:
+            self._apply_heat(parameters)
+        for value, old, apply in zip(
+            wanted[4:], before[4:], (set_outlines_2d, set_surfaces_3d, set_corrections), strict=True
+        ):
+            if value != old:
+                apply(self.nodes, value)
+
+    def _apply_heat(self, parameters: Any) -> None:
+        choices = heat_map_choices(self.nodes)
+        name = parameters.heatMap.value
+        self.ui.cursorLabel.text = ""
+        if not parameters.heatVisible or not choices:
+            set_heat_map(self.nodes, None)
+            return
+        if name not in choices:
+            words = _("This model makes no such map; {name} is shown instead.")
+            self.ui.cursorLabel.text = words.format(name=scale_of(self.nodes, choices[0]).title)
+            name = choices[0]
+        threshold = parameters.heatThreshold * scale_of(self.nodes, name).highest
+        set_heat_map(self.nodes, name, opacity=parameters.heatOpacity, threshold=threshold)
+
+    def watch_cursor(self) -> None:
+        """Follow the cursor in the slice views."""
+        self.unwatch_cursor()
+        crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        if crosshair is not None:
+            event = slicer.vtkMRMLCrosshairNode.CursorPositionModifiedEvent
+            self._crosshair = (crosshair, crosshair.AddObserver(event, self._on_cursor))
+
+    def unwatch_cursor(self) -> None:
+        """Stop following the cursor."""
+        if self._crosshair is not None:
+            crosshair, tag = self._crosshair
+            crosshair.RemoveObserver(tag)
+            self._crosshair = None
+
+    def _on_cursor(self, crosshair: slicer.vtkMRMLCrosshairNode, event: str) -> None:
+        if self.nodes is None or self.nodes.scene is None:
+            return
+        ras = [0.0, 0.0, 0.0]
+        crosshair.GetCursorPositionRAS(ras)
+        self.ui.cursorLabel.text = value_at(self.nodes, tuple(ras))

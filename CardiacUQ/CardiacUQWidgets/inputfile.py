@@ -1,0 +1,87 @@
+"""The file that the child process reads for a volume of the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+from CardiacUQLib.errors import InputError
+from CardiacUQLib.reading import MIN_IN_PLANE, MIN_SLICES
+from CardiacUQLib.volume import IMAGE_SUFFIXES, Geometry
+from CardiacUQScene.grid import geometry_of
+
+
+def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+    """Raise InputError, with what to do, unless ``volume`` can be segmented."""
+    if volume is None:
+        raise InputError("Volume", "none is chosen", "load a short-axis stack and choose it under Input")
+    name, image = volume.GetName(), volume.GetImageData()
+    if image is None or 0 in image.GetDimensions():
+        raise InputError(name, "the volume holds no voxels", "load it again")
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        remedy = "choose a grey-value volume with one number per voxel"
+        raise InputError(
+            name, f"this is a vector or colour volume with {components} numbers per voxel", remedy
+        )
+    slices, *in_plane = sorted(image.GetDimensions())
+    if slices < MIN_SLICES or in_plane[0] < MIN_IN_PLANE:
+        size = " x ".join(str(n) for n in image.GetDimensions())
+        remedy = (
+            f"choose a short-axis stack of at least {MIN_SLICES} slices of {MIN_IN_PLANE} x {MIN_IN_PLANE}"
+        )
+        raise InputError(name, f"the volume is too small ({size} voxels)", remedy)
+    transform = volume.GetParentTransformNode()
+    if transform is not None and not transform.IsTransformToWorldLinear():
+        raise InputError(name, "a non-linear transform is applied to it", "harden the transform first")
+
+
+def write_input(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
+    """A file with exactly this volume: the one it was loaded from, or a new one at ``path`` (.nrrd).
+
+    Raises InputError if it cannot be written.
+    """
+    original = _original_file(volume)
+    if original is not None:
+        return original
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    writer.SetFileName(str(path))
+    writer.SetUseCompression(0)
+    # A copy outside the scene: writing must not change the user's node or its storage.
+    copy = slicer.vtkMRMLScalarVolumeNode()
+    copy.CopyOrientation(volume)
+    copy.SetAndObserveImageData(volume.GetImageData())
+    if not writer.WriteData(copy):
+        raise InputError(
+            volume.GetName(), "the volume could not be written for computing", "check disk space"
+        )
+    return path
+
+
+def _original_file(volume: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
+    """The file the volume came from, if the node still is what the file holds."""
+    storage = volume.GetStorageNode()
+    if storage is None or storage.GetNumberOfFileNames() > 0 or volume.GetModifiedSinceRead():
+        return None
+    path = Path(storage.GetFullNameFromFileName() or "")
+    if not path.name.lower().endswith(IMAGE_SUFFIXES) or not path.is_file():
+        return None
+    return path if _same_grid(volume, path) else None
+
+
+def _same_grid(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> bool:
+    """True if the header of the file says the same grid: it may have been replaced or re-centred."""
+    import SimpleITK as sitk
+
+    header = sitk.ImageFileReader()
+    header.SetFileName(str(path))
+    try:
+        header.ReadImageInformation()
+    except RuntimeError:
+        return False
+    if header.GetDimension() != 3:
+        return False
+    in_file = Geometry(header.GetSize(), header.GetSpacing(), header.GetOrigin(), header.GetDirection())
+    return geometry_of(volume).matches(in_file)

@@ -1,0 +1,46 @@
+"""How child processes are started from Slicer: interpreter, environment, folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import slicer
+
+from . import computer, inputfile
+from .run import RunOptions, SegmentationRun
+
+MODULE_FOLDER = Path(__file__).resolve().parents[1]
+
+
+def python_executable() -> str:
+    """Slicer's Python launcher; outside Slicer the running interpreter."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def environment() -> dict[str, str]:
+    """The environment Slicer itself was started in, with our library on Python's path."""
+    base = slicer.util.startupEnvironment()
+    paths = [str(MODULE_FOLDER), base.get("PYTHONPATH", "")]
+    return {**base, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def segmentation_run(volume: slicer.vtkMRMLScalarVolumeNode, options: RunOptions) -> SegmentationRun:
+    """Start a run on a volume of the scene; raises OSError or CardiacUQError with nothing left over."""
+    run = SegmentationRun(volume.GetName() or "volume", computer.results_folder(), options)
+    run.start(
+        lambda path: inputfile.write_input(volume, path), python_executable(), environment(), MODULE_FOLDER
+    )
+    return run
+
+
+def device_probe() -> computer.DeviceProbe | None:
+    """Start asking which devices there are; None if not even that can be started."""
+    probe = computer.DeviceProbe(python_executable(), environment(), MODULE_FOLDER)
+    try:
+        probe.start()
+    except OSError:
+        return None
+    return probe

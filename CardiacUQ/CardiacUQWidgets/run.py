@@ -1,0 +1,242 @@
+"""One segmentation in a child process: start it, look after it from a timer, hand the finished case over.
+
+No Qt here. The case folders are read in a thread, so that a tick never takes longer than the pipe's
+few waiting lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from CardiacUQLib.casefolder import read_case
+from CardiacUQLib.childprocess import ChildProcess, State
+from CardiacUQLib.errors import CardiacUQError
+from CardiacUQLib.review import CaseMaps
+
+PREVIEW_SUFFIX = ".preview"
+_CASE_FILE = "case.json"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is computed and how; ``folds`` as the user typed them, empty for all."""
+
+    model: Path
+    device: str = "auto"
+    folds: str = ""
+    flips: bool = True
+    preview: bool = True
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What has happened since the last tick; ``case`` is a preview unless ``final``."""
+
+    state: State
+    share: float
+    comment: str
+    lines: tuple[str, ...] = ()
+    case: CaseMaps | None = None
+    final: bool = False
+
+
+class SegmentationRun:
+    """A run from the volume's file to a case folder below ``results``.
+
+    Everything is made in a working folder beside the results; the finished case folder is moved out of
+    it and the rest removed, whatever the outcome. An image that had to be written for the child stays
+    in ``results/images`` if the run succeeds: the case can then be opened again without the scene.
+    """
+
+    def __init__(self, name: str, results: Path, options: RunOptions) -> None:
+        self.name = _file_name(name)
+        self.results = results
+        self.options = options
+        self.error = ""
+        self.case_folder: Path | None = None
+        self._work = results / f".running-{uuid.uuid4().hex[:12]}"
+        self._image: Path | None = None
+        self._child: ChildProcess | None = None
+        self._reader: _Reader | None = None
+        self._preview_taken = not options.preview
+        self._state = State.IDLE
+
+    @property
+    def state(self) -> State:
+        """Running until the case has been handed over, not only until the child has ended."""
+        return self._state
+
+    @property
+    def child(self) -> ChildProcess | None:
+        """The child process, None before the start."""
+        return self._child
+
+    def start(
+        self,
+        write_input: Callable[[Path], Path],
+        python: str,
+        environment: Mapping[str, str],
+        module_folder: Path,
+    ) -> None:
+        """Write the input and launch the child; raises OSError or CardiacUQError with nothing left over.
+
+        ``write_input`` returns the volume's file: one that exists, or one it writes to the path it gets.
+        """
+        try:
+            self._work.mkdir(parents=True)
+            image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}.nrrd"
+            source = write_input(image)
+            self._image = image if source == image else None
+            command = [python, "-m", "CardiacUQLib", *self._arguments(source)]
+            self._child = ChildProcess(command, environment=environment, folder=module_folder)
+            self._child.start()
+        except (OSError, CardiacUQError):
+            self._tidy()
+            raise
+        self._state = State.RUNNING
+
+    def tick(self) -> Tick:
+        """Take in what the child and the reading thread have done; never waits."""
+        assert self._child is not None, "start the run first"
+        if self._state.final:
+            return Tick(self._state, self._child.share, self._child.comment)
+        update = self._child.poll()
+        case, final = self._collect()
+        if self._reader is None and not final:
+            self._advance(update.state)
+        if case is not None and final:
+            self._finish(State.COMPLETED)
+        if update.state is State.CANCELLING:
+            self._state, case, final = State.CANCELLING, None, False
+        return Tick(self._state, update.share, update.comment, update.lines, case, final)
+
+    def wait(self) -> CaseMaps:
+        """For scripts: wait for the final case; raises CardiacUQError if the run fails."""
+        while not self._state.final:
+            tick = self.tick()
+            if tick.final and tick.case is not None:
+                return tick.case
+            time.sleep(0.02)
+        raise CardiacUQError(self.error or "the run was cancelled")
+
+    def cancel(self) -> None:
+        """Ask the child to stop; the following ticks make sure that it does."""
+        if self._child is not None and not self._state.final:
+            if self._child.state.final:
+                self._finish(State.CANCELLED)
+                return
+            self._child.cancel()
+            self._state = State.CANCELLING
+
+    def stop(self) -> None:
+        """End everything now: scene close, module exit."""
+        if self._child is not None and not self._state.final:
+            self._child.stop()
+            self._finish(State.CANCELLED)
+
+    def _arguments(self, source: Path) -> list[str]:
+        options = self.options
+        arguments = ["--input", str(source), "--output", str(self._work), "--name", self.name]
+        arguments += ["--model", str(options.model), "--device", options.device, "--progress"]
+        if options.folds.strip():
+            arguments += ["--folds", options.folds.strip()]
+        if not options.flips:
+            arguments.append("--no-tta")
+        if options.preview:
+            arguments.append("--preview")
+        return arguments
+
+    def _collect(self) -> tuple[CaseMaps | None, bool]:
+        """The case that the reading thread has finished, and whether it is the final one."""
+        if self._reader is None or self._reader.is_alive():
+            return None, False
+        reader, self._reader = self._reader, None
+        if reader.error is None:
+            return reader.case, reader.final
+        if reader.final:
+            self._fail(str(reader.error))
+        return None, False
+
+    def _advance(self, child_state: State) -> None:
+        """Start what comes next: reading the preview, reading the case, or the end."""
+        if child_state is State.COMPLETED and not self._state.final:
+            self._take_result()
+        elif child_state is State.FAILED:
+            assert self._child is not None
+            self._fail(self._child.failure())
+        elif child_state is State.CANCELLED:
+            self._finish(State.CANCELLED)
+        elif not self._preview_taken and (self._preview / _CASE_FILE).exists():
+            self._preview_taken = True
+            self._reader = _Reader(self._preview, final=False)
+            self._reader.start()
+
+    @property
+    def _preview(self) -> Path:
+        return self._work / (self.name + PREVIEW_SUFFIX)
+
+    def _take_result(self) -> None:
+        """Move the finished case folder to its place and read it from there."""
+        try:
+            self.case_folder = _move(self._work / self.name, self.results)
+        except OSError as error:
+            self._fail(f"{self.results}: the case folder could not be stored ({error}); choose another")
+            return
+        self._reader = _Reader(self.case_folder, final=True)
+        self._reader.start()
+
+    def _fail(self, line: str) -> None:
+        self.error = line
+        self._finish(State.FAILED)
+
+    def _finish(self, state: State) -> None:
+        self._state = state
+        self._reader = None
+        self._tidy()
+
+    def _tidy(self) -> None:
+        shutil.rmtree(self._work, ignore_errors=True)
+        if self._image is not None and self._state is not State.COMPLETED:
+            with contextlib.suppress(OSError):
+                self._image.unlink(missing_ok=True)
+                self._image.parent.rmdir()  # only if empty
+
+
+class _Reader(threading.Thread):
+    """Reads one case folder."""
+
+    def __init__(self, folder: Path, *, final: bool) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.final = folder, final
+        self.case: CaseMaps | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            # A case folder reads its arrays when asked; plain arrays keep the GUI thread from files.
+            self.case = CaseMaps.of(read_case(self.folder))
+        except (CardiacUQError, OSError) as error:
+            self.error = error
+
+
+def _move(folder: Path, results: Path) -> Path:
+    """Move a case folder to ``results`` without replacing one that is there."""
+    target, number = results / folder.name, 2
+    while True:
+        with contextlib.suppress(FileExistsError):
+            if not target.exists():
+                return folder.rename(target)
+        target, number = results / f"{folder.name} ({number})", number + 1
+
+
+def _file_name(name: str) -> str:
+    """A node's name as the name of a folder on every system."""
+    kept = "".join("_" if c in '<>:"/\\|?*' or ord(c) < 32 else c for c in name).strip(" .")
+    return kept[:80] or "volume"
