@@ -9,27 +9,16 @@ from cascade_fakes import (
     FakeBundle,
     FromMasks3D,
     Pixelwise2D,
-    as_test_volume,
     noise_volume,
     random_bundle,
     small_manifest,
 )
 from torch import nn
 
-import CardiacUQLib
 from CardiacUQLib import maps
 from CardiacUQLib.components import find_components
-from CardiacUQLib.device import (
-    available_devices,
-    choose_device,
-    choose_precision,
-    is_out_of_memory,
-    with_less_memory,
-)
 from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
-from CardiacUQLib.locator import centre_of_largest
-from CardiacUQLib.manifest import Architecture, BundleKind, Flip, NetworkSpec, RoiSpec
-from CardiacUQLib.networks import build_network
+from CardiacUQLib.manifest import BundleKind, Flip, RoiSpec
 from CardiacUQLib.passes import Arithmetic, run_cascade
 from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.result import MapName
@@ -210,144 +199,6 @@ def test_unusable_bundles_are_named_in_one_line(bundle, volume):
         segment(volume, fake(Pixelwise2D(shift=float("nan")), FromMasks3D()), device="cpu")
 
 
-# -- the locator
-
-
-class BrightIsHeart(nn.Module):
-    """Heart where the normalised image exceeds 1."""
-
-    def forward(self, x):
-        return torch.cat([torch.zeros_like(x), 20 * (x - 1)], dim=1)
-
-
-def with_locator(**changes):
-    manifest = small_manifest(
-        (0, 1),
-        roi=RoiSpec(32, None, locator_spacing_mm=3.0, locator_size_px=64),
-        **changes,
-    )
-    locator = NetworkSpec(Architecture.UNET_2D, 1, 2, (4, 8))
-    manifest = dataclasses.replace(manifest, networks={**manifest.networks, "locator": locator})
-    networks = {}
-    for fold in (0, 1):
-        networks |= {
-            ("stage2d", fold): Pixelwise2D(),
-            ("stage3d", fold): FromMasks3D(),
-            ("locator", fold): BrightIsHeart(),
-        }
-    return FakeBundle(manifest, networks)
-
-
-def test_the_locator_centres_the_roi_on_the_largest_bright_region():
-    array = np.random.default_rng(0).normal(10, 1, (4, 100, 120))
-    array[1:3, 20:40, 70:94] += 100  # centre (29.5, 81.5)
-    array[:, 80:86, 10:16] += 100  # smaller
-    bundle = with_locator()
-    found = segment(as_test_volume(array), bundle, device="cpu", precision="float32")
-    assert found.run.warnings == ()
-    assert [fold for name, fold, _ in bundle.asked if name == "locator"] == [0, 1]
-    rows, columns = np.nonzero((found.maps[MapName.ENTROPY] > 0).any(axis=0))
-    # the ROI of 32 pixels about the centre, up to the half pixel that rounding may move it
-    assert abs((rows.min() + rows.max()) / 2 - 29.5) <= 1.0
-    assert abs((columns.min() + columns.max()) / 2 - 81.5) <= 1.0
-    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (32, 32)
-
-
-def test_without_a_heart_the_image_centre_is_used_and_said():
-    ramp = np.broadcast_to(np.linspace(0, 0.01, 44), (3, 40, 44))
-    bundle = with_locator()
-    for fold in (0, 1):
-        bundle.networks["locator", fold] = NoHeart()
-    found = segment(as_test_volume(ramp + np.arange(40)[:, None]), bundle, device="cpu", precision="float32")
-    assert found.run.warnings == (
-        "no heart found by the coarse pass: the networks looked at the image centre",
-    )
-    assert (found.maps[MapName.ENTROPY][:, 4:36, 6:38] > 0).all()
-
-
-class NoHeart(nn.Module):
-    """Never a heart."""
-
-    def forward(self, x):
-        return torch.cat([torch.ones_like(x), torch.zeros_like(x)], dim=1)
-
-
-def test_centre_of_the_largest_component():
-    mask = np.zeros((3, 10, 10), bool)
-    mask[0, 1, 1] = True
-    mask[0, 4:7, 5] = mask[1, 4:7, 6] = True
-    assert centre_of_largest(mask) == (5.0, 5.5)
-    assert centre_of_largest(np.zeros((3, 4, 4), bool)) is None
-
-
-# -- devices and memory
-
-
-def test_unknown_and_absent_devices_are_refused_with_those_found():
-    with pytest.raises(UsageError, match=r"device .tpu. is not available; use auto or one of: .*cpu"):
-        choose_device("tpu")
-    with pytest.raises(UsageError, match="cuda:99"):
-        choose_device("cuda:99")
-    assert choose_device("cpu").type == "cpu"
-    assert str(choose_device("auto")) == available_devices()[0]
-
-
-def test_precision_follows_the_processor(monkeypatch):
-    cpu = torch.device("cpu")
-    for abilities, expected in (
-        ({"avx512_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
-        ({"avx512_bf16": False, "amx_bf16": False}, torch.float32),
-        ({}, torch.float32),
-    ):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda abilities=abilities: abilities)
-        assert choose_precision("auto", cpu) is expected
-        assert choose_precision("bf16", cpu) is torch.bfloat16
-        assert choose_precision("float32", cpu) is torch.float32
-    with pytest.raises(UsageError, match="'double' is unknown; use one of: auto, float32, bf16"):
-        choose_precision("double", cpu)
-
-
-def test_what_counts_as_out_of_memory():
-    with pytest.raises(RuntimeError) as refused:
-        torch.empty(2**50)
-    assert is_out_of_memory(refused.value)
-    assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"))
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-    assert not is_out_of_memory(ValueError("out of memory"))
-
-
-def test_retreat_halves_the_batch_then_leaves_the_gpu():
-    tried, said = [], []
-
-    def run(device, pixels):
-        tried.append((device.type, pixels))
-        if device.type == "cuda":
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return "done"
-
-    assert with_less_memory(run, torch.device("cuda"), 1000, 300, said.append) == "done"
-    assert tried == [("cuda", 1000), ("cuda", 500), ("cuda", 300), ("cpu", 1000)]
-    assert len(said) == 3
-    assert "repeated on the CPU" in said[-1]
-
-
-def test_retreat_ends_when_the_cpu_fails_too_and_keeps_other_errors():
-    def run(device, pixels):
-        raise MemoryError
-
-    with pytest.raises(InsufficientMemoryError, match="smallest batch"):
-        with_less_memory(run, torch.device("cpu"), 4, 1, lambda line: None)
-
-    def wrong(device, pixels):
-        raise RuntimeError("shapes do not fit")
-
-    with pytest.raises(RuntimeError, match="shapes"):
-        with_less_memory(wrong, torch.device("cpu"), 4, 1, lambda line: None)
-
-
 class Greedy(nn.Module):
     """Runs out of memory above ``most`` items per batch."""
 
@@ -388,50 +239,3 @@ def test_a_full_gpu_falls_back_to_the_cpu(bundle, volume, result):
     assert found.run.device.startswith("cpu")
     assert "repeated on the CPU" in found.run.warnings[-1]
     np.testing.assert_array_equal(found.segmentation, result.segmentation)
-
-
-# -- number formats
-
-
-def dice(first, second):
-    """Dice of two label maps over all foreground classes: twice what agrees by what there is."""
-    agree = np.count_nonzero((first == second) & (first > 0))
-    return 2 * agree / (np.count_nonzero(first) + np.count_nonzero(second))
-
-
-def fitted_bundle(volume, labels):
-    """Both stages fitted to one phantom, so that their decisions are those of trained networks."""
-    torch.manual_seed(0)
-    manifest = small_manifest((0,), size_px=64, filters=(8, 16, 16))
-    roi = find_roi(volume, manifest.roi, None)
-    crop = torch.from_numpy(normalise_slices(roi.extract(volume.array)))
-    truth = torch.from_numpy(roi.extract(labels).astype(np.int64))
-    net2d, net3d = (build_network(manifest.networks[name]) for name in ("stage2d", "stage3d"))
-    masks = torch.stack([crop, (truth == 3).float(), (truth == 4).float()])[None]
-    for net, inputs, target in ((net2d, crop[:, None], truth), (net3d, masks, truth[None])):
-        optimiser = torch.optim.Adam(net.parameters(), 0.01)
-        for _ in range(40):
-            optimiser.zero_grad()
-            loss = nn.functional.cross_entropy(net(inputs), target)
-            loss.backward()
-            optimiser.step()
-    return FakeBundle(manifest, {("stage2d", 0): net2d, ("stage3d", 0): net3d})
-
-
-def test_bfloat16_and_float32_give_the_same_labels():
-    from CardiacUQLib.phantom import as_volume, lge_phantom
-
-    try:
-        bundle, fitted = CardiacUQLib.load_bundle("lge-cascade"), False
-    except ModelError:
-        fitted = True
-    shape = (3, 64, 64) if fitted else (5, 128, 128)
-    phantom = lge_phantom(3, shape=shape, infarct=True, mvo=True, noise=0.05)
-    volume = as_volume(phantom)
-    if fitted:
-        bundle = fitted_bundle(volume, phantom.labels)
-    full, half = (segment(volume, bundle, device="cpu", precision=name) for name in ("float32", "bf16"))
-    assert (full.run.precision, half.run.precision) == ("float32", "bfloat16")
-    assert np.count_nonzero(full.segmentation) > 100
-    assert not np.array_equal(full.maps[MapName.ENTROPY], half.maps[MapName.ENTROPY])
-    assert dice(full.segmentation, half.segmentation) >= 0.995
