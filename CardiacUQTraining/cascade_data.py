@@ -14,6 +14,7 @@ from CardiacUQLib.manifest import CascadeInput
 from .augmentation import spatial
 from .crops import CropSet
 from .intensities import intensity, normalise
+from .losses import deep_supervision_loss
 from .perturbation import perturb
 from .recipe import StageRecipe
 
@@ -56,6 +57,11 @@ class SliceData:
         """All training slices once."""
         slices = self.crops.slices_of_cases(self.training)
         return slices[torch.randperm(len(slices), generator=generator)]
+
+    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+        """Deeply supervised loss on one augmented batch."""
+        inputs, target = self.batch(samples, generator, epoch)
+        return deep_supervision_loss(network.deep(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Augmented slices (N, 1, y, x) and their labels (N, y, x)."""
@@ -105,6 +111,11 @@ class StackData:
     def epoch(self, generator: Generator) -> Tensor:
         """All training cases once."""
         return torch.tensor(self.training)[torch.randperm(len(self.training), generator=generator)]
+
+    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+        """Deeply supervised loss on one augmented batch."""
+        inputs, target = self.batch(samples, generator, epoch)
+        return deep_supervision_loss(network.deep(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x)."""

@@ -6,6 +6,7 @@ tensor operation there: no worker processes, no copies per step.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,6 @@ class CropSet:
     images: Tensor
     labels: Tensor
     starts: tuple[int, ...]
-    voxel_volumes_mm3: tuple[float, ...]
 
     @property
     def device(self) -> torch.device:
@@ -48,29 +48,42 @@ class CropSet:
         return torch.cat([torch.arange(self.starts[c], self.starts[c + 1]) for c in cases])
 
 
-def crop_cases(cases: Sequence[LabelledCase], spec: RoiSpec, margin_px: int, device: torch.device) -> CropSet:
-    """Read all cases and cut a square of ``size_px + 2 * margin_px`` around the middle of each image.
+class CropCentre(enum.Enum):
+    """Where a training crop is placed: at the middle of the image, or of its labels."""
 
-    Training data sets are centred on the heart; the locator's training shifts them at random.
-    """
+    IMAGE = "image"
+    LABELS = "labels"
+
+
+def crop_cases(
+    cases: Sequence[LabelledCase],
+    spec: RoiSpec,
+    margin_px: int,
+    device: torch.device,
+    centre: CropCentre = CropCentre.IMAGE,
+) -> CropSet:
+    """Read all cases and cut a square of ``size_px + 2 * margin_px`` out of each."""
     wide = RoiSpec(spec.size_px + 2 * margin_px, spec.spacing_mm)
-    images, labels, starts, volumes = [], [], [0], []
+    images, labels, starts = [], [], [0]
     for case in cases:
         volume, truth = case.load()
-        roi = find_roi(volume, wide, None)
+        roi = find_roi(volume, wide, _middle(truth) if centre is CropCentre.LABELS else None)
         images.append(roi.extract(volume.array).astype(np.float32))
         labels.append(crop_labels(roi, truth))
         starts.append(starts[-1] + len(truth))
-        pixel = spec.spacing_mm**2 if spec.spacing_mm else float(np.prod(volume.geometry.spacing[:2]))
-        volumes.append(pixel * volume.geometry.spacing[2])
     return CropSet(
         tuple(c.id for c in cases),
         tuple(c.group for c in cases),
         torch.from_numpy(np.concatenate(images)).to(device),
         torch.from_numpy(np.concatenate(labels)).to(device),
         tuple(starts),
-        tuple(volumes),
     )
+
+
+def _middle(truth: np.ndarray) -> tuple[float, float] | None:
+    """Centre of gravity (y, x) of all labels, as the coarse pass estimates it at inference."""
+    _, y, x = np.nonzero(truth)
+    return None if len(y) == 0 else (float(y.mean()), float(x.mean()))
 
 
 def crop_labels(roi: Roi, truth: np.ndarray) -> np.ndarray:
@@ -80,16 +93,19 @@ def crop_labels(roi: Roi, truth: np.ndarray) -> np.ndarray:
     return classes[shares.argmax(axis=0)].astype(np.uint8)
 
 
-def stratified_folds(
-    ids: Sequence[str], groups: Sequence[str], folds: int, seed: int
-) -> tuple[tuple[str, ...], ...]:
-    """Split case ids into validation folds with the same share of every group in each."""
+def stratified_folds(cases: Sequence[LabelledCase], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
+    """Split case ids into validation folds with the same share of every group in each.
+
+    The cases of one patient stay together.
+    """
     generator = np.random.default_rng(seed)
-    parts: list[list[str]] = [[] for _ in range(folds)]
-    position = 0
-    for group in sorted(set(groups)):
-        members = sorted(i for i, g in zip(ids, groups, strict=True) if g == group)
+    groups = {case.patient or case.id: case.group for case in cases}
+    fold_of: dict[str, int] = {}
+    for group in sorted(set(groups.values())):
+        members = sorted(patient for patient, own in groups.items() if own == group)
         for member in generator.permutation(members):
-            parts[position % folds].append(str(member))
-            position += 1
-    return tuple(tuple(sorted(part)) for part in parts)
+            fold_of[str(member)] = len(fold_of) % folds
+    return tuple(
+        tuple(sorted(case.id for case in cases if fold_of[case.patient or case.id] == fold))
+        for fold in range(folds)
+    )

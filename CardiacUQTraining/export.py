@@ -11,25 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
-from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import BundleKind, Flip, Manifest, RoiSpec, WeightFile
+from CardiacUQLib.manifest import Flip, Manifest, RoiSpec, WeightFile
 from CardiacUQLib.version import __version__
 
-from .cascade import RunFolder, network_spec
-from .checkpoint import load_weights
 from .model_card import model_card
-from .recipe import CascadeRecipe
+from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
+from .run import Method, RunFolder, method_of
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",
     "myops": "research only, citation required",
+    "acdc": "research only, citation required",
+    "mnms": "research only, citation required",
     "phantom": "Apache-2.0",
+    "cine-phantom": "Apache-2.0",
 }
 TRAINING_DATA = {
     "emidec": "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
     "myops": "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
+    "acdc": "ACDC (Bernard et al., IEEE TMI 2018, doi 10.1109/TMI.2018.2837502)",
+    "mnms": "M&Ms (Campello et al., IEEE TMI 2021, doi 10.1109/TMI.2021.3090082)",
     "phantom": "synthetic phantoms of this project",
+    "cine-phantom": "synthetic cine phantoms of this project",
 }
 
 
@@ -43,7 +48,8 @@ def export_run(
     """
     run = RunFolder(run_folder)
     record = _record(run)
-    recipe = CascadeRecipe.model_validate(record["recipe"])
+    recipe = RECIPE.validate_python(record["recipe"])
+    method = method_of(recipe)
     folds = [
         fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
     ]
@@ -54,8 +60,12 @@ def export_run(
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
     try:
-        weights = [_write(run, partial, fold, stage) for fold in folds for stage in recipe.stages()]
-        manifest = _manifest(name or output.name, version, recipe, record, tuple(weights))
+        weights = [
+            write_weights(state, partial, network, fold)
+            for fold in folds
+            for network, state in method.weights(run, fold).items()
+        ]
+        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights))
         write_manifest(manifest, partial)
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
@@ -76,30 +86,38 @@ def _record(run: RunFolder) -> dict[str, Any]:
         raise UsageError(f"{run.record}: cannot be read ({error})") from None
 
 
-def _write(run: RunFolder, folder: Path, fold: int, stage: str) -> WeightFile:
-    state, _ = load_weights(run.final(fold, stage))
-    return write_weights(state, folder, stage, fold)
-
-
 def _manifest(
-    name: str, version: str, recipe: CascadeRecipe, record: Mapping[str, Any], weights: tuple[WeightFile, ...]
+    name: str,
+    version: str,
+    recipe: CascadeRecipe | StreamingRecipe,
+    method: Method,
+    record: Mapping[str, Any],
+    weights: tuple[WeightFile, ...],
 ) -> Manifest:
     dataset = record["dataset"]
-    data = TRAINING_DATA[dataset] + (f" and {recipe.phantoms} phantoms" if recipe.phantoms else "")
     folds = {weight.fold for weight in weights}
+    special: dict[str, Any]
+    if isinstance(recipe, CascadeRecipe):
+        special = {
+            "title": "LGE infarct segmentation, 2D-3D cascade",
+            "classes": LGE_CLASSES,
+            "cascade_input": recipe.cascade_input,
+        }
+        mixed = f" and {recipe.phantoms} phantoms" if recipe.phantoms else ""
+    else:
+        title = f"Cine segmentation, ensemble of {len(recipe.members)} ({recipe.variant})"
+        special = {"title": title, "classes": CINE_CLASSES, "combination": method.combination}
+        mixed = ""
     return Manifest(
         name=name,
         version=version,
-        kind=BundleKind.CASCADE,
-        title="LGE infarct segmentation, 2D-3D cascade",
+        kind=recipe.kind,
         licence=LICENCES[dataset],
-        training_data=data,
-        classes=LGE_CLASSES,
+        training_data=TRAINING_DATA[dataset] + mixed,
         roi=RoiSpec(**recipe.roi.model_dump()),
-        networks={stage: network_spec(recipe, stage) for stage in recipe.stages()},
+        networks=method.specs(),
         weights=weights,
         flips=tuple(Flip),
-        cascade_input=recipe.cascade_input,
         held_out={int(fold): tuple(ids) for fold, ids in record["held_out"].items() if int(fold) in folds},
         training={
             "recipe": recipe.model_dump(mode="json"),
@@ -107,4 +125,5 @@ def _manifest(
             "torch": record["torch"],
             "exported": datetime.now(UTC).date().isoformat(),
         },
+        **special,
     )

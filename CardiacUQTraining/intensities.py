@@ -15,19 +15,19 @@ BLUR_RADIUS_PX = 3
 
 
 def intensity(images: Tensor, recipe: AugmentationRecipe, generator: Generator) -> Tensor:
-    """Augment and normalise (N, D, y, x); all slices of a sample share the parameters.
+    """Augment (N, D, y, x) and normalise every slice, as the cascade wants it."""
+    return normalise(change_grey_values(normalise(images), recipe, generator))
+
+
+def change_grey_values(images: Tensor, recipe: AugmentationRecipe, generator: Generator) -> Tensor:
+    """Augment standardised images (N, D, y, x); all slices of a sample share the parameters.
 
     The order follows the physics: coil sensitivity and contrast first, then the resolution, then
     the noise of the receiver.
     """
-    images = normalise(images)
-    images = _bias(images, recipe, generator)
-    images = _contrast(images, recipe, generator)
-    images = _gamma(images, recipe, generator)
-    images = _blur(images, recipe, generator)
-    images = _low_resolution(images, recipe, generator)
-    images = _noise(images, recipe, generator)
-    return normalise(images)
+    for change in (_bias, _contrast, _gamma, _blur, _low_resolution, _noise):
+        images = change(images, recipe, generator)
+    return images
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from torch import Generator, Tensor, nn
 
 from .checkpoint import StageProgress, load_checkpoint, save_checkpoint, save_weights
 from .journal import TrainingLog
-from .losses import deep_supervision_loss
 from .optimisation import AveragedWeights, learning_rate, make_optimiser
 from .recipe import StageRecipe
 
@@ -25,13 +24,13 @@ CHECKPOINT_SECONDS = 60.0
 
 
 class StageData(Protocol):
-    """What a stage learns from; see :mod:`CardiacUQTraining.cascade` for the three that exist."""
+    """What a stage learns from; see the ``*_data`` modules."""
 
     def epoch(self, generator: Generator) -> Tensor:
         """Sample numbers of one epoch in random order, int64."""
 
-    def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
-        """Network input and class numbers of the target for these samples, augmented."""
+    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+        """Loss of the network on these samples, augmented."""
 
     def validate(self, network: nn.Module) -> float:
         """Mean Dice over the validation cases and foreground classes."""
@@ -105,7 +104,8 @@ def train_stage(
     recipe = job.recipe
     optimiser = make_optimiser(network, recipe.optimiser)
     trained, optimiser = fabric.setup(network, optimiser)
-    trained.mark_forward_method("deep")
+    if hasattr(network, "deep"):
+        trained.mark_forward_method("deep")
     average = AveragedWeights(network, recipe.ema)
     progress = StageProgress()
     if job.checkpoint.exists():
@@ -160,8 +160,7 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(job.recipe.optimiser, step, total)
     network.train()
-    inputs, target = data.batch(samples, generator, epoch)
-    loss = deep_supervision_loss(network.deep(inputs), target, job.recipe.loss)
+    loss = data.loss(network, samples, generator, epoch)
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
     fabric.clip_gradients(network, optimiser, max_norm=job.recipe.optimiser.gradient_clip)

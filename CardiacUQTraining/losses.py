@@ -1,4 +1,4 @@
-"""Segmentation losses on logits, with deep supervision."""
+"""Segmentation losses on logits or probabilities, with deep supervision."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 from .recipe import LossRecipe
 
 SMOOTH = 1.0
+EPSILON = 1e-7
 
 
 def deep_supervision_loss(outputs: Sequence[Tensor], target: Tensor, recipe: LossRecipe) -> Tensor:
@@ -28,15 +29,23 @@ def deep_supervision_loss(outputs: Sequence[Tensor], target: Tensor, recipe: Los
 
 
 def segmentation_loss(logits: Tensor, target: Tensor, recipe: LossRecipe) -> Tensor:
-    """Dice + cross-entropy + focal, each with its weight from the recipe."""
-    target = target.long()
-    loss = logits.new_zeros(())
+    """Dice + cross-entropy + focal of logits (N, C, ...) against class numbers (N, ...)."""
+    return _weighted_loss(logits.softmax(dim=1), logits.log_softmax(dim=1), target.long(), recipe)
+
+
+def probability_loss(probabilities: Tensor, target: Tensor, recipe: LossRecipe) -> Tensor:
+    """The same for a network that gives probabilities, such as an ensemble."""
+    return _weighted_loss(probabilities, probabilities.clamp_min(EPSILON).log(), target.long(), recipe)
+
+
+def _weighted_loss(probabilities: Tensor, logs: Tensor, target: Tensor, recipe: LossRecipe) -> Tensor:
+    loss = probabilities.new_zeros(())
     if recipe.dice:
-        loss = loss + recipe.dice * dice_loss(logits.softmax(dim=1), target, recipe)
+        loss = loss + recipe.dice * dice_loss(probabilities, target, recipe)
     if recipe.cross_entropy:
-        loss = loss + recipe.cross_entropy * functional.cross_entropy(logits, target)
+        loss = loss + recipe.cross_entropy * functional.nll_loss(logs, target)
     if recipe.focal:
-        loss = loss + recipe.focal * focal_loss(logits, target, recipe.focal_alpha, recipe.focal_gamma)
+        loss = loss + recipe.focal * focal_loss(logs, target, recipe.focal_alpha, recipe.focal_gamma)
     return loss
 
 
@@ -62,7 +71,7 @@ def dice_loss(probabilities: Tensor, target: Tensor, recipe: LossRecipe) -> Tens
     return ((1 - dice) * weights).sum(dim=-1).mean() / weights.sum()
 
 
-def focal_loss(logits: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
-    """Mean over voxels of -alpha (1 - p_t)^gamma log p_t (Lin et al. 2017)."""
-    log_p = functional.log_softmax(logits, dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+def focal_loss(logs: Tensor, target: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Mean over voxels of -alpha (1 - p_t)^gamma log p_t (Lin et al. 2017); ``logs`` are log p."""
+    log_p = logs.gather(1, target.unsqueeze(1)).squeeze(1)
     return (-alpha * (1 - log_p.exp()) ** gamma * log_p).mean()

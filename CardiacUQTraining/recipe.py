@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import Architecture, BundleKind, CascadeInput
@@ -115,14 +124,13 @@ class NetworkRecipe(_Strict):
     dropout: Probability = 0.1
 
 
-class StageRecipe(_Strict):
-    """One training stage: a network per fold, its length, batches, loss and augmentation.
+class TrainingRecipe(_Strict):
+    """How one stage is trained: its length, batches, loss and augmentation.
 
     ``ema`` averages the weights over about 1 / (1 - ema) steps (0 = off). ``keep`` chooses between
     the weights of the best validation Dice and the last ones.
     """
 
-    network: NetworkRecipe
     epochs: PositiveInt
     batch: PositiveInt
     optimiser: OptimiserRecipe
@@ -134,6 +142,12 @@ class StageRecipe(_Strict):
     patch_slices: PositiveInt = 7
     perturbation: PerturbationRecipe | None = None
     phantom_share: Probability = 0.0
+
+
+class StageRecipe(TrainingRecipe):
+    """A training stage of one network per fold."""
+
+    network: NetworkRecipe
 
 
 class RoiRecipe(_Strict):
@@ -166,7 +180,61 @@ class CascadeRecipe(_Strict):
         return {name: stage for name, stage in stages.items() if stage is not None}
 
 
-def read_recipe(name_or_file: str | Path) -> CascadeRecipe:
+class StreamingVariant(enum.StrEnum):
+    """Published ways to make an ensemble of 2D networks for cine (Streaming, section 3.2).
+
+    UNCERTAINTY and FIXED train all members jointly through one loss; STACKING trains different
+    networks apart, BAGGING the same network on resampled cases, AUGMENTING one network whose test
+    images are augmented.
+    """
+
+    UNCERTAINTY = "uncertainty"
+    FIXED = "fixed"
+    STACKING = "stacking"
+    BAGGING = "bagging"
+    AUGMENTING = "augmenting"
+
+    @property
+    def joint(self) -> bool:
+        """Whether one loss trains all members together."""
+        return self in (StreamingVariant.UNCERTAINTY, StreamingVariant.FIXED)
+
+
+class StreamingRecipe(_Strict):
+    """Recipe of a cine ensemble; ``weights`` are those of members with a fixed share (else equal)."""
+
+    kind: Literal[BundleKind.STREAMING]
+    title: str
+    seed: int = 20
+    folds: PositiveInt = 5
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    roi: RoiRecipe = RoiRecipe()
+    variant: StreamingVariant = StreamingVariant.UNCERTAINTY
+    members: tuple[NetworkRecipe, ...] = Field(min_length=1)
+    weights: tuple[PositiveFloat, ...] | None = None
+    locator: StageRecipe | None = None
+    training: TrainingRecipe
+
+    @model_validator(mode="after")
+    def _members_fit(self) -> StreamingRecipe:
+        if self.weights is not None and len(self.weights) != len(self.members):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.members)} members")
+        if self.variant is StreamingVariant.AUGMENTING and len(self.members) != 1:
+            raise ValueError("augmenting is a single network; list one member")
+        return self
+
+    def stages(self) -> dict[str, TrainingRecipe]:
+        """Stages in the order in which they are trained: the locator, then "ensemble" or each member."""
+        stages: dict[str, TrainingRecipe] = {} if self.locator is None else {"locator": self.locator}
+        names = ["ensemble"] if self.variant.joint else [f"member{n}" for n in range(len(self.members))]
+        return stages | dict.fromkeys(names, self.training)
+
+
+Recipe = Annotated[CascadeRecipe | StreamingRecipe, Field(discriminator="kind")]
+RECIPE = TypeAdapter(Recipe)
+
+
+def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
     """The recipe of a YAML file, or of that name among the shipped ones.
 
     Raises :class:`UsageError` naming the file and the first thing that is wrong with it.
@@ -182,10 +250,12 @@ def read_recipe(name_or_file: str | Path) -> CascadeRecipe:
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: a recipe is a YAML mapping that begins with `kind: cascade`")
+        raise UsageError(
+            f"{path}: a recipe is a YAML mapping that begins with `kind: cascade` or `kind: streaming`"
+        )
     try:
-        return CascadeRecipe.model_validate(values)
+        return RECIPE.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "top level"
+        where = ".".join(map(str, first["loc"][1:])) or "top level"
         raise UsageError(f"{path}: {where}: {first['msg']}") from None

@@ -50,6 +50,22 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
     else:
         stored, source, warnings = _read_file(path)
         digest, modality, series = sha256_of(_files_of(path)), "", ""
+    return volume_of(path, stored, source, digest, warnings, modality, series or "")
+
+
+def volume_of(
+    path: Path,
+    stored: np.ndarray,
+    source: Geometry,
+    digest: str,
+    warnings: Sequence[str] = (),
+    modality: str = "",
+    series: str = "",
+) -> Volume:
+    """Check voxels as stored (k, j, i) with their geometry and turn them into slice order.
+
+    Raises InputError as :func:`read_volume` does; ``path`` names the file in it.
+    """
     _check_grid(path, source)
     storage = canonical_order(source.spacing, source.direction, source.size)
     geometry = reorder_geometry(source, storage)
@@ -64,7 +80,7 @@ def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
         sha256=digest,
         modality=modality,
         warnings=tuple(f"{path.name}: {line}" for line in (*warnings, *voxel_warnings)),
-        series=series or "",
+        series=series,
     )
 
 

@@ -40,13 +40,19 @@ def parse_folds(text: str | None, available: int) -> list[int]:
 
 
 def command(
-    kind: Annotated[str, typer.Argument(help="Which method to train: cascade.")],
+    kind: Annotated[str, typer.Argument(help="Which method to train: cascade or streaming.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Run folder for checkpoints and logs.")],
-    dataset: Annotated[str, typer.Option(help="Layout of the data: emidec, myops or phantom.")] = "emidec",
+    dataset: Annotated[
+        str, typer.Option(help="Layout of the data: emidec, myops, acdc, mnms, phantom.")
+    ] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
-    recipe: Annotated[str, typer.Option(help="A shipped recipe (paper, cpu) or a YAML file.")] = "cpu",
+    recipe: Annotated[
+        str, typer.Option(help="A shipped recipe (paper, cpu, cine-cpu, ...) or a YAML file.")
+    ] = "cpu",
     folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,1.")] = None,
-    time_limit: Annotated[str | None, typer.Option(help="Stop in good order after, say, 9m.")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help="Stop in good order after this time, for example 9m.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
@@ -56,18 +62,18 @@ def command(
     """Train a model by recipe; every stage can be stopped and resumed."""
     from ..recipe import read_recipe
 
-    if kind != "cascade":
-        raise UsageError(f"train {kind}: no such method; known is cascade")
     seconds = parse_duration(time_limit)
     plan = read_recipe(recipe)
+    if kind != plan.kind:
+        raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
     wanted = parse_folds(folds, plan.folds)
 
     import torch
     from lightning_fabric import Fabric
 
-    from ..cascade import RunFolder, train_cascade
     from ..datasets import open_dataset
     from ..loop import StageJob, StopRequest
+    from ..run import RunFolder, train_run
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -84,7 +90,7 @@ def command(
         )
 
     with stop.on_signals():
-        finished = train_cascade(
+        finished = train_run(
             fabric, RunFolder(output), plan, cases, wanted, resume=resume, stop=stop, report=report
         )
     if finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from pathlib import Path
 
 from CardiacUQLib.errors import UsageError
@@ -15,7 +16,10 @@ class DatasetName(enum.StrEnum):
 
     EMIDEC = "emidec"
     MYOPS = "myops"
+    ACDC = "acdc"
+    MNMS = "mnms"
     PHANTOM = "phantom"
+    CINE_PHANTOM = "cine-phantom"
 
 
 def open_dataset(name: DatasetName | str, folder: Path | None, phantoms: int = 20) -> LabelledDataset:
@@ -29,19 +33,30 @@ def open_dataset(name: DatasetName | str, folder: Path | None, phantoms: int = 2
     except ValueError:
         known = ", ".join(DatasetName)
         raise UsageError(f"{name}: no such data set; known are {known}") from None
-    if name is DatasetName.PHANTOM:
-        from .phantom import phantom_dataset
+    from .phantom import cine_phantom_dataset, phantom_dataset
 
+    if name is DatasetName.PHANTOM:
         return phantom_dataset(folder, phantoms)
+    if name is DatasetName.CINE_PHANTOM:
+        return cine_phantom_dataset(phantoms)
     if folder is None or not Path(folder).is_dir():
         raise UsageError(f"{folder}: no such folder; --data names the folder of the {name} cases")
-    if name is DatasetName.EMIDEC:
-        from .emidec import emidec_dataset
+    return _reader(name)(Path(folder))
 
-        return emidec_dataset(Path(folder))
+
+def _reader(name: DatasetName) -> Callable[[Path], LabelledDataset]:
+    """The function that lists the cases of a layout on disk."""
+    from .acdc import acdc_dataset
+    from .emidec import emidec_dataset
+    from .mnms import mnms_dataset
     from .myops import myops_dataset
 
-    return myops_dataset(Path(folder))
+    return {
+        DatasetName.EMIDEC: emidec_dataset,
+        DatasetName.MYOPS: myops_dataset,
+        DatasetName.ACDC: acdc_dataset,
+        DatasetName.MNMS: mnms_dataset,
+    }[name]
 
 
 __all__ = ["DatasetName", "LabelledCase", "LabelledDataset", "open_dataset"]

@@ -21,7 +21,9 @@ class LabelledCase:
     """Image and reference labels of one patient.
 
     ``group`` is the stratum that folds are balanced over (pathology). ``label_map`` translates the
-    file's label values into ours; values missing from it are refused.
+    file's label values into ours; values missing from it are refused. Cases of one ``patient`` (the
+    ``phase`` ED and ES of a cine) never part when folds are made; empty means the case itself.
+    ``maker`` replaces reading the two files.
     """
 
     id: str
@@ -29,6 +31,8 @@ class LabelledCase:
     image_path: Path
     label_path: Path
     label_map: Mapping[int, int]
+    patient: str = ""
+    phase: str = ""
     maker: Callable[[], tuple[Volume, np.ndarray]] | None = field(default=None, compare=False)
 
     def load(self) -> tuple[Volume, np.ndarray]:
@@ -39,9 +43,10 @@ class LabelledCase:
         if self.maker is not None:
             return self.maker()
         volume = read_volume(self.image_path)
-        return volume, self._translate(read_labels(self.label_path, volume))
+        return volume, self.translate(read_labels(self.label_path, volume))
 
-    def _translate(self, stored: np.ndarray) -> np.ndarray:
+    def translate(self, stored: np.ndarray) -> np.ndarray:
+        """Our labels (uint8) for the file's values; :class:`InputError` names an unknown value."""
         unknown = sorted(set(np.unique(stored).tolist()) - set(self.label_map))
         if unknown:
             expected = ", ".join(map(str, sorted(self.label_map)))

@@ -13,11 +13,11 @@ from conftest import tiny_recipe
 from lightning_fabric import Fabric
 
 from CardiacUQLib.errors import ModelError, UsageError
-from CardiacUQTraining.cascade import RunFolder, train_cascade
 from CardiacUQTraining.checkpoint import load_weights
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.loop import StopRequest
 from CardiacUQTraining.recipe import CascadeRecipe, read_recipe
+from CardiacUQTraining.run import RunFolder, train_run
 
 
 class StopAfter(StopRequest):
@@ -33,7 +33,7 @@ class StopAfter(StopRequest):
 
 
 def run(folder: Path, data: Path, stop: StopRequest, *, resume: bool = False, recipe=None) -> bool:
-    return train_cascade(
+    return train_run(
         Fabric(accelerator="cpu", devices=1),
         RunFolder(folder),
         recipe or CascadeRecipe.model_validate(tiny_recipe()),
@@ -77,7 +77,8 @@ def test_another_seed_gives_other_weights(tmp_path, emidec_like):
 
 def test_training_lowers_the_loss(tmp_path, emidec_like):
     values = tiny_recipe()
-    values["stage2d"] |= {"epochs": 40}
+    values["stage2d"] |= {"epochs": 15}
+    values["locator"], values["stage3d"]["epochs"] = None, 1
     run(tmp_path / "run", emidec_like, StopRequest(), recipe=CascadeRecipe.model_validate(values))
     log = (tmp_path / "run" / "fold0" / "stage2d" / "log.csv").read_text()
     losses = [float(row["loss"]) for row in csv.DictReader(log.splitlines())]

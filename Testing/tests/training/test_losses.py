@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from CardiacUQTraining.losses import deep_supervision_loss, dice_loss, focal_loss, segmentation_loss
+from CardiacUQTraining.losses import (
+    deep_supervision_loss,
+    dice_loss,
+    focal_loss,
+    probability_loss,
+    segmentation_loss,
+)
 from CardiacUQTraining.recipe import LossRecipe
 
 
@@ -38,9 +44,9 @@ def test_class_weights_and_background():
 
 
 def test_focal_by_hand():
-    logits = torch.log(torch.tensor([[[0.9], [0.1]]]))
+    logs = torch.log(torch.tensor([[[0.9], [0.1]]]))
     expected = -0.1 * (1 - 0.9) ** 2 * math.log(0.9)
-    assert float(focal_loss(logits, torch.tensor([[0]]), 0.1, 2.0)) == pytest.approx(expected, rel=1e-5)
+    assert float(focal_loss(logs, torch.tensor([[0]]), 0.1, 2.0)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_terms_add_up():
@@ -49,6 +55,17 @@ def test_terms_add_up():
     both = segmentation_loss(logits, target, LossRecipe(dice=0.5, cross_entropy=2.0))
     dice = dice_loss(logits.softmax(1), target, LossRecipe())
     torch.testing.assert_close(both, 0.5 * dice + 2.0 * functional.cross_entropy(logits, target))
+
+
+def test_probabilities_and_logits_cost_the_same():
+    logits = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    target = torch.randint(0, 4, (2, 6, 6), generator=torch.Generator().manual_seed(1))
+    recipe = LossRecipe(
+        cross_entropy=0.3, focal=10.0, dice_class_weights=(1, 2, 1, 1), include_background=True
+    )
+    torch.testing.assert_close(
+        probability_loss(logits.softmax(dim=1), target, recipe), segmentation_loss(logits, target, recipe)
+    )
 
 
 def test_deep_supervision_is_the_weighted_mean_over_levels():

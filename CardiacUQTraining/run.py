@@ -1,0 +1,161 @@
+"""One training run on disk: its folds, its stages in order, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import NetworkSpec
+
+from .checkpoint import load_weights
+from .commit import project_commit
+from .crops import CropSet, stratified_folds
+from .datasets import LabelledDataset
+from .loop import ReportEpoch, StageData, StageJob, StopRequest, train_stage
+from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Layout of one training run on disk."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """Recipe, data set and folds of the run, written once at its start."""
+        return self.path / "run.json"
+
+    def stage(self, fold: int, name: str) -> Path:
+        """Folder of one stage of one fold."""
+        return self.path / f"fold{fold}" / name
+
+    def final(self, fold: int, name: str) -> Path:
+        """Weights of a finished stage."""
+        return self.stage(fold, name) / "final.safetensors"
+
+    def load_final(self, fold: int, name: str, network: nn.Module) -> nn.Module:
+        """``network`` with the finished weights of a stage, in evaluation mode."""
+        weights, _ = load_weights(self.final(fold, name))
+        network.load_state_dict(weights)
+        return network.eval()
+
+
+@dataclass(frozen=True)
+class StageCrops:
+    """The data set, and the phantoms if the stage mixes any in, cropped for one stage."""
+
+    cases: CropSet
+    phantoms: CropSet | None = None
+
+    def split(self, held_out: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Case numbers for training and for validation."""
+        validation = [n for n, case in enumerate(self.cases.ids) if case in held_out]
+        return [n for n in range(len(self.cases.ids)) if n not in validation], validation
+
+
+class Method(Protocol):
+    """What one of the two methods brings to a run; the loop, the folds and resuming are shared."""
+
+    def stages(self) -> Mapping[str, TrainingRecipe]:
+        """Stages in the order in which they are trained."""
+
+    def build(self, stage: str) -> nn.Module:
+        """The untrained network of a stage."""
+
+    def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
+        """The data of a stage, shared by all folds."""
+
+    def data(
+        self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder
+    ) -> StageData:
+        """What the stage of one fold learns from."""
+
+    def specs(self) -> Mapping[str, NetworkSpec]:
+        """Networks of the bundle by their name in the manifest."""
+
+    def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
+        """Finished weights of every network of the bundle."""
+
+
+def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
+    """The method that a recipe is for."""
+    if isinstance(recipe, CascadeRecipe):
+        from .cascade import CascadeMethod
+
+        return CascadeMethod(recipe)
+    from .streaming import StreamingMethod
+
+    return StreamingMethod(recipe)
+
+
+def begin_run(
+    run: RunFolder, recipe: CascadeRecipe | StreamingRecipe, dataset: LabelledDataset, *, resume: bool
+) -> dict[int, tuple[str, ...]]:
+    """Write or check the run's record; returns the held-out case ids of every fold.
+
+    Raises :class:`UsageError` if the folder holds a run and ``resume`` is not asked for, or if the
+    recipe or the data set changed since it was begun.
+    """
+    if len({case.patient or case.id for case in dataset}) < recipe.folds:
+        raise UsageError(
+            f"{run.path}: {len(dataset)} cases cannot be split into {recipe.folds} folds; use fewer folds"
+        )
+    folds = stratified_folds(dataset.cases, recipe.folds, recipe.seed)
+    record: dict[str, Any] = {
+        "recipe": recipe.model_dump(mode="json"),
+        "dataset": dataset.name,
+        "held_out": {str(fold): list(cases) for fold, cases in enumerate(folds)},
+    }
+    if run.record.exists():
+        if not resume:
+            raise UsageError(
+                f"{run.path}: holds a training run already; add --resume or choose another folder"
+            )
+        begun = json.loads(run.record.read_text(encoding="utf-8"))
+        if any(begun[key] != value for key, value in record.items()):
+            raise UsageError(
+                f"{run.record}: was begun with another recipe or other cases; choose another folder"
+            )
+    else:
+        run.path.mkdir(parents=True, exist_ok=True)
+        record |= {"commit": project_commit(), "torch": torch.__version__}
+        run.record.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return dict(enumerate(folds))
+
+
+def train_run(
+    fabric: Fabric,
+    run: RunFolder,
+    recipe: CascadeRecipe | StreamingRecipe,
+    dataset: LabelledDataset,
+    folds: Sequence[int],
+    *,
+    resume: bool,
+    stop: StopRequest,
+    report: ReportEpoch,
+) -> bool:
+    """Train all stages of the given folds; False if it was stopped before the end."""
+    held_out = begin_run(run, recipe, dataset, resume=resume)
+    method = method_of(recipe)
+    for name, stage in method.stages().items():
+        waiting = [fold for fold in folds if not run.final(fold, name).exists()]
+        if not waiting:
+            continue
+        crops = method.crops(name, dataset, fabric.device)
+        for fold in waiting:
+            job = StageJob(name, fold, stage, run.stage(fold, name), recipe.seed)
+            torch.manual_seed(recipe.seed * 1000 + fold)
+            network = method.build(name).to(fabric.device)
+            data = method.data(name, fold, crops, held_out[fold], run)
+            if not train_stage(fabric, job, network, data, stop, report):
+                return False
+    return True

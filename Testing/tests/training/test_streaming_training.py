@@ -1,0 +1,269 @@
+"""Joint training of a cine ensemble: padding, variants, resuming, and the way to a bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+import yaml
+from torch import nn
+
+from CardiacUQLib.bundle import load_bundle
+from CardiacUQLib.combination import Combination
+from CardiacUQLib.errors import ExitCode, InputError, UsageError
+from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.crops import CropSet
+from CardiacUQTraining.datasets import open_dataset
+from CardiacUQTraining.recipe import RECIPE, read_recipe
+from CardiacUQTraining.run import RunFolder, method_of
+from CardiacUQTraining.streaming import JointEnsemble
+from CardiacUQTraining.streaming_data import FrameData, scale_frames
+
+UNET = {"architecture": "streaming_unet", "filters": [2, 4], "dropout": 0.1}
+DEEPLAB = {"architecture": "deeplabv3plus", "filters": [4, 4, 4, 4, 4, 4, 4], "dropout": 0.1}
+
+
+def tiny(**change) -> dict:
+    training = {
+        "epochs": 2,
+        "batch": 2,
+        "optimiser": {"name": "rmsprop", "learning_rate": 1e-3, "schedule": "warmup_cosine"},
+        "loss": {"dice": 1.0, "focal": 10.0, "include_background": True, "dice_class_weights": [1, 2, 1, 1]},
+        "validate_every": 1,
+        "ema": 0.5,
+    }
+    return {
+        "kind": "streaming",
+        "title": "tiny cine",
+        "folds": 2,
+        "roi": {"size_px": 32, "spacing_mm": 1.5},
+        "members": [UNET, UNET],
+        "training": training,
+    } | change
+
+
+def write_patient(folder: Path, name: str, group: str, depth: int) -> None:
+    """ED and ES of one patient: discs of RV, wall and LV that shrink towards ES."""
+    patient = folder / name
+    patient.mkdir(parents=True)
+    (patient / "Info.cfg").write_text(f"ED: 1\nES: 4\nGroup: {group}\nHeight: 170\nNbFrame: 10\nWeight: 70\n")
+    _, y, x = np.indices((depth, 48, 48), dtype=float)
+    for frame, factor in ((1, 1.0), (4, 0.7)):
+        radius = np.hypot(y - 24, x - 26)
+        labels = np.zeros((depth, 48, 48), np.uint8)
+        labels[np.hypot(y - 24, x - 12) < 8 * factor] = 1
+        labels[radius < 12] = 2
+        labels[radius < 8 * factor] = 3
+        grey = np.array([40.0, 200.0, 90.0, 210.0])[labels] + np.random.default_rng(depth).normal(
+            0, 9, labels.shape
+        )
+        for suffix, array in (("", grey.astype(np.float32)), ("_gt", labels)):
+            image = sitk.GetImageFromArray(array)
+            image.SetSpacing((1.5, 1.5, 10.0))
+            sitk.WriteImage(image, str(patient / f"{name}_frame{frame:02d}{suffix}.nii.gz"))
+
+
+@pytest.fixture
+def acdc_like(tmp_path: Path) -> Path:
+    folder = tmp_path / "acdc"
+    for number, group in enumerate(["NOR", "NOR", "DCM", "DCM"]):
+        write_patient(folder, f"patient{number:03d}", group, 3 + number)
+    return folder
+
+
+@pytest.fixture
+def crops() -> CropSet:
+    """Two frames of 2 and 4 slices."""
+    generator = torch.Generator().manual_seed(0)
+    return CropSet(
+        ("a", "b"), ("g", "g"), torch.rand(6, 40, 40, generator=generator) * 100,
+        torch.randint(0, 4, (6, 40, 40), generator=generator).to(torch.uint8), (0, 2, 6),
+    )  # fmt: skip
+
+
+def test_acdc_layout(acdc_like):
+    dataset = open_dataset("acdc", acdc_like)
+    assert [case.id for case in dataset][:2] == ["patient000_ED", "patient000_ES"]
+    assert {case.group for case in dataset} == {"NOR", "DCM"}
+    volume, labels = dataset.cases[0].load()
+    assert volume.array.shape == labels.shape
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+
+
+def test_patients_stay_whole_and_groups_spread(acdc_like, tmp_path):
+    recipe = RECIPE.validate_python(tiny())
+    assert method_of(recipe).specs().keys() == {"member0", "member1"}
+    from CardiacUQTraining.crops import stratified_folds
+
+    folds = stratified_folds(open_dataset("acdc", acdc_like).cases, 2, 1)
+    for fold in folds:
+        patients = [case.rsplit("_", 1)[0] for case in fold]
+        assert all(patients.count(p) == 2 for p in patients)
+        assert sum(p in ("patient000", "patient001") for p in set(patients)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [(None, "is missing"), ("ED: 1\nGroup: NOR\n", "no usable line ES"), ("ED: x\nES: 4\nGroup: A\n", "ED")],
+)
+def test_info_that_does_not_tell_the_frames_names_the_patient(acdc_like, text, problem):
+    path = acdc_like / "patient002" / "Info.cfg"
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=problem) as error:
+        open_dataset("acdc", acdc_like)
+    assert "patient002" in str(error.value)
+
+
+def test_mnms_layout_swaps_its_labels_back(tmp_path):
+    case = tmp_path / "Training" / "A1B2"
+    case.mkdir(parents=True)
+    (tmp_path / "info.csv").write_text(
+        "External code,Vendor,Pathology,ED,ES\nA1B2,A,HCM,0,2\nZZ99,A,NOR,0,1\n"
+    )
+    labels = np.zeros((3, 3, 40, 40), np.uint8)
+    labels[:, :, 5:10], labels[:, :, 10:15], labels[:, :, 15:20] = 1, 2, 3
+    grey = np.random.default_rng(0).normal(100, 9, labels.shape).astype(np.float32)
+    grey[2] += 50
+    for suffix, array in (("", grey), ("_gt", labels)):
+        image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in array])
+        image.SetSpacing((1.3, 1.3, 9.0, 1.0))
+        sitk.WriteImage(image, str(case / f"A1B2_sa{suffix}.nii.gz"))
+    dataset = open_dataset("mnms", tmp_path)
+    assert [(c.id, c.group, c.patient) for c in dataset] == [
+        ("A1B2_ED", "HCM", "A1B2"),
+        ("A1B2_ES", "HCM", "A1B2"),
+    ]
+    volume, ours = dataset.cases[1].load()
+    assert [int(ours[0, row, 0]) for row in (5, 10, 15, 0)] == [3, 2, 1, 0]
+    np.testing.assert_allclose(volume.array, grey[2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [(None, "has no CSV"), ("External code,Pathology,ED\nA1B2,HCM,0\n", "no column 'ES'")],
+)
+def test_mnms_without_a_usable_table(tmp_path, table, problem):
+    if table is not None:
+        (tmp_path / "info.csv").write_text(table)
+    with pytest.raises(InputError, match=problem):
+        open_dataset("mnms", tmp_path)
+
+
+def test_an_absent_frame_names_the_patient(acdc_like):
+    (acdc_like / "patient001" / "patient001_frame04.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"patient001_frame04\.nii\.gz: the image is missing"):
+        open_dataset("acdc", acdc_like)
+
+
+def test_padding_changes_nothing(crops):
+    data = FrameData(crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
+    images, _, real = data._stack([0, 1])
+    assert real.tolist() == [[True, True, False, False], [True] * 4]
+    network = method_of(RECIPE.validate_python(tiny())).build("ensemble").eval()
+    frames = scale_frames(images[..., 4:36, 4:36], real)
+    with torch.inference_mode():
+        together = network(frames, real)
+        alone = network(frames[:1, :2], real[:1, :2])
+    torch.testing.assert_close(together[:1, :, :2], alone)
+
+
+def test_frames_are_scaled_by_their_real_slices_only():
+    frames = torch.tensor([[0.0, 2.0, 99.0]])[:, :, None, None]
+    real = torch.tensor([[True, True, False]])
+    assert scale_frames(frames, real)[0, :2, 0, 0].tolist() == [0.0, 1.0]
+
+
+def test_the_loss_reaches_every_member_through_the_weights(crops):
+    data = FrameData(crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
+    network = method_of(RECIPE.validate_python(tiny())).build("ensemble")
+    data.loss(network, torch.tensor([0, 1]), torch.Generator().manual_seed(0), 0).backward()
+    for member in network.members:
+        assert all(float(p.grad.abs().sum()) > 0 for n, p in member.named_parameters() if "head.weight" in n)
+
+
+def test_joint_ensemble_of_certain_members_is_the_published_softmax():
+    class Always(nn.Module):
+        def forward(self, x):
+            return torch.stack([60 * torch.ones_like(x[:, 0]), *[torch.zeros_like(x[:, 0])] * 3], dim=1)
+
+    network = JointEnsemble([Always(), Always()], Combination.UNCERTAINTY, None)
+    p = network(torch.zeros(1, 2, 16, 16), torch.ones(1, 2, dtype=torch.bool))
+    assert float(p[0, 0, 0, 0, 0]) == pytest.approx(np.e / (np.e + 3), rel=1e-5)
+
+
+VARIANTS = [
+    pytest.param({}, ["ensemble"], "uncertainty", id="2 U-Nets uncertainty"),
+    pytest.param({"members": [UNET]}, ["ensemble"], "uncertainty", id="1 U-Net"),
+    pytest.param({"members": [UNET] * 4}, ["ensemble"], "uncertainty", id="4 U-Nets uncertainty"),
+    pytest.param({"members": [UNET, DEEPLAB]}, ["ensemble"], "uncertainty", id="U-Net + DeepLab"),
+    pytest.param(
+        {"variant": "fixed", "members": [UNET, DEEPLAB], "weights": [0.7, 0.3]}, ["ensemble"], "fixed:0.7,0.3",
+        id="fixed",
+    ),
+    pytest.param(
+        {"variant": "stacking", "members": [UNET, DEEPLAB]}, ["member0", "member1"], "fixed", id="stacking"
+    ),
+    pytest.param({"variant": "bagging"}, ["member0", "member1"], "fixed", id="bagging"),
+    pytest.param({"variant": "augmenting", "members": [UNET]}, ["member0"], "fixed", id="augmenting"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "stages", "combination"), VARIANTS)
+def test_every_variant_goes_from_images_to_a_bundle(tmp_path, acdc_like, change, stages, combination):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(tiny(**change)))
+    run, bundle = tmp_path / "run", tmp_path / "bundle"
+    options = ["--dataset", "acdc", "--data", str(acdc_like), "--recipe", str(recipe), "--folds", "0"]
+    assert main(["train", "streaming", *options, "-o", str(run), "--device", "cpu"]) == ExitCode.DONE
+    assert all(RunFolder(run).final(0, stage).exists() for stage in stages)
+    assert main(["export", str(run), "-o", str(bundle)]) == ExitCode.DONE
+    loaded = load_bundle(bundle)
+    members = len(change.get("members", [1, 2]))
+    assert sorted(loaded.manifest.networks) == [f"member{n}" for n in range(members)]
+    assert loaded.manifest.combination == combination
+    for n in range(members):
+        assert loaded.network(f"member{n}", 0)(torch.zeros(1, 1, 32, 32)).shape == (1, 4, 32, 32)
+
+
+def test_bagging_members_learn_from_different_cases(acdc_like, tmp_path):
+    recipe = RECIPE.validate_python(tiny(variant="bagging"))
+    method, run = method_of(recipe), RunFolder(tmp_path)
+    dataset = open_dataset("acdc", acdc_like)
+    crops = method.crops("member0", dataset, torch.device("cpu"))
+    held_out = ["patient000_ED", "patient000_ES"]
+    first, second = (method.data(name, 0, crops, held_out, run) for name in ("member0", "member1"))
+    assert sorted(first.training) != sorted(second.training)
+    assert not {0, 1} & set(first.training)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"members": []}, {"weights": [1.0]}, {"variant": "augmenting"}, {"variant": "boosting"}],
+)
+def test_recipes_that_contradict_themselves(tmp_path, change):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(tiny(**change)))
+    with pytest.raises(UsageError, match=r"wrong\.yaml"):
+        read_recipe(path)
+
+
+def test_the_recipe_must_fit_the_method(tmp_path, acdc_like, capsys):
+    path = tmp_path / "cine.yaml"
+    path.write_text(json.dumps(tiny()))
+    code = main(
+        ["train", "cascade", "--data", str(acdc_like), "--recipe", str(path), "-o", str(tmp_path / "r")]
+    )
+    assert code == ExitCode.USAGE
+    assert "is for streaming" in capsys.readouterr().err
+
+
+def test_shipped_cine_recipes_are_valid():
+    paper = read_recipe("cine-paper")
+    assert (paper.training.epochs, paper.training.batch, paper.roi.size_px) == (500, 8, 224)
+    assert read_recipe("cine-cpu").locator is not None
