@@ -85,8 +85,8 @@ def command(
     def report(job: StageJob, row: dict[str, float]) -> None:
         dice = f"  validation Dice {row['validation_dice']:.3f}" if "validation_dice" in row else ""
         typer.echo(
-            f"fold {job.fold} {job.name}  epoch {row['epoch']:.0f}/{job.recipe.epochs}  loss {row['loss']:.3f}  "
-            f"{row['samples_per_second']:.0f}/s{dice}"
+            f"fold {job.fold} {job.name}  epoch {row['epoch']:.0f}/{job.recipe.epochs}  "
+            f"loss {row['loss']:.3f}  {row['samples_per_second']:.0f}/s{dice}"
         )
 
     with stop.on_signals():

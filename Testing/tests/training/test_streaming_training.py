@@ -203,7 +203,9 @@ VARIANTS = [
     pytest.param({"members": [UNET] * 4}, ["ensemble"], "uncertainty", id="4 U-Nets uncertainty"),
     pytest.param({"members": [UNET, DEEPLAB]}, ["ensemble"], "uncertainty", id="U-Net + DeepLab"),
     pytest.param(
-        {"variant": "fixed", "members": [UNET, DEEPLAB], "weights": [0.7, 0.3]}, ["ensemble"], "fixed:0.7,0.3",
+        {"variant": "fixed", "members": [UNET, DEEPLAB], "weights": [0.7, 0.3]},
+        ["ensemble"],
+        "fixed:0.7,0.3",
         id="fixed",
     ),
     pytest.param(
