@@ -49,10 +49,7 @@ def cylinder_phantom(
         raise UsageError(
             f"a cylinder of {2 * outer_radius} x {height} mm does not fit a stack of shape {size}"
         )
-    samples = [
-        int(np.clip(np.ceil(step / 0.25), 3, 7)) // 2 * 2 + 1 for step in (spacing[2], max(spacing[:2]))
-    ]
-    grid = SliceGrid(size, spacing, *samples)
+    grid = SliceGrid((1, *size[1:]), spacing, 1, 7)
     wall = outer_radius - inner_radius
     dead = (inner_radius, inner_radius + transmurality * wall)
     core = (inner_radius + 0.25 * transmurality * wall, inner_radius + 0.75 * transmurality * wall)
@@ -65,13 +62,14 @@ def cylinder_phantom(
     plane[(radius >= dead[0]) & (radius < dead[1]) & (apart < infarct_angle_deg / 2)] = INFARCT
     plane[(radius >= core[0]) & (radius < core[1]) & (apart < mvo_angle_deg / 2)] = MVO
     plane[radius < inner_radius] = BLOOD
-    middle = size[0] * spacing[2] / 2 + offset_mm[2]
-    inside = np.abs(grid.sub_z - middle) < height / 2
-    fine = np.where(inside[:, None, None], plane[None], np.uint8(0))
+    share = _share_of_slices(size[0], spacing[2], height, offset_mm[2])[:, None, None]
+    votes = np.stack([grid.block_sum(plane[None] == label)[0] for label in range(5)]) / grid.xy_samples**2
+    votes = share * votes[:, None]
+    votes[0] += 1 - share
     exact = _exact_ml(inner_radius, outer_radius, height, dead, core, infarct_angle_deg, mvo_angle_deg)
     return LabelledPhantom(
-        image=grid.mean(_GREY[fine]),
-        labels=grid.majority(fine, (0, BLOOD, MYOCARDIUM, INFARCT, MVO)),
+        image=np.tensordot(_GREY, votes, 1).astype(np.float32),
+        labels=votes.argmax(0).astype(np.uint8),
         spacing=spacing,
         classes=LGE_CLASSES,
         truth_ml=exact,
@@ -82,6 +80,13 @@ def cylinder_phantom(
             "infarct_angle_deg": infarct_angle_deg,
         },
     )
+
+
+def _share_of_slices(count: int, step: float, height: float, offset: float) -> np.ndarray:
+    """Share of each slice's thickness that lies within the height of the cylinder."""
+    lower = (np.arange(count) - count / 2) * step - offset
+    overlap = np.minimum(lower + step, height / 2) - np.maximum(lower, -height / 2)
+    return (overlap / step).clip(0, 1)
 
 
 def _check(

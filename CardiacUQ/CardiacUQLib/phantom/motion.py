@@ -127,15 +127,14 @@ def contracted(
         apex_wall=diastole.apex_wall * (1 + 0.5 * share),
         septal_flattening=diastole.septal_flattening * 0.5,
     )
-    for _ in range(12):
+    for _ in range(3):
         factor = np.sqrt(cavity * (1 - share) / volumes(shape)[0])
         shape = replace(shape, endo_radius=shape.endo_radius * float(factor))
-        low, high = 1.0, 40.0
-        for _ in range(18):
-            middle = (low + high) / 2
-            low, high = (middle, high) if volumes(replace(shape, wall=middle))[1] < muscle else (low, middle)
-        shape = replace(shape, wall=(low + high) / 2)
-    return shape
+    low, high = 1.0, 40.0
+    for _ in range(14):
+        middle = (low + high) / 2
+        low, high = (middle, high) if volumes(replace(shape, wall=middle))[1] < muscle else (low, middle)
+    return replace(shape, wall=(low + high) / 2)
 
 
 def contraction_curve(phase: np.ndarray) -> np.ndarray:
