@@ -57,11 +57,12 @@ class CaseNodes:
         """Segment id -> label value of the final segmentation, without the background."""
         return {segment_id(info.value): info.value for info in self.classes if info.value}
 
-    def ours(self) -> Iterator[slicer.vtkMRMLNode]:
+    def ours(self) -> Iterator[slicer.vtkMRMLNode | None]:
         """Every node that goes when the case goes, display and storage nodes excepted."""
         yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
         if self.corrections is not None:
             yield self.corrections
+            yield self.corrections.GetDisplayNode().GetColorNode()
         yield self.segmentation
 
 
@@ -128,8 +129,8 @@ def remove_case(nodes: CaseNodes) -> None:
     if scene is None:
         return
     _hide_maps(nodes, scene)
-    folder = _hierarchy_folder(nodes.segmentation)
-    for node in nodes.ours():
+    folder = _hierarchy_folder(scene, nodes.segmentation)
+    for node in tuple(nodes.ours()):
         remove_with_companions(scene, node)
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     if folder and not hierarchy.GetNumberOfItemChildren(folder):
@@ -140,7 +141,7 @@ def remove_case(nodes: CaseNodes) -> None:
 
 def remove_with_companions(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLNode) -> None:
     """Remove a node with its display and storage nodes and its subject hierarchy item."""
-    if not scene.IsNodePresent(node):
+    if node is None or not scene.IsNodePresent(node):
         return
     companions = []
     if node.IsA("vtkMRMLDisplayableNode"):
@@ -175,8 +176,8 @@ def _hide_maps(nodes: CaseNodes, scene: slicer.vtkMRMLScene) -> None:
             composite.SetForegroundOpacity(0.0)
 
 
-def _hierarchy_folder(segmentation: slicer.vtkMRMLSegmentationNode) -> int:
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(segmentation.GetScene())
+def _hierarchy_folder(scene: slicer.vtkMRMLScene, segmentation: slicer.vtkMRMLSegmentationNode) -> int:
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     item = hierarchy.GetItemByDataNode(segmentation)
     parent = hierarchy.GetItemParent(item) if item else 0
     return parent if parent and hierarchy.HasItemAttribute(parent, CASE_ATTRIBUTE) else 0

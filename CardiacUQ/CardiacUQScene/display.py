@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .case_nodes import CaseNodes
+from .legends import show_legend
 
 
 def set_outlines_2d(nodes: CaseNodes, visible: bool) -> None:
@@ -20,6 +21,7 @@ def set_surfaces_3d(nodes: CaseNodes, visible: bool) -> None:
 
 
 def set_corrections(nodes: CaseNodes, visible: bool) -> None:
-    """The corrections between 2D stage and final labels; nothing where there are none."""
+    """The corrections between 2D stage and final labels with their legend; nothing where there are none."""
     if nodes.corrections is not None:
         nodes.corrections.GetDisplayNode().SetVisibility(visible)
+        show_legend(nodes.corrections, visible)

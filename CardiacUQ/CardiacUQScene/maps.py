@@ -15,6 +15,7 @@ from CardiacUQLib.review import RANKING
 
 from .case_nodes import HEAT_ATTRIBUTE, CaseNodes, composites
 from .colours import heat_table
+from .legends import add_scale_legend, show_legend
 from .voxels import set_volume_array
 
 DEFAULT_OPACITY = 0.4
@@ -88,15 +89,7 @@ def add_map(
     display.SetInterpolate(False)
     display.SetAutoThreshold(0)
     _set_threshold(volume, window, DEFAULT_THRESHOLD * window.highest)
-    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
-    legend.SetTitleText(window.title)
-    legend.SetLabelFormat("%.2f")
-    legend.SetNumberOfLabels(5)
-    legend.SetUseColorNamesForLabels(False)
-    legend.SetSize(0.11, 0.5)
-    legend.SetPosition(0.97, 0.5)
-    legend.SetVisibility3D(False)
-    legend.SetVisibility(False)
+    add_scale_legend(volume, window.title)
     return volume
 
 
@@ -126,9 +119,7 @@ def set_heat_map(
             composite.SetForegroundVolumeID(None)
             composite.SetForegroundOpacity(0.0)
     for volume in nodes.maps.values():
-        legend = legend_of(volume)
-        if legend is not None:
-            legend.SetVisibility(volume is shown)
+        show_legend(volume, volume is shown)
     last = name or before.name or _last_shown(nodes)
     state = {"shown": name is not None, "map": None if last is None else last.value, "opacity": opacity}
     nodes.segmentation.SetAttribute(HEAT_ATTRIBUTE, json.dumps(state))
@@ -149,12 +140,6 @@ def toggle_heat_map(nodes: CaseNodes) -> None:
         set_heat_map(nodes, None)
     else:
         set_heat_map(nodes, _last_shown(nodes))
-
-
-def legend_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLColorLegendDisplayNode | None:
-    """The colour legend of a volume node, None if it has none."""
-    displays = (volume.GetNthDisplayNode(n) for n in range(volume.GetNumberOfDisplayNodes()))
-    return next((d for d in displays if d is not None and d.IsA("vtkMRMLColorLegendDisplayNode")), None)
 
 
 def _set_threshold(volume: slicer.vtkMRMLScalarVolumeNode, window: Scale, threshold: float) -> None:

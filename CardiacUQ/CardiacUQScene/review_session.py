@@ -71,6 +71,7 @@ class ReviewSession:
         saved = parse_record(text, f"review in the scene ({nodes.segmentation.GetName()})") if text else None
         self._review = Review(self._case, reviewer, record=saved)
         self._region: slicer.vtkMRMLSegmentationNode | None = None
+        self._headline = ""
         self._resume(saved.events if saved else ())
 
     # -- the queue
@@ -136,7 +137,7 @@ class ReviewSession:
         """Painting of this region is finished."""
         decision = self._review.edited(self._here(), self._painted())
         self._settle()
-        fill_measures(self.nodes.measures, corrected_sizes(self._review))
+        self._renew_sizes()
         self._changed()
         return decision
 
@@ -191,7 +192,7 @@ class ReviewSession:
 
     def headline(self) -> str:
         """The one line a clinician reads first, for the labels as they stand."""
-        return str(corrected_sizes(self._review)["headline"])
+        return self._headline
 
     def export(self, folder: Path) -> Path:
         """Write the reviewed case as a training case below ``folder``; see :func:`export_reviewed`."""
@@ -204,7 +205,13 @@ class ReviewSession:
         fill_measures(self.nodes.measures, corrected_measures(self._review))
 
     def close(self) -> None:
-        """Store what was painted last and take the outline of the region out of the scene."""
+        """Store what was painted last and take the outline of the region out of the scene.
+
+        Nothing is left to do if the scene has been closed; every decision is on disk already.
+        """
+        if self.nodes.scene is None:
+            self._region = None
+            return
         self._take_painting()
         self.refresh_measures()
         if self._region is not None:
@@ -252,8 +259,13 @@ class ReviewSession:
             turn(self._review.labels),
             ijk_to_ras(self.nodes.volume),
         )
-        fill_measures(self.nodes.measures, corrected_sizes(self._review))
+        self._renew_sizes()
         self._changed()
+
+    def _renew_sizes(self) -> None:
+        sizes = corrected_sizes(self._review)
+        self._headline = str(sizes["headline"])
+        fill_measures(self.nodes.measures, sizes)
 
     def _changed(self) -> None:
         self.nodes.segmentation.SetAttribute(REVIEW_ATTRIBUTE, self._review.record.to_text())
@@ -273,7 +285,7 @@ class ReviewSession:
             return
         self._review.edited(self.index, painted)
         self._settle()
-        fill_measures(self.nodes.measures, corrected_sizes(self._review))
+        self._renew_sizes()
 
     def _settle(self) -> None:
         """One label per voxel again, and no class without its segment, whatever was done by hand."""
@@ -309,7 +321,7 @@ class ReviewSession:
     def _region_node(self) -> slicer.vtkMRMLSegmentationNode:
         """The outline lives in a node of its own that is neither listed nor saved."""
         scene = self.nodes.scene
-        if self._region is None or not scene.IsNodePresent(self._region):
+        if self._region is None or not scene.IsNodePresent(self._region):  # someone may have deleted it
             self._region = add_segmentation_node(self.nodes.volume, REGION_NAME)
             self._region.SetHideFromEditors(True)
             self._region.SetSaveWithScene(False)

@@ -12,12 +12,15 @@ from CardiacUQLib.review import CaseMaps
 
 from .case_nodes import correction_id, segment_id
 from .colours import RGB, rgb, terminology
+from .legends import add_list_legend
 from .voxels import LABELMAP, labelmap
 
 FILL_OPACITY = 0.25
 """The image is never tinted more than this."""
 
-_SURFACE_OPACITY = {"infarct": 1.0, "mvo": 1.0}
+_SURFACE_OPACITY = {"infarct": 0.5, "mvo": 1.0}
+"""The MVO lies inside the infarct, the infarct inside the wall: what is inside is the denser."""
+
 _SURROUNDING_OPACITY = 0.3
 
 
@@ -63,6 +66,7 @@ def add_corrections(
     display.SetVisibility2DOutline(True)
     display.SetVisibility2DFill(True)
     display.SetVisibility(False)
+    add_list_legend(node, "2D -> 3D")
     return node
 
 

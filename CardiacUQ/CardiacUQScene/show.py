@@ -19,6 +19,7 @@ from CardiacUQLib.volume import StorageOrder
 
 from .case_nodes import CASE_ATTRIBUTE, CaseNodes, composites, find_case, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
+from .legends import show_legend
 from .maps import HeatMap, add_map, heat_map, heat_map_choices, set_heat_map
 from .segmentations import add_corrections, add_segmentation
 from .tables import add_chart, add_measures, add_profile, add_series
@@ -87,7 +88,9 @@ def _grid(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> st
 def _check_content(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: StorageOrder) -> None:
     """Same grid, other image: told by the checksum of the node's file, or else by the voxels themselves."""
     storage = volume.GetStorageNode()
-    loaded = Path(storage.GetFileName()) if storage is not None and storage.GetFileName() else None
+    loaded = (
+        Path(storage.GetFullNameFromFileName()) if storage is not None and storage.GetFileName() else None
+    )
     if loaded is not None and loaded.is_file() and case.input_sha256:
         if sha256_of(loaded) == case.input_sha256:
             return
@@ -175,7 +178,7 @@ def _group(nodes: CaseNodes) -> None:
     parent = hierarchy.GetItemParent(beside) if beside else hierarchy.GetSceneItemID()
     folder = hierarchy.CreateFolderItem(parent, f"{nodes.volume.GetName()} CardiacUQ")
     hierarchy.SetItemAttribute(folder, CASE_ATTRIBUTE, nodes.name)
-    for node in nodes.ours():
+    for node in filter(None, nodes.ours()):
         item = hierarchy.GetItemByDataNode(node)
         if item:
             hierarchy.SetItemParent(item, folder)
@@ -190,6 +193,8 @@ def _carry_visibility(before: CaseNodes, after: CaseNodes) -> None:
     for old, new in pairs:
         was, now = old.GetDisplayNode(), new.GetDisplayNode()
         now.SetVisibility(was.GetVisibility())
+        if new is after.corrections:
+            show_legend(new, bool(was.GetVisibility()))
         now.SetVisibility2DOutline(was.GetVisibility2DOutline())
         now.SetVisibility2DFill(was.GetVisibility2DFill())
         if was.GetVisibility3D():

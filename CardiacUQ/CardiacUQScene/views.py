@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import slicer
@@ -39,8 +39,7 @@ def align_views(nodes: CaseNodes) -> None:
 
 def jump_to(nodes: CaseNodes, ras: tuple[float, float, float]) -> None:
     """Centre every slice view on a point, RAS in mm of the volume, and zoom to the heart."""
-    world = [0.0, 0.0, 0.0]
-    nodes.volume.TransformPointToWorld(list(ras), world)
+    world = _to_world(nodes, ras)
     mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
     slicer.vtkMRMLSliceNode.JumpAllSlices(nodes.scene, *world, mode)
     zoom_to_heart(nodes)
@@ -77,6 +76,25 @@ def _centre(nodes: CaseNodes) -> np.ndarray:
     """The central voxel of the stack, so that every view starts on a slice."""
     middle = np.array([n // 2 for n in nodes.volume.GetImageData().GetDimensions()] + [1.0])
     return (ijk_to_ras(nodes.volume) @ middle)[:3]
+
+
+def heart_bounds(nodes: CaseNodes) -> tuple[float, float, float, float, float, float]:
+    """Box around the heart in world RAS, as vtk writes bounds; the whole volume without a heart."""
+    inside = labels_of(nodes.segmentation, nodes.segments, nodes.volume) > 0
+    if not inside.any():
+        inside[:] = True
+    box = np.array([(axis.min() - 0.5, axis.max() + 0.5) for axis in np.nonzero(inside)][::-1])
+    corners = np.array(np.meshgrid(*box)).reshape(3, -1)
+    local = ijk_to_ras(nodes.volume) @ np.vstack([corners, np.ones(8)])
+    world = np.array([_to_world(nodes, point) for point in local[:3].T])
+    low, high = world.min(axis=0), world.max(axis=0)
+    return tuple(float(v) for pair in zip(low, high, strict=True) for v in pair)
+
+
+def _to_world(nodes: CaseNodes, ras: Sequence[float]) -> list[float]:
+    world = [0.0, 0.0, 0.0]
+    nodes.volume.TransformPointToWorld([float(v) for v in ras], world)
+    return world
 
 
 def _heart_size(nodes: CaseNodes) -> float:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from CardiacUQLib.casefolder import CaseFolder
+from CardiacUQLib.casefolder import CaseFolder, read_case
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
@@ -49,12 +51,26 @@ def app() -> Iterator[StandaloneScene]:
     scene.close()
 
 
+@pytest.fixture(scope="session")
+def made_cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CaseFolder]:
+    """Cases made once per session and options; not to be changed."""
+
+    @lru_cache
+    def make(storage: str, **options: object) -> CaseFolder:
+        return make_case(tmp_path_factory.mktemp("case"), storage, **options)
+
+    return make
+
+
 @pytest.fixture
-def shown(app: StandaloneScene, tmp_path: Path) -> Callable[..., Shown]:
-    """Makes volume and case in a given storage ("axial", "oblique", "flipped", "sagittal")."""
+def shown(
+    app: StandaloneScene, tmp_path: Path, made_cases: Callable[..., CaseFolder]
+) -> Callable[..., Shown]:
+    """Makes volume and a copy of its case folder, in a given storage ("axial", "oblique", ...)."""
 
     def make(storage: str = "axial", **options: object) -> Shown:
-        case = make_case(tmp_path, storage, **options)
-        return Shown(app, load_volume(app, case.input_path), case)
+        original = made_cases(storage, **options)
+        folder = shutil.copytree(original.folder, tmp_path / "case")
+        return Shown(app, load_volume(app, original.input_path), read_case(folder))
 
     return make

@@ -1,0 +1,62 @@
+"""Slicer's own colour legends for maps and for corrections."""
+
+from __future__ import annotations
+
+import slicer
+
+_MAP_SIZE, _MAP_POSITION = (0.11, 0.5), (0.97, 0.5)
+_LIST_POSITION = (0.97, 0.04)
+_LIST_WIDTH, _LIST_ROW = 0.42, 0.05
+
+
+def add_scale_legend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
+    """A hidden bar with numbers at the right edge of the views that show the volume."""
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
+    legend.SetTitleText(title)
+    legend.SetLabelFormat("%.2f")
+    legend.SetNumberOfLabels(5)
+    legend.SetUseColorNamesForLabels(False)
+    legend.SetSize(*_MAP_SIZE)
+    legend.SetPosition(*_MAP_POSITION)
+    legend.SetVisibility3D(False)
+    legend.SetVisibility(False)
+
+
+def add_list_legend(node: slicer.vtkMRMLSegmentationNode, title: str) -> slicer.vtkMRMLColorTableNode:
+    """A hidden list of the node's segments, colour and name; returns the colour table it is made of."""
+    content = node.GetSegmentation()
+    segments = [content.GetSegment(identifier) for identifier in content.GetSegmentIDs()]
+    table = slicer.vtkMRMLColorTableNode()
+    table.SetTypeToUser()
+    table.SetName(f"{node.GetName()} colours")
+    table.SetNumberOfColors(len(segments))
+    for index, segment in enumerate(segments):
+        table.SetColor(index, segment.GetName(), *segment.GetColor(), 1.0)
+    table.SetHideFromEditors(False)  # hidden colour nodes are not saved
+    table = node.GetScene().AddNode(table)
+    table.AddDefaultStorageNode()
+    node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetTitleText(title)
+    legend.SetUseColorNamesForLabels(True)
+    legend.SetLabelFormat("%s")
+    legend.SetMaxNumberOfColors(len(segments))
+    legend.SetNumberOfLabels(len(segments))
+    legend.SetSize(_LIST_WIDTH, _LIST_ROW * (len(segments) + 1))
+    legend.SetPosition(*_LIST_POSITION)
+    legend.SetVisibility3D(False)
+    legend.SetVisibility(False)
+    return table
+
+
+def legend_of(node: slicer.vtkMRMLDisplayableNode) -> slicer.vtkMRMLColorLegendDisplayNode | None:
+    """The colour legend of a node, None if it has none."""
+    displays = (node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes()))
+    return next((d for d in displays if d is not None and d.IsA("vtkMRMLColorLegendDisplayNode")), None)
+
+
+def show_legend(node: slicer.vtkMRMLDisplayableNode, visible: bool) -> None:
+    """Switch the legend of a node, if it has one."""
+    legend = legend_of(node)
+    if legend is not None:
+        legend.SetVisibility(visible)

@@ -1,0 +1,87 @@
+"""A reviewed case becomes a training case that the training package reads as it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from review_cases import STORAGES, make_case
+
+from CardiacUQLib.classes import CINE_CLASSES
+from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.review import CaseMaps, Review, export_reviewed
+
+
+def reviewed(folder: Path, storage: str = "axial") -> Review:
+    review = Review(CaseMaps.of(make_case(folder, storage)), "Jane")
+    review.take_2d(0)
+    review.flag(1, "look again")
+    return review
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_the_training_package_reads_image_and_corrected_labels(tmp_path: Path, storage: str) -> None:
+    emidec = pytest.importorskip("CardiacUQTraining.datasets.emidec")
+    review = reviewed(tmp_path, storage)
+    written = export_reviewed(review, tmp_path / "training")
+    (case,) = emidec.emidec_dataset(tmp_path / "training")
+    assert case.id == written.name == "Case_Pheart"
+    assert case.group == "P"
+    volume, labels = case.load()
+    assert np.array_equal(volume.storage.to_stored(labels), review.labels)
+    assert not np.array_equal(review.labels, review.case.segmentation)
+    original = sitk.ReadImage(str(review.case.input_path))
+    exported = sitk.ReadImage(str(written / "Images" / f"{written.name}.nii.gz"))
+    assert exported.GetPixelID() == original.GetPixelID()
+    assert np.array_equal(sitk.GetArrayFromImage(exported), sitk.GetArrayFromImage(original))
+
+
+def test_decisions_stand_beside_the_labels(tmp_path: Path) -> None:
+    review = reviewed(tmp_path)
+    content = json.loads((export_reviewed(review, tmp_path / "out") / "decisions.json").read_text())
+    assert [entry["action"] for entry in content["decisions"]] == ["take_2d", "flag"]
+    assert [item["status"] for item in content["items"]] == ["Completed", "Flagged", "NotStarted"]
+    assert content["bundle_sha256"] == review.case.bundle_sha256
+    assert content["input_sha256"] == review.case.input_sha256
+
+
+def test_the_group_letter_follows_the_corrected_labels(tmp_path: Path) -> None:
+    review = reviewed(tmp_path)
+    healthy = np.where(review.labels >= 3, 2, review.labels)
+    review.edited(2, healthy.astype(np.uint8))
+    assert export_reviewed(review, tmp_path / "out").name == "Case_Nheart"
+    named = Review(replace(review.case, name="Case_P004", folder=None), "Jane")
+    assert export_reviewed(named, tmp_path / "out").name == "Case_P004"
+
+
+def test_nothing_half_written_and_nothing_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review, out = reviewed(tmp_path), tmp_path / "out"
+    export_reviewed(review, out)
+    with pytest.raises(UsageError, match="exists"):
+        export_reviewed(review, out)
+    other = tmp_path / "other"
+    monkeypatch.setattr("CardiacUQLib.review.export.json.dumps", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_reviewed(review, other)
+    assert list(other.iterdir()) == []
+
+
+def test_unusable_images_and_classes_are_refused(tmp_path: Path) -> None:
+    review = reviewed(tmp_path)
+    shifted = sitk.ReadImage(str(review.case.input_path))
+    shifted.SetOrigin((0.0, 0.0, 0.0))
+    with pytest.raises(InputError, match="grid"):
+        export_reviewed(review, tmp_path / "out", shifted)
+    review.case.input_path.unlink()
+    with pytest.raises(InputError, match="no longer there"):
+        export_reviewed(review, tmp_path / "out")
+    review.case = replace(review.case, classes=CINE_CLASSES)
+    with pytest.raises(UsageError, match="only LGE"):
+        export_reviewed(review, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
