@@ -16,7 +16,7 @@ from .crops import CropSet
 from .intensities import intensity, normalise
 from .losses import deep_supervision_loss
 from .perturbation import perturb
-from .recipe import StageRecipe
+from .recipe import StageRecipe, TrainingRecipe
 
 INFARCT, MVO = 3, 4
 CLASSES = 5
@@ -38,6 +38,21 @@ def mean_dice(predicted: Tensor, truth: Tensor, classes: int) -> float:
     return sum(scores) / len(scores)
 
 
+def drawing_order(
+    numbers: Tensor, labels: Sequence[Tensor], recipe: TrainingRecipe, generator: Generator
+) -> Tensor:
+    """Samples of one epoch: each once in random order, or with replacement where classes are oversampled.
+
+    ``labels[n]`` are the labels of sample ``numbers[n]``, of any shape.
+    """
+    if not recipe.oversample:
+        return numbers[torch.randperm(len(numbers), generator=generator)]
+    weights = torch.ones(len(numbers))
+    for value, extra in recipe.oversample.items():
+        weights += extra * torch.tensor([bool((shown == value).any()) for shown in labels])
+    return numbers[torch.multinomial(weights, len(numbers), replacement=True, generator=generator)]
+
+
 @dataclass(frozen=True)
 class SliceData:
     """Single slices for a 2D network: the locator (heart against rest) or the 2D stage.
@@ -54,9 +69,9 @@ class SliceData:
     heart_only: bool = False
 
     def epoch(self, generator: Generator) -> Tensor:
-        """All training slices once."""
+        """As many slices as there are for training."""
         slices = self.crops.slices_of_cases(self.training)
-        return slices[torch.randperm(len(slices), generator=generator)]
+        return drawing_order(slices, list(self.crops.labels[slices]), self.recipe, generator)
 
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
@@ -109,8 +124,10 @@ class StackData:
     cascade_input: CascadeInput
 
     def epoch(self, generator: Generator) -> Tensor:
-        """All training cases once."""
-        return torch.tensor(self.training)[torch.randperm(len(self.training), generator=generator)]
+        """As many cases as there are for training."""
+        owned = [self.crops.slices_of(case) for case in self.training]
+        labels = [self.crops.labels[slices.start : slices.stop] for slices in owned]
+        return drawing_order(torch.tensor(self.training), labels, self.recipe, generator)
 
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""

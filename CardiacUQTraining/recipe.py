@@ -128,7 +128,9 @@ class TrainingRecipe(_Strict):
     """How one stage is trained: its length, batches, loss and augmentation.
 
     ``ema`` averages the weights over about 1 / (1 - ema) steps (0 = off). ``keep`` chooses between
-    the weights of the best validation Dice and the last ones.
+    the weights of the best validation Dice and the last ones. ``oversample`` adds to the weight 1 with
+    which a sample is drawn for every class it shows: {4: 2.0} draws samples with MVO three times as
+    often.
     """
 
     epochs: PositiveInt
@@ -142,6 +144,7 @@ class TrainingRecipe(_Strict):
     patch_slices: PositiveInt = 7
     perturbation: PerturbationRecipe | None = None
     phantom_share: Probability = 0.0
+    oversample: dict[int, float] = Field(default_factory=dict)
 
 
 class StageRecipe(TrainingRecipe):
@@ -160,7 +163,7 @@ class RoiRecipe(_Strict):
 
 
 class CascadeRecipe(_Strict):
-    """Recipe of the 2D-3D cascade: an optional locator, the 2D stage, then the 3D stage."""
+    """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator."""
 
     kind: Literal[BundleKind.CASCADE]
     title: str
@@ -176,7 +179,7 @@ class CascadeRecipe(_Strict):
 
     def stages(self) -> dict[str, StageRecipe]:
         """Stages by network name, in the order in which they are trained."""
-        stages = {"locator": self.locator, "stage2d": self.stage2d, "stage3d": self.stage3d}
+        stages = {"stage2d": self.stage2d, "stage3d": self.stage3d, "locator": self.locator}
         return {name: stage for name, stage in stages.items() if stage is not None}
 
 

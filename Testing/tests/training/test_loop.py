@@ -87,7 +87,7 @@ def test_training_lowers_the_loss(tmp_path, emidec_like):
 
 def test_a_passed_deadline_stops_at_once_with_everything_saved(tmp_path, emidec_like):
     assert not run(tmp_path / "run", emidec_like, StopRequest(deadline=time.monotonic() - 1))
-    assert (tmp_path / "run" / "fold0" / "locator" / "checkpoint.safetensors").exists()
+    assert (tmp_path / "run" / "fold0" / "stage2d" / "checkpoint.safetensors").exists()
     assert run(tmp_path / "run", emidec_like, StopRequest(), resume=True)
 
 
@@ -107,7 +107,7 @@ def test_another_recipe_cannot_resume(tmp_path, emidec_like):
 @pytest.mark.parametrize("damage", [b"", b"not safetensors", None])
 def test_a_damaged_checkpoint_is_named(tmp_path, emidec_like, damage):
     run(tmp_path / "run", emidec_like, StopAfter(2))
-    path = tmp_path / "run" / "fold0" / "locator" / "checkpoint.safetensors"
+    path = tmp_path / "run" / "fold0" / "stage2d" / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-50] if damage is None else damage)
     with pytest.raises(ModelError, match=r"checkpoint\.safetensors"):
         run(tmp_path / "run", emidec_like, StopRequest(), resume=True)

@@ -12,7 +12,7 @@ from CardiacUQTraining.recipe import read_recipe
 
 @pytest.mark.parametrize("name", ["paper", "cpu"])
 def test_shipped_recipes_are_valid(name):
-    assert list(read_recipe(name).stages())[-2:] == ["stage2d", "stage3d"]
+    assert list(read_recipe(name).stages())[:2] == ["stage2d", "stage3d"]
 
 
 def test_paper_recipe_holds_the_published_numbers():

@@ -118,7 +118,7 @@ def test_ctrl_c_saves_and_resume_finishes(tmp_path, emidec_like, tiny_recipe_fil
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    while not (run / "fold0" / "locator" / "log.csv").exists():
+    while not (run / "fold0" / "stage2d" / "log.csv").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
@@ -126,7 +126,7 @@ def test_ctrl_c_saves_and_resume_finishes(tmp_path, emidec_like, tiny_recipe_fil
     assert process.returncode == ExitCode.CANCELLED
     assert "everything is saved" in out
     assert "Traceback" not in err
-    assert (run / "fold0" / "locator" / "checkpoint.safetensors").exists()
+    assert (run / "fold0" / "stage2d" / "checkpoint.safetensors").exists()
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400), ("30", 30)])
