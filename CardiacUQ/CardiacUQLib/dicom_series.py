@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from .dicom_contrast import contrast_notes
 from .dicom_headers import PHASE_TAGS, SliceHeader, dicom_files, read_header
 from .errors import InputError
 from .itk_silence import quiet_itk
@@ -25,6 +26,7 @@ SAME_DIRECTION = 1e-3
 SAME_PLACE_MM = 0.01
 GAP_TOLERANCE = 0.02
 _TAIL = 12
+_IMAGE_TYPE = list(PHASE_TAGS).index("0008|0008")
 _ONE_STACK = "export one phase of one stack"
 
 
@@ -79,7 +81,10 @@ def read_series(folder: str | Path, series: str | None = None) -> DicomStack:
         stored=_pixels(folder, images),
         geometry=_geometry(folder, images),
         modality=info.modality,
-        warnings=warnings,
+        warnings=(
+            *warnings,
+            *contrast_notes([image.phase[_IMAGE_TYPE] for image in images], info.description),
+        ),
     )
 
 
