@@ -93,11 +93,8 @@ def baseline_seconds(scan: Path, model: str) -> float:
 def print_table(options: argparse.Namespace, record: dict, wall: float, peak_mb: float) -> None:
     """Wall time, memory and the share of every step."""
     passes = len(record["folds"]) * len(record["flips"])
-    print(
-        f"{options.size} x {options.size} x {options.slices} voxels, {passes} passes, {record['device']}, ",
-        end="",
-    )
-    print(f"{record['precision']}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    voxels = f"{options.size} x {options.size} x {options.slices} voxels, {passes} passes"
+    print(f"{voxels}, {record['device']}, {record['precision']}, {os.cpu_count()} cores")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
     print(f"wall time of the whole command  {wall:6.1f} s   (aim: at most {WALL_LIMIT_S:.0f} s)")
     print(f"peak memory                     {peak_mb:6.0f} MB  (aim: at most {MEMORY_LIMIT_MB:.0f} MB)")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..colours import correction_colour
+from ..colours import HEAT_STOPS, correction_colour
 from ..manifest import BundleKind, ClassInfo
 from ..measures.display import digits
 from ..result import Result
@@ -57,7 +57,7 @@ class Headline:
 
 def can_render() -> bool:
     """True if the packages that draw a report are installed (the extra "report")."""
-    return all(importlib.util.find_spec(package) for package in ("jinja2", "matplotlib", "PIL"))
+    return all(importlib.util.find_spec(package) for package in ("jinja2", "PIL"))
 
 
 def report_writer(name: str) -> ExtraWriter:
@@ -105,7 +105,7 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
         regions=_regions(contents),
         hidden_regions=max(0, len(contents.components) - MOST_REGIONS),
         provenance=_provenance(contents),
-        heat_colours=_heat_colours(),
+        heat_colours=", ".join(HEAT_STOPS),
         hidden_below=HIDDEN_BELOW,
     )
 
@@ -232,14 +232,6 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
         ("Peak memory", f"{run.peak_memory_mb / 1000:.2f} GB"),
         ("Versions", ", ".join(f"{package} {version}" for package, version in run.versions.items())),
     ]
-
-
-def _heat_colours() -> str:
-    """Stops of a CSS gradient that looks like the heat maps' colours, from 0 to the end of the scale."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return ", ".join(to_hex(colormaps["inferno"](n / 16)) for n in range(17))
 
 
 def _template() -> Any:

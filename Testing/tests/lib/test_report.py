@@ -13,14 +13,15 @@ from matplotlib import colormaps
 from PIL import Image
 
 from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.colours import correction_colour
+from CardiacUQLib.colours import correction_colour, heat_colours
 from CardiacUQLib.components import find_components
 from CardiacUQLib.manifest import BundleKind
 from CardiacUQLib.maps import discrete_correction_map
 from CardiacUQLib.report import render_report
+from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import from_result
 from CardiacUQLib.report.page import headlines, millilitres, transitions
-from CardiacUQLib.report.pictures import PIXELS, field_of_view, slice_pictures
+from CardiacUQLib.report.pictures import field_of_view, slice_pictures
 from CardiacUQLib.result import MapName, Result, RunRecord
 from CardiacUQLib.volume import Geometry, Volume
 
@@ -193,3 +194,18 @@ def test_the_heart_fills_the_pictures(result: Result) -> None:
 )
 def test_volumes_have_one_sensible_digit(volume: float, text: str) -> None:
     assert millilitres(volume) == text
+
+
+def test_the_border_of_one_voxel_is_a_diamond() -> None:
+    mask = np.zeros((3, 4), bool)
+    mask[1, 2] = True
+    pieces = boundary_pieces(mask)
+    corners = {(2.5, 1.0), (2.0, 1.5), (1.5, 1.0), (2.0, 0.5)}
+    assert {tuple(end) for end in pieces.reshape(-1, 2).tolist()} == corners
+    assert len(pieces) == 4
+    assert len(boundary_pieces(mask, every_second=True)) == 2
+
+
+def test_heat_colours_are_those_of_inferno() -> None:
+    shares = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(heat_colours(shares), 255 * colormaps["inferno"](shares)[:, :3], atol=4)
