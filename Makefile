@@ -38,7 +38,8 @@ benchmark: $(READY)
 	@$(PY) Testing/benchmarks/bench_segment.py
 
 screenshots: $(READY)
-	@$(PY) Testing/benchmarks/screenshot_demo.py
+	@$(PY) -m CardiacUQTraining.cli demo
+	@$(PY) Resources/Screenshots/make_demo.py
 
 clean:
 	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis
