@@ -98,3 +98,37 @@ def write_image(tmp_path: Path) -> Callable[..., Path]:
 def scan(write_image: Callable[..., Path], stack: np.ndarray) -> Path:
     """A good scan, ``heart.nii.gz``."""
     return write_image("scans/heart.nii.gz", stack)
+
+
+@pytest.fixture
+def write_dicom(stack: np.ndarray) -> Callable[[Path, str], Path]:
+    """Write the stack as one DICOM series with the given UID into a folder."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    mr_image = "1.2.840.10008.5.1.4.1.1.4"
+
+    def write(folder: Path, uid: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, pixels in enumerate(np.rint(stack * 10).clip(0).astype(np.uint16)):
+            meta = FileMetaDataset()
+            meta.MediaStorageSOPClassUID = mr_image
+            meta.MediaStorageSOPInstanceUID = generate_uid()
+            meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            path = folder / f"{uid[-1]}-{number}.dcm"
+            image = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+            image.SOPClassUID, image.SOPInstanceUID = mr_image, meta.MediaStorageSOPInstanceUID
+            image.StudyInstanceUID, image.SeriesInstanceUID = "1.2.3", uid
+            image.Modality, image.InstanceNumber = "MR", number + 1
+            image.Rows, image.Columns = pixels.shape
+            image.PixelSpacing, image.SliceThickness = [1.458, 1.458], 10
+            image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            image.ImagePositionPatient = [0, 0, 10 * number]
+            image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+            image.BitsAllocated = image.BitsStored = 16
+            image.HighBit, image.PixelRepresentation = 15, 0
+            image.PixelData = pixels.tobytes()
+            image.save_as(path)
+        return folder
+
+    return write

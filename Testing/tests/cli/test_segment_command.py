@@ -225,6 +225,23 @@ def test_the_output_cannot_be_a_file(
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_a_dicom_folder_gives_its_name_and_its_series_can_be_chosen(
+    cardiacuq: Command, write_dicom: Callable[[Path, str], Path], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    folder = write_dicom(write_dicom(tmp_path / "Late enhancement", "1.2.3.7"), "1.2.3.8")
+    arguments = ("segment", folder, "-o", tmp_path / "out", "--model", tiny_bundle, *FAST)
+    refused = cardiacuq(*arguments)
+    assert refused.code == ExitCode.INPUT
+    assert "--series" in refused.error_line
+    assert "1.2.3.7" in refused.error_line
+    assert not (tmp_path / "out").exists()
+    chosen = cardiacuq(*arguments, "--series", "1.2.3.8")
+    assert (chosen.code, chosen.err) == (ExitCode.DONE, "")
+    case = read_case(tmp_path / "out" / "Late enhancement")
+    assert case.source_geometry.size == (96, 96, 4)
+    assert "<h1>Late enhancement</h1>" in (case.folder / "report.html").read_text("utf-8")
+
+
 def damage(folder: Path, kind: str) -> None:
     """Spoil a bundle the way ``kind`` says."""
     manifest = folder / "manifest.json"
