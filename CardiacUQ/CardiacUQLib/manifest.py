@@ -124,6 +124,7 @@ class Manifest:
     flips: tuple[Flip, ...] = tuple(Flip)
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
+    smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
+from .errors import ModelError
 from .manifest import Flip, Manifest
 from .maps import soft_correction_score
 from .passes import Arithmetic, NetworkSource, flip_tensor, predict_slices
@@ -71,6 +72,8 @@ def run_streaming(
     """
     cancel, timer = cancel or CancelToken(), timer or StepTimer()
     names = member_names(source.manifest)
+    if not names:
+        raise ModelError(f"bundle '{source.manifest.name}' is of kind streaming but has no network member0")
     rule, fixed = parse_combination(source.manifest.combination)
     volume = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)
     frames = torch.stack([flip_tensor(volume, flip) for flip in flips])

@@ -23,7 +23,9 @@ HEAVY = {"torch", "monai", "pydicom", "highdicom", "matplotlib", "jinja2", "PIL"
 RUNS_NETWORKS = (
     "CardiacUQLib.networks.",
     "CardiacUQLib.accumulators",
+    "CardiacUQLib.cascade_case",
     "CardiacUQLib.combination",
+    "CardiacUQLib.jobs",
     "CardiacUQLib.locator",
     "CardiacUQLib.passes",
     "CardiacUQLib.segment",

@@ -1,0 +1,97 @@
+"""A cine frame through `segment`: labels, disagreement as corrections, maps, and the case folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from cascade_fakes import FakeBundle, small_manifest
+from torch import nn
+
+from CardiacUQLib.bundle import load_bundle, write_manifest, write_weights
+from CardiacUQLib.casefolder import read_case, write_case
+from CardiacUQLib.classes import CINE_CLASSES
+from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.maps import decode_dcm
+from CardiacUQLib.networks import build_network
+from CardiacUQLib.phantom import as_volume, cine_phantom
+from CardiacUQLib.result import MapName
+from CardiacUQLib.segment import segment
+
+SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (4, 8), 0.1)
+
+
+class Threshold(nn.Module):
+    """LV where the frame is brighter than a level, background elsewhere, with a given certainty."""
+
+    def __init__(self, level: float, certainty: float) -> None:
+        super().__init__()
+        self.level, self.certainty = level, certainty
+
+    def forward(self, x):
+        inside = (x > self.level).float() * self.certainty
+        zero = torch.zeros_like(x)
+        return torch.cat([self.certainty - inside, zero, zero, inside], dim=1)
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return as_volume(cine_phantom(3, shape=(5, 64, 64), spacing=(3.0, 3.0, 10.0)).ed)
+
+
+@pytest.fixture
+def members():
+    manifest = small_manifest(
+        folds=(0,),
+        kind=BundleKind.STREAMING,
+        classes=CINE_CLASSES,
+        networks={"member0": SPEC, "member1": SPEC},
+        roi=RoiSpec(64, None),
+    )
+    networks = {("member0", 0): Threshold(0.4, 8.0), ("member1", 0): Threshold(0.6, 3.0)}
+    return FakeBundle(manifest, networks)
+
+
+def test_the_certain_member_wins_and_the_other_is_the_correction(members, volume):
+    result = segment(volume, members, device="cpu")
+    grey = (volume.array - volume.array.min()) / np.ptp(volume.array)
+    assert np.array_equal(result.segmentation == 3, grey > 0.4)
+    disagree = (grey > 0.4) & (grey <= 0.6)
+    assert np.array_equal(result.stage2d != result.segmentation, disagree)
+    assert {decode_dcm(code, 4) for code in np.unique(result.dcm[result.dcm > 0])} == {(0, 3)}
+    assert all(c.was == 0 and c.became == 3 and c.voxels >= 10 for c in result.components)
+    scs = result.maps[MapName.SCS]
+    assert float(scs[disagree].min()) > float(scs[grey <= 0.4].max())
+
+
+def test_the_uncertainty_map_is_one_plane_for_all_slices(members, volume):
+    plane = segment(volume, members, device="cpu").maps[MapName.UNCERTAINTY]
+    assert np.ptp(plane, axis=0).max() < 1e-6
+    assert 0 <= plane.min() <= plane.max() <= 1
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A real bundle of two folds with two random members each."""
+    torch.manual_seed(0)
+    weights = tuple(
+        write_weights(build_network(SPEC).state_dict(), tmp_path / "cine", f"member{n}", fold)
+        for fold in (0, 1)
+        for n in (0, 1)
+    )
+    manifest = Manifest(
+        "cine", "1", BundleKind.STREAMING, "t", "l", "d", CINE_CLASSES, RoiSpec(32, 4.0),
+        {"member0": SPEC, "member1": SPEC}, weights,
+    )  # fmt: skip
+    write_manifest(manifest, tmp_path / "cine")
+    return load_bundle(tmp_path / "cine")
+
+
+def test_a_cine_case_folder_comes_back_as_it_was(bundle, volume, tmp_path):
+    result = segment(volume, bundle, device="cpu")
+    assert result.pass_volumes_ml.shape == (2 * 3, 4)
+    folder = write_case(result, tmp_path / "out", name="ED")
+    case = read_case(folder)
+    assert np.array_equal(case.segmentation, result.segmentation)
+    assert np.array_equal(case.stage2d, result.stage2d)
+    assert case.maps.keys() >= {MapName.UNCERTAINTY, MapName.SCS}
