@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import UsageError
 from ..volume import Geometry
 from .anatomy import Anatomy, largest_region
-from .transmurality import centre_yx, display_angle_deg, radii_mm, sample_rays
+from .transmurality import centre_yx, display_angle_deg, radii_mm, sample_chords
 
 APEX_TO_BASE_LPS = np.array([-0.2, 1.0, 0.9])
 """Usual direction of the long axis; the normal of the canonical in-plane axes."""
@@ -220,10 +220,10 @@ def _contact_arc(anatomy: Anatomy, geometry: Geometry, z: int) -> tuple[float, f
     heart = largest_region(anatomy.left_ventricle[z])
     centre = centre_yx(heart)
     radius = radii_mm(heart, centre, geometry.spacing, beyond_mm=CONTACT_MM)
-    outer = sample_rays(heart, centre, geometry.spacing, radius)
+    outer = sample_chords(heart, centre, geometry.spacing, radius)
     edge = np.where(outer.any(axis=1), radius[outer.shape[1] - 1 - np.argmax(outer[:, ::-1], axis=1)], np.inf)
     beyond = (radius > edge[:, None]) & (radius <= edge[:, None] + CONTACT_MM)
-    touch = (sample_rays(anatomy.rv[z], centre, geometry.spacing, radius) & beyond).any(axis=1)
+    touch = (sample_chords(anatomy.rv[z], centre, geometry.spacing, radius) & beyond).any(axis=1)
     if touch.all() or not touch.any():
         return None
     start, length = _longest_run(touch, bridge=15)

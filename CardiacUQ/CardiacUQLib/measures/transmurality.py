@@ -1,8 +1,8 @@
 """Radial chords through the left ventricular wall: thickness, transmurality, extent.
 
-From the centre of the left ventricle (centroid of cavity and wall in the slice) 360 rays go out, one
-per degree. Six neighbouring rays form one chord; its wall and infarct lengths are their sums. The
-transmurality of a chord is infarct length / wall length, no-reflow counted as infarct.
+From the centre of the left ventricle (centroid of cavity and wall in the slice) 360 radial chords go
+out, one per degree. The transmurality of a chord is infarct length / wall length, no-reflow counted as
+infarct. The maximum is taken over means of six neighbouring chords, so that no single voxel decides it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from ..volume import Geometry
 from .anatomy import Anatomy, largest_region
 
-RAYS = 360
-RAYS_PER_CHORD = 6
+CHORDS = 360
+CHORDS_PER_MAXIMUM = 6
 INFARCTED_FROM = 0.10
 """A chord counts as infarcted from this transmurality on; less is the ragged border of a voxel."""
 
@@ -61,14 +61,14 @@ def display_angle_deg(dy_mm: np.ndarray | float, dx_mm: np.ndarray | float) -> n
     return np.degrees(np.arctan2(-np.asarray(dy_mm), np.asarray(dx_mm))) % 360.0
 
 
-def sample_rays(
+def sample_chords(
     mask_yx: np.ndarray,
     centre: tuple[float, float],
     spacing: tuple[float, float, float],
     radius_mm: np.ndarray,
 ) -> np.ndarray:
-    """Nearest voxel of a mask along the rays, shape (RAYS, radius); False outside the slice."""
-    angle = np.radians(np.arange(RAYS) + 0.5)[:, None]
+    """Nearest voxel of a mask along the chords, shape (CHORDS, radius); False outside the slice."""
+    angle = np.radians(np.arange(CHORDS) + 0.5)[:, None]
     x = np.rint(centre[1] + radius_mm * np.cos(angle) / spacing[0]).astype(int)
     y = np.rint(centre[0] - radius_mm * np.sin(angle) / spacing[1]).astype(int)
     inside = (y >= 0) & (y < mask_yx.shape[0]) & (x >= 0) & (x < mask_yx.shape[1])
@@ -98,38 +98,43 @@ def radial_chords(anatomy: Anatomy, geometry: Geometry) -> Chords:
         heart = largest_region(anatomy.left_ventricle[z])
         centre = centre_yx(heart)
         radius = radii_mm(heart, centre, geometry.spacing)
-        wall = sample_rays(anatomy.wall[z] & heart, centre, geometry.spacing, radius)
+        wall = sample_chords(anatomy.wall[z] & heart, centre, geometry.spacing, radius)
         infarct = (
             np.zeros_like(wall)
             if anatomy.infarct is None
-            else sample_rays(anatomy.infarct[z] & heart, centre, geometry.spacing, radius)
+            else sample_chords(anatomy.infarct[z] & heart, centre, geometry.spacing, radius)
         )
         step = radius[1] - radius[0]
         slices.append(z)
-        wall_rows.append(_chord_mean(wall.sum(axis=1) * step))
-        infarct_rows.append(_chord_mean(infarct.sum(axis=1) * step))
-    count = RAYS // RAYS_PER_CHORD
+        wall_rows.append(wall.sum(axis=1) * step)
+        infarct_rows.append(infarct.sum(axis=1) * step)
     return Chords(
         slices=np.asarray(slices, int),
-        angle_deg=(np.arange(count) + 0.5) * RAYS_PER_CHORD,
-        wall_mm=np.reshape(wall_rows, (-1, count)),
-        infarct_mm=np.reshape(infarct_rows, (-1, count)),
+        angle_deg=np.arange(CHORDS) + 0.5,
+        wall_mm=np.reshape(wall_rows, (-1, CHORDS)),
+        infarct_mm=np.reshape(infarct_rows, (-1, CHORDS)),
     )
 
 
 def summarise(chords: Chords, chosen: np.ndarray | None = None) -> Transmurality | None:
     """Transmurality over the chosen chords (boolean (slice, chord)), None where none meets the wall."""
-    share = chords.transmurality if chosen is None else chords.transmurality[chosen]
+    chosen = np.ones(chords.wall_mm.shape, bool) if chosen is None else chosen
+    share = chords.transmurality[chosen]
     share = share[np.isfinite(share)]
     if share.size == 0:
         return None
     infarcted = share[share >= INFARCTED_FROM]
     return Transmurality(
         mean_percent=100.0 * float(infarcted.mean()) if infarcted.size else 0.0,
-        max_percent=100.0 * float(infarcted.max()) if infarcted.size else 0.0,
+        max_percent=100.0 * _maximum(chords, chosen) if infarcted.size else 0.0,
         infarcted_circumference_percent=100.0 * infarcted.size / share.size,
     )
 
 
-def _chord_mean(per_ray: np.ndarray) -> np.ndarray:
-    return per_ray.reshape(-1, RAYS_PER_CHORD).mean(axis=1)
+def _maximum(chords: Chords, chosen: np.ndarray) -> float:
+    """Largest transmurality of six neighbouring chords together, of those that are chosen."""
+    wall, infarct = (
+        np.where(chosen, lengths, 0.0).reshape(len(lengths), -1, CHORDS_PER_MAXIMUM).sum(axis=2)
+        for lengths in (chords.wall_mm, chords.infarct_mm)
+    )
+    return float((infarct[wall > 0] / wall[wall > 0]).max())

@@ -19,18 +19,38 @@ def test_display_angles_are_counter_clockwise_with_y_down():
     assert display_angle_deg(1.0, 0.0) == 270.0
 
 
+def quarters(wall, infarct) -> Chords:
+    """One slice of 360 chords, each value filling a quarter of the circle."""
+    wall, infarct = (np.repeat(np.asarray(v, float), 90)[None] for v in (wall, infarct))
+    return Chords(np.array([0]), np.arange(360) + 0.5, wall, infarct)
+
+
 def test_summary_averages_infarcted_chords_only():
-    wall = np.array([[10.0, 10.0, 8.0, 0.0]])
-    infarct = np.array([[5.0, 0.9, 8.0, 0.0]])
-    summary = summarise(Chords(np.array([0]), np.array([45.0, 135.0, 225.0, 315.0]), wall, infarct))
+    summary = summarise(quarters([10.0, 10.0, 8.0, 0.0], [5.0, 0.9, 8.0, 0.0]))
     assert summary.mean_percent == pytest.approx(75.0)  # 50 and 100; 9 % is the border of a voxel
     assert summary.max_percent == pytest.approx(100.0)
     assert summary.infarcted_circumference_percent == pytest.approx(100 * 2 / 3)
 
 
+def test_maximum_is_not_decided_by_one_chord():
+    chords = quarters([10.0] * 4, [0.0, 4.0, 0.0, 0.0])
+    chords.infarct_mm[0, 120] = 10.0
+    summary = summarise(chords)
+    assert summary.max_percent == pytest.approx(100 * (5 * 4 + 10) / 60)
+
+
+def test_chosen_chords_alone_count():
+    chords = quarters([10.0] * 4, [2.0, 4.0, 6.0, 0.0])
+    chosen = np.zeros((1, 360), bool)
+    chosen[0, 93:180] = True  # begins inside a group of six
+    summary = summarise(chords, chosen)
+    assert summary.mean_percent == pytest.approx(40.0)
+    assert summary.max_percent == pytest.approx(40.0)
+    assert summary.infarcted_circumference_percent == pytest.approx(100.0)
+
+
 def test_no_chord_meets_the_wall():
-    empty = np.zeros((1, 4))
-    assert summarise(Chords(np.array([0]), np.arange(4.0), empty, empty)) is None
+    assert summarise(quarters([0.0] * 4, [0.0] * 4)) is None
 
 
 def test_stray_voxels_do_not_bend_chords(axial):
