@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from .cascade_case import segment_cascade
@@ -21,13 +20,15 @@ from .device import (
 )
 from .errors import ModelError, UsageError
 from .jobs import Findings, Job
-from .manifest import BundleKind, ClassInfo, Flip, Manifest
+from .manifest import BundleKind, Flip, Manifest
+from .measures import measure
+from .measures.aha import check_insertion
 from .passes import BATCH_PIXELS, Arithmetic
 from .progress import CancelToken, ProgressCallback, ignore_progress
-from .result import Result, RunRecord
+from .result import MapName, Result, RunRecord
 from .streaming_case import segment_streaming
 from .version import __version__
-from .volume import Geometry, Volume
+from .volume import Volume
 
 if TYPE_CHECKING:
     from .bundle import Bundle
@@ -49,23 +50,28 @@ def segment(
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
     held_out_case: str | None = None,
+    rv_insertion_ras: tuple[float, float, float] | None = None,
 ) -> Result:
     """Segment ``volume`` with ``bundle`` and say where the prediction is unsure.
 
     ``folds`` and ``flips`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
-    :mod:`CardiacUQLib.device`. Class probabilities are averaged over the passes in the region of
-    interest, put back on the grid of ``volume`` and only then turned into labels and corrections.
-    When memory runs out, smaller batches and then the CPU are tried; the record says so.
+    :mod:`CardiacUQLib.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
+    ventricle, from which AHA segments are counted. Class probabilities are averaged over the passes in
+    the region of interest, put back on the grid of ``volume`` and only then turned into labels and
+    corrections. When memory runs out, smaller batches and then the CPU are tried; the record says so.
 
-    Raises UsageError (unknown device, precision, fold or flip), ModelError (bundle without what its
-    kind needs, or whose networks give no numbers), InsufficientMemoryError, CancelledError.
+    Raises UsageError (unknown device, precision, fold or flip; insertion outside the heart), ModelError
+    (bundle without what its kind needs, or whose networks give no numbers), InsufficientMemoryError,
+    CancelledError.
     """
     compute = _COMPUTE.get(bundle.manifest.kind)
     if compute is None:
         kind, known = bundle.manifest.kind, ", ".join(_COMPUTE)
         raise ModelError(f"bundle '{bundle.manifest.name}' is of kind '{kind}'; this version runs: {known}")
     _check_classes(bundle.manifest)
+    if rv_insertion_ras is not None:
+        check_insertion(volume.geometry, rv_insertion_ras)
     job = Job(
         volume,
         bundle,
@@ -82,7 +88,7 @@ def segment(
     slice_pixels = bundle.manifest.roi.size_px**2
     wanted = min(BATCH_PIXELS, slice_pixels * len(job.flips) * volume.array.shape[0])
     findings = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
-    result = _as_result(job, findings, retreats)
+    result = _as_result(job, findings, retreats, rv_insertion_ras)
     progress(1.0, "segmented")
     return result
 
@@ -114,14 +120,12 @@ def choose_flips(manifest: Manifest, flips: Sequence[Flip] | None) -> tuple[Flip
     return chosen
 
 
-def _measures(segmentation: np.ndarray, geometry: Geometry, classes: Sequence[ClassInfo]) -> dict[str, Any]:
-    """Content of ``measures.json``: the volume of every class but the background, in ml."""
-    voxels = np.bincount(segmentation.ravel(), minlength=len(classes))
-    volumes = {c.name: float(voxels[c.value] * geometry.voxel_volume_ml) for c in classes if c.value}
-    return {"volumes_ml": volumes}
-
-
-def _as_result(job: Job, findings: Findings, retreats: Sequence[str]) -> Result:
+def _as_result(
+    job: Job,
+    findings: Findings,
+    retreats: Sequence[str],
+    rv_insertion_ras: tuple[float, float, float] | None,
+) -> Result:
     manifest = job.bundle.manifest
     where = findings.arithmetic.device
     return Result(
@@ -149,7 +153,17 @@ def _as_result(job: Job, findings: Findings, retreats: Sequence[str]) -> Result:
             versions=_versions(),
             warnings=(*retreats, *findings.warnings),
         ),
-        measures=_measures(findings.segmentation, job.volume.geometry, manifest.classes),
+        measures=measure(
+            findings.segmentation,
+            job.volume,
+            manifest.kind,
+            manifest.classes,
+            findings.pass_volumes_ml,
+            findings.maps.get(MapName.SCS),
+            findings.maps.get(MapName.ERROR_PROBABILITY),
+            manifest.calibration,
+            rv_insertion_ras,
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..manifest import BundleKind, ClassInfo
 from ..volume import Volume
-from .anatomy import class_values
+from .anatomy import class_values, measurable, volume_ml
 from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures
 from .display import SIZE_NAMES, headline, size_text
 from .lge import LgeMeasures, lge_measures
@@ -38,8 +38,13 @@ def measure(
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
     Leave the passes out for labels that a reviewer has changed: their spread says nothing about those.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
-    of network. Raises :class:`UsageError` for labels of another grid or a misplaced insertion point.
+    of network; classes without myocardium or blood pool give the volumes only. Raises
+    :class:`UsageError` for labels of another grid or a misplaced insertion point.
     """
+    volumes = {info.name: volume_ml(labels == info.value, volume.geometry) for info in classes if info.value}
+    if not measurable(classes):
+        notes = ["the classes name no myocardium and blood pool: only volumes are reported"]
+        return _rounded({"kind": "volumes", "method": kind.value, "volumes_ml": volumes, "notes": notes})
     intervals = (calibration or {}).get("intervals")
     if "infarct" in class_values(classes):
         measures: LgeMeasures | FrameMeasures = lge_measures(
@@ -60,7 +65,7 @@ def measure(
             intervals=intervals,
             rv_insertion_ras=rv_insertion_ras,
         )
-    return measures_json(measures) | {"method": kind.value}
+    return measures_json(measures) | {"method": kind.value, "volumes_ml": _rounded(volumes)}
 
 
 def measures_json(measures: LgeMeasures | FrameMeasures | CineMeasures) -> dict[str, Any]:

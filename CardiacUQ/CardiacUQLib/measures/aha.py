@@ -143,6 +143,17 @@ def segment_model(
     return model
 
 
+def check_insertion(geometry: Geometry, ras: tuple[float, float, float]) -> None:
+    """Raise :class:`UsageError` for a point (mm RAS) outside the image, before anything is computed."""
+    index = _index_of(geometry, ras)
+    size = np.asarray(geometry.size)
+    if not np.isfinite(index).all() or (index < -1.5).any() or (index > size + 0.5).any():
+        raise UsageError(
+            f"the RV insertion point {_named(ras)} mm RAS is outside the image; "
+            "place it on the anterior junction of the right ventricle with the wall"
+        )
+
+
 def base_is_last(anatomy: Anatomy, geometry: Geometry, ring: np.ndarray) -> tuple[bool, str]:
     """Whether the base is at the high end of the slice axis, and the rule that decided."""
     area = anatomy.left_ventricle[ring].sum(axis=(1, 2))
@@ -165,9 +176,7 @@ def insertion_from_point(
     anatomy: Anatomy, geometry: Geometry, ring: np.ndarray, ras: tuple[float, float, float]
 ) -> float:
     """Display angle of a given RAS point (mm) about the left ventricle of its slice."""
-    lps = np.asarray(ras, float) * np.array([-1.0, -1.0, 1.0])
-    index = np.linalg.solve(geometry.index_to_lps, np.append(lps, 1.0))[:3]
-    named = "({:.1f}, {:.1f}, {:.1f})".format(*ras)
+    index, named = _index_of(geometry, ras), _named(ras)
     z = int(ring[np.argmin(np.abs(ring - index[2]))])
     off_mm = abs(index[2] - z) * geometry.spacing[2]
     if abs(index[2] - z) > 1.5:
@@ -214,6 +223,15 @@ def insertion_from_rv(anatomy: Anatomy, geometry: Geometry) -> tuple[float, int]
     up_x, up_y = float(axes[:, 0] @ UP_LPS), -float(axes[:, 1] @ UP_LPS)
     height = [up_x * np.cos(np.radians(a)) + up_y * np.sin(np.radians(a)) for a in (first, last)]
     return (first, 1) if height[0] >= height[1] else (last, -1)
+
+
+def _index_of(geometry: Geometry, ras: tuple[float, float, float]) -> np.ndarray:
+    lps = np.asarray(ras, float) * np.array([-1.0, -1.0, 1.0])
+    return np.linalg.solve(geometry.index_to_lps, np.append(lps, 1.0))[:3]
+
+
+def _named(ras: tuple[float, float, float]) -> str:
+    return "({:.1f}, {:.1f}, {:.1f})".format(*ras)
 
 
 def _contact_arc(anatomy: Anatomy, geometry: Geometry, z: int) -> tuple[float, float] | None:

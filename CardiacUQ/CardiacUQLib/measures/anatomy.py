@@ -57,6 +57,12 @@ def class_values(classes: Sequence[ClassInfo]) -> dict[str, int]:
     return {role: value for role, value in roles.items() if value is not None}
 
 
+def measurable(classes: Sequence[ClassInfo]) -> bool:
+    """True if the classes name a left ventricular wall and cavity."""
+    names = {info.name for info in classes}
+    return bool(names.intersection(CAVITY_NAMES)) and bool(names.intersection(WALL_NAMES))
+
+
 def anatomy_of(labels: np.ndarray, classes: Sequence[ClassInfo], geometry: Geometry) -> Anatomy:
     """Split a label map (z, y, x) into masks.
 

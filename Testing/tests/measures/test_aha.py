@@ -8,7 +8,13 @@ from conftest import ORIENTATIONS, make_geometry, plane
 
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.measures.aha import SEGMENT_NAMES, TERRITORIES, Reference, segment_model
+from CardiacUQLib.measures.aha import (
+    SEGMENT_NAMES,
+    TERRITORIES,
+    Reference,
+    check_insertion,
+    segment_model,
+)
 from CardiacUQLib.measures.anatomy import anatomy_of
 
 CENTRE = (50.3, 49.8)
@@ -179,3 +185,10 @@ def test_insertion_outside_the_heart_is_refused(axial, place, message):
 
 def test_no_ring_no_model(axial):
     assert model_of(heart(axial, cavity=False), axial) is None
+
+
+@pytest.mark.parametrize("index", [(-20, 50, 4), (50, 50, 30), (50, 103, 4), (float("nan"), 1, 1)])
+def test_insertion_outside_the_image_is_refused_before_segmenting(axial, index):
+    with pytest.raises(UsageError, match="outside the image"):
+        check_insertion(axial, tuple(axial.index_to_ras(np.array(index))))
+    check_insertion(axial, tuple(axial.index_to_ras(np.array([50, 50, 4]))))

@@ -243,3 +243,15 @@ def test_headline_reads_like_a_report(axial):
     mvo = content["sizes"]["mvo_volume_ml"]["value"]
     assert content["headline"] == f"Infarct 25 % of LV mass (90 %: 21-31), MVO present ({mvo:.1f} ml)"
     assert content["sizes"]["lv_mass_g"]["calibrated"] is False
+
+
+def test_classes_without_a_heart_give_volumes_only(axial):
+    from CardiacUQLib.classes import BACKGROUND
+    from CardiacUQLib.manifest import ClassInfo, Code
+
+    classes = (BACKGROUND, ClassInfo(1, "scar", "#FFFFFF", Code("99X", "1", "Scar")))
+    labels = np.zeros(axial.shape, np.uint8)
+    labels[2, :10, :10] = 1
+    content = measure(labels, Volume(labels.astype(np.float32), axial, axial), BundleKind.CASCADE, classes)
+    assert content["volumes_ml"] == {"scar": 0.8}
+    assert "sizes" not in content
