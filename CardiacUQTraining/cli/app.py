@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode
 from CardiacUQLib.version import __version__
 
 COMMANDS: dict[str, str] = {
@@ -33,15 +33,22 @@ COMMANDS: dict[str, str] = {
 }
 """Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
 
-EXTRAS: dict[str, str] = {
-    "train": "train",
-    "export": "train",
-    "evaluate": "train",
-    "compare": "train",
-    "demo": "report",
-    "report": "report",
+EXTRA_OF: dict[str, str] = {
+    "PIL": "report",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "pydicom": "dicom",
+    "highdicom": "dicom",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "lightning_fabric": "train",
+    "monai": "train",
+    "pydantic": "train",
+    "sklearn": "train",
+    "tensorboard": "train",
+    "yaml": "train",
 }
-"""The optional dependencies of pyproject.toml that a subcommand needs."""
+"""Which optional dependency of pyproject.toml brings a package."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail(str(CancelledError()), ExitCode.CANCELLED)
+    except ModuleNotFoundError as error:
+        return _fail(_missing_package(error), ExitCode.USAGE)
     except MemoryError:
         return _fail("out of memory; close other programs, or use --folds 0 --no-tta", ExitCode.MEMORY)
     except Exception as error:
@@ -99,16 +108,7 @@ def _root(
 
 
 def _register(app: typer.Typer, name: str, short_help: str) -> None:
-    try:
-        module = importlib.import_module(f"{__package__}.{name}")
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith(__package__):
-            raise UsageError(f"cardiacuq {name} is not part of this installation") from error
-        extra = EXTRAS.get(name, "report")
-        raise UsageError(
-            f"cardiacuq {name} needs the Python package {error.name}; install it with: "
-            f"pip install 'cardiacuq[{extra}]'"
-        ) from error
+    module = importlib.import_module(f"{__package__}.{name}")
     if isinstance(group := getattr(module, "app", None), typer.Typer):
         for info in group.registered_commands:
             info.callback = _interruptible(info.callback)
@@ -166,6 +166,14 @@ def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
     print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
     return int(code)
+
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    package = (error.name or "").split(".")[0]
+    if package not in EXTRA_OF:
+        return f"this installation is incomplete ({error}); install it again: pip install cardiacuq"
+    wanted = f"cardiacuq[{EXTRA_OF[package]}]"
+    return f"this needs the Python package {package}; install it with: pip install '{wanted}'"
 
 
 def _first_line(error: Exception) -> str:

@@ -63,13 +63,26 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], cardiacuq: Comma
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        ("jinja2", "pip install 'cardiacuq[report]'"),
+        ("pydicom", "pip install 'cardiacuq[dicom]'"),
+        ("CardiacUQTraining.cli.report", "installation is incomplete"),
+    ],
+)
 def test_a_missing_package_is_named_with_its_extra(
-    cardiacuq: Command, monkeypatch: pytest.MonkeyPatch
+    module: str, word: str, cardiacuq: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "CardiacUQTraining.cli.report", None)
-    outcome = cardiacuq("report", "somewhere")
+    import CardiacUQTraining.cli.report as report
+
+    def needs_it() -> None:
+        raise ModuleNotFoundError(f"No module named '{module}'", name=module)
+
+    monkeypatch.setattr(report, "command", needs_it)
+    outcome = cardiacuq("report")
     assert outcome.code == ExitCode.USAGE
-    assert "not part of this installation" in outcome.error_line
+    assert word in outcome.error_line
 
 
 def test_dice_by_hand() -> None:
