@@ -205,7 +205,7 @@ def worst_cases(
             axis.set_title(title, fontsize=9)
             if labels is not None:
                 _outline(axis, labels[z], classes)
-        axes[2].imshow(np.ma.masked_equal(wrong[z], False), cmap="autumn", vmin=0, vmax=1, alpha=0.6)
+        axes[2].imshow(np.ma.masked_equal(wrong[z], False), cmap="autumn_r", vmin=0, vmax=1, alpha=0.6)
         if case in error_probability:
             heat, title, top = error_probability[case][z], "P(wrong), 0 to 1", 1.0
         else:

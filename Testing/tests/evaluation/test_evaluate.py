@@ -2,14 +2,21 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 from conftest import write_bundle
 
+from CardiacUQLib.bundle import load_bundle
+from CardiacUQLib.calibration import ErrorProbability, Feature, Term
 from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.result import MapName
+from CardiacUQLib.segment import segment
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.cases import CaseStore
+from CardiacUQTraining.evaluation.analysis import analyse
+from CardiacUQTraining.evaluation.calibrate import store
+from CardiacUQTraining.evaluation.cases import CaseStore, run_key
 from CardiacUQTraining.evaluation.methods import Method
 from CardiacUQTraining.evaluation.predict import (
     KeptNetworks,
@@ -164,6 +171,44 @@ class TestJudge:
             judge(bundle, other, tmp_path, PassOptions())
 
 
+class TestStoredCalibration:
+    """A bundle with a fitted model: used on other data, left out where it would judge its own cases."""
+
+    @pytest.fixture
+    def calibrated(self, bundle, tmp_path):
+        term = Term(Feature.LOG_ENTROPY, None, np.array([-9.0, 0.5]), np.array([[-3.0, 1.0]]))
+        folder = tmp_path / "calibrated"
+        shutil.copytree(bundle.folder, folder)
+        store(load_bundle(folder), ErrorProbability(5, 0.0, (term,)), {"dataset": "other"})
+        return load_bundle(folder)
+
+    def test_row_and_map_are_those_of_inference(self, calibrated, phantoms, tmp_path):
+        judged = judge(calibrated, phantoms, tmp_path, PassOptions((0,)), methods=FAST, limit=1)
+        arrays = judged.store.arrays("Phantom_1000")
+        result = segment(
+            phantoms.cases[0].load()[0], calibrated, device="cpu", folds=(0,), precision="float32"
+        )
+        window = np.s_[:, 104:152, 104:152]
+        for name in (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.ENTROPY_2D):
+            np.testing.assert_allclose(arrays.maps[name], result.maps[name][window], atol=2e-5)
+        np.testing.assert_array_equal(arrays.segmentation, result.segmentation[window])
+        assert "ece" in judged.figures["Phantom_1000"].rows["error_probability_cascade"]["union"]
+        analysis = analyse(judged, 5, fit_calibration=False)
+        assert analysis.model is None and set(analysis.error_probability) == {"Phantom_1000"}
+        assert analysis.verdict is not None
+
+    def test_left_out_under_cross_validation(self, calibrated, phantoms, tmp_path):
+        judged = judge(
+            calibrated, phantoms, tmp_path, PassOptions(cross_validated=True), methods=FAST, limit=1
+        )
+        assert "error_probability_cascade" not in judged.figures["Phantom_1000"].rows
+
+    def test_storing_keeps_weights_and_keys_of_kept_cases(self, calibrated, bundle):
+        assert calibrated.manifest.weights == bundle.manifest.weights
+        assert calibrated.manifest.calibration["error_probability"]["fitted_on"] == {"dataset": "other"}
+        assert run_key(calibrated.manifest, {}) == run_key(bundle.manifest, {})
+
+
 class TestCommand:
     def test_whole_command_writes_page_tables_and_json(self, tmp_path, phantoms, capsys, monkeypatch):
         ids = [case.id for case in phantoms]
@@ -174,6 +219,13 @@ class TestCommand:
         code = main([*arguments, "--cross-validated", "--limit", "3", "--methods", "all"])
         assert code == 6  # the third case is refused, the others are judged
         assert "Phantom_1002: no fold" in capsys.readouterr().err
+        assert {path.name for path in (out / "figures").iterdir()} == {
+            "boxplots.png",
+            "reliability.png",
+            "risk_coverage.png",
+            "visits.png",
+            "worst_cases.png",
+        }
         page = (out / "evaluation.md").read_text("utf-8")
         assert "| Cascade" not in page and "| SCS (cascade) |" in page and "0.85 ± 0.03" in page
         assert "not available: needs at least two models that did not see the case" in page
@@ -194,6 +246,7 @@ class TestCommand:
         [
             (["--methods", "magic"], "'magic' is unknown"),
             (["--dataset", "nothing"], "no such data set"),
+            (["--dataset", "phantom", "--store-calibration"], "needs --cross-validated"),
             (["--dataset", "emidec", "--data", "/nowhere"], "no such folder"),
         ],
     )
