@@ -1,0 +1,127 @@
+"""The words of a cohort: what is asked for (case, options), what is sent (ticket), what comes back (row)."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from CardiacUQLib.manifest import Flip
+
+STATE_FOLDER = ".cohort"
+"""Folder inside the output folder that holds lock, tries and logs of internal errors."""
+
+ROW_FILE = "cohort-row.json"
+"""The row of a case inside its own case folder: it appears and disappears with the case."""
+
+
+class State(enum.StrEnum):
+    """What became of one input."""
+
+    FAILED = "failed"
+    DONE = "done"
+    PENDING = "pending"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to segment one case: None for ``folds`` or ``flips`` means all that the bundle has."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    folds: tuple[int, ...] | None = None
+    flips: tuple[Flip, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """The options as one line of JSON; two runs with equal lines asked for the same."""
+        flips = None if self.flips is None else [flip.value for flip in self.flips]
+        folds = None if self.folds is None else list(self.folds)
+        asked = {"device": self.device, "precision": self.precision, "folds": folds, "flips": flips}
+        return json.dumps(asked, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise."""
+
+    name: str
+    source: str
+    bundle: str
+    options: Options = Options()
+    series: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One input that is not segmented, and why."""
+
+    name: str
+    source: str
+    reason: str
+    series: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the inputs of a cohort amount to."""
+
+    cases: tuple[Case, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """All that travels to the process which segments a case: paths and options, never arrays.
+
+    ``out`` and ``bundle_folder`` must be the same places there. ``threads`` 0 leaves torch as it is.
+    """
+
+    name: str
+    source: str
+    series: str
+    out: str
+    bundle_folder: str
+    bundle_sha256: str
+    options: Options
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of ``cohort.csv``, and all that comes back from the process which did the work.
+
+    ``measures`` by key with the unit at its end; ``uncertainty`` are means over the voxels that either
+    stage calls foreground, and the number of regions to look at; ``features`` describe the input.
+    ``flags`` say what looks unlike the training data. Times in s, memory in MB.
+    """
+
+    name: str
+    state: State
+    source: str
+    reason: str = ""
+    series: str = ""
+    headline: str = ""
+    measures: Mapping[str, float | None] = field(default_factory=dict)
+    uncertainty: Mapping[str, float | None] = field(default_factory=dict)
+    features: Mapping[str, float | None] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    tries: int = 0
+    worker: str = ""
+    finished: str = ""
+    input_sha256: str = ""
+    bundle: str = ""
+    bundle_sha256: str = ""
+    options: str = ""
+
+
+def safe_name(text: str) -> str:
+    """``text`` as the name of a case folder: no slashes, no control characters, not hidden."""
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" .") or "case"

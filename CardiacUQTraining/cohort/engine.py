@@ -1,0 +1,239 @@
+"""Where cases run: in this process, on a local cluster of processes, or on any Dask scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from CardiacUQLib.errors import CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.progress import CancelToken
+
+from .case import Row, Ticket
+from .tries import MOST_TRIES, Tries
+from .work import PLACES, failed, process
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+AHEAD = 2
+"""Cases that are sent for every one that can run: enough that no worker waits for the mail."""
+
+_POLL_S = 1.0
+_MORE_THAN_TRIES = 100
+_INSTALL = "pip install 'cardiacuq[cluster]'"
+
+
+class SchedulerLostError(CardiacUQError):
+    """The scheduler is gone; what was finished is on the disk."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a cohort runs: ``scheduler`` (an address) or ``workers`` processes; neither: in this process."""
+
+    workers: int = 0
+    scheduler: str = ""
+
+    def rows(self, tickets: Sequence[Ticket]) -> Iterator[Row]:
+        """Process the tickets and yield the row of each as it ends, in any order.
+
+        Closing the iterator, or an exception such as KeyboardInterrupt inside it, stops the cases under
+        way in good order. Raises UsageError if there is no such cluster, SchedulerLostError.
+        """
+        if not tickets:
+            return
+        if self.scheduler:
+            with _connected(self.scheduler) as client:
+                yield from _on_cluster(client, tickets)
+        elif self.workers:
+            threads = max(1, available_threads() // self.workers)
+            with _local_cluster(self.workers) as client:
+                yield from _on_cluster(client, [replace(ticket, threads=threads) for ticket in tickets])
+        else:
+            yield from _in_process(tickets)
+
+
+def available_threads() -> int:
+    """Processor cores this program may use: what OMP_NUM_THREADS says, else those it is allowed on."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device_for(device: str, worker: object, gpus: int) -> str:
+    """The device of a local worker: "auto" deals the GPUs out by the number of the worker."""
+    return f"cuda:{worker % gpus}" if device == "auto" and gpus > 1 and isinstance(worker, int) else device
+
+
+def _in_process(tickets: Sequence[Ticket]) -> Iterator[Row]:
+    """One case after the other; the next one is read, the last one written while the networks work."""
+    cancel = CancelToken()
+    running: set[Future[Row]] = set()
+    with ThreadPoolExecutor(PLACES, "case") as pool:
+        try:
+            for ticket in tickets:
+                running.add(pool.submit(process, ticket, cancel=cancel))
+                if len(running) >= PLACES:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            cancel.cancel()
+            for future in running:
+                future.cancel()
+
+
+def run_on_worker(ticket: Ticket) -> Row:
+    """:func:`process` inside a Dask worker, on the GPU that is this worker's."""
+    import torch
+    from distributed import get_worker
+
+    name = get_worker().name
+    device = device_for(ticket.options.device, name, torch.cuda.device_count())
+    row = process(replace(ticket, options=replace(ticket.options, device=device)))
+    return replace(row, options=ticket.options.key)
+
+
+def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
+    """Keep every worker supplied; a case whose worker died is sent again, at most three times in all."""
+    finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    waiting = list(reversed(tickets))
+    under_way: dict[str, tuple[Ticket, Any]] = {}
+    sent = 0
+    try:
+        while waiting or under_way:
+            room = AHEAD * max(1, sum(client.nthreads().values())) if waiting else 0
+            while waiting and len(under_way) < room:
+                ticket, sent = waiting.pop(), sent + 1
+                future = client.submit(
+                    run_on_worker, ticket, key=f"cardiacuq-{sent}-{os.getpid()}", pure=False
+                )
+                under_way[future.key] = (ticket, future)
+                future.add_done_callback(finished.put)
+            try:
+                ended = finished.get(timeout=_POLL_S)
+            except queue.Empty:
+                _check_scheduler(client)
+                continue
+            if ended.key not in under_way:
+                continue
+            ticket, future = under_way.pop(ended.key)
+            row = _outcome(client, ticket, future)
+            if row is None:
+                waiting.insert(0, ticket)
+            else:
+                yield row
+    finally:
+        with contextlib.suppress(Exception):  # the scheduler may be the one that is gone
+            client.cancel([future for _, future in under_way.values()], force=True)
+
+
+def _outcome(client: Client, ticket: Ticket, future: Any) -> Row | None:
+    """The row of an ended task; None if its worker died and the case may be tried again."""
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status in ("cancelled", "lost"):
+        _check_scheduler(client, certain=True)
+    error = future.exception()
+    if not isinstance(error, KilledWorker):
+        return failed(
+            ticket, f"{ticket.source}: the worker could not run it ({type(error).__name__}: {error})"
+        )
+    tries = Tries(Path(ticket.out), ticket.name)
+    if tries.deaths() < MOST_TRIES:
+        return None
+    deaths = tries.deaths()
+    tries.end()
+    return failed(
+        ticket, f"{ticket.source}: its worker died {deaths} times, perhaps out of memory", tries=deaths
+    )
+
+
+def _check_scheduler(client: Client, *, certain: bool = False) -> None:
+    """Raise SchedulerLostError if the connection to the scheduler is gone."""
+    if certain or client.status != "running":
+        raise SchedulerLostError(
+            "the connection to the scheduler was lost; start it again, then go on with --resume"
+        )
+
+
+@contextlib.contextmanager
+def _local_cluster(workers: int) -> Iterator[Client]:
+    """``workers`` processes on this machine with two threads each: one computes, one reads and writes."""
+    dask, distributed = _dask()
+    settings = {
+        "distributed.scheduler.allowed-failures": _MORE_THAN_TRIES,
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": 0.95,
+        "distributed.worker.daemon": True,
+        "distributed.comm.timeouts.connect": "20s",
+    }
+    with (
+        dask.config.set(settings),
+        _quiet_logs(),
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=PLACES, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    _, distributed = _dask()
+    with _quiet_logs():
+        try:
+            client = distributed.Client(address, timeout="20s", set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--scheduler {address}: no scheduler answers there ({type(error).__name__}); "
+                "start one with: dask scheduler"
+            ) from None
+        try:
+            yield client
+        finally:
+            with contextlib.suppress(Exception):
+                client.close(timeout=2)
+
+
+def _dask() -> tuple[Any, Any]:
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise UsageError(
+            f"--workers and --scheduler need the Python package distributed: {_INSTALL}"
+        ) from None
+    return dask, distributed
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep Dask's own log off the terminal: what matters is in the rows."""
+    import logging
+
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,114 @@
+"""What looks unlike the data a model was trained on, and which cases stand out of their cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from CardiacUQLib.manifest import Manifest
+from CardiacUQLib.result import Result
+
+from .case import Row, State
+
+USUAL: Mapping[str, tuple[float, float]] = {
+    "pixel_mm": (0.6, 2.2),
+    "slice_distance_mm": (4.0, 15.0),
+    "slices": (5.0, 20.0),
+    "field_of_view_mm": (120.0, 500.0),
+    "bright_tail": (0.2, 2.5),
+    "dark_tail": (0.1, 1.2),
+    "contrast": (3.0, 120.0),
+}
+"""Wide ranges for clinical late-enhancement stacks, used for a bundle that states none of its own."""
+
+WORDS = {
+    "pixel_mm": "pixel size (mm)",
+    "slice_distance_mm": "slice distance (mm)",
+    "slices": "number of slices",
+    "field_of_view_mm": "field of view (mm)",
+    "bright_tail": "share of very bright voxels",
+    "dark_tail": "share of very dark voxels",
+    "contrast": "contrast to noise",
+}
+LEAST_LV_ML = 15.0
+FAR = 3.5
+LEAST_CASES = 8
+
+
+def training_ranges(manifest: Manifest) -> Mapping[str, tuple[float, float]]:
+    """Usual range of every input feature: the bundle's own where it states them, else :data:`USUAL`.
+
+    A bundle states them as ``training["input_statistics"]`` or ``metrics["input_statistics"]``: feature
+    to [low, high], or to {"mean": m, "sd": s}, which counts as m - 4 s to m + 4 s.
+    """
+    ranges = dict(USUAL)
+    for place in (manifest.metrics, manifest.training):
+        stated = place.get("input_statistics")
+        for name, values in stated.items() if isinstance(stated, Mapping) else ():
+            if (limits := _limits(values)) is not None and name in ranges:
+                ranges[name] = limits
+    return ranges
+
+
+def _limits(values: object) -> tuple[float, float] | None:
+    if isinstance(values, Mapping) and {"mean", "sd"} <= values.keys():
+        return (values["mean"] - 4 * values["sd"], values["mean"] + 4 * values["sd"])
+    if isinstance(values, Sequence) and not isinstance(values, str) and len(values) == 2:
+        return (float(values[0]), float(values[1]))
+    return None
+
+
+def input_flags(features: Mapping[str, float | None], manifest: Manifest) -> tuple[str, ...]:
+    """One line per feature of a scan that lies outside the range of the training data."""
+    lines = []
+    for name, (low, high) in training_ranges(manifest).items():
+        value = features.get(name)
+        if value is not None and not low <= value <= high:
+            lines.append(f"{WORDS[name]} {value:.3g}, usual are {low:.3g} to {high:.3g}")
+    return tuple(lines)
+
+
+def result_flags(result: Result) -> tuple[str, ...]:
+    """What a segmentation says about the scan: no left ventricle, or hardly any."""
+    names = {info.value: info.name.lower() for info in result.classes}
+    cavity = [value for value, name in names.items() if name in ("blood pool", "lv")]
+    wall = [value for value, name in names.items() if "myocardium" in name or name == "infarct"]
+    voxel_ml = result.volume.geometry.voxel_volume_ml
+    cavity_ml = float(np.isin(result.segmentation, cavity).sum()) * voxel_ml
+    wall_ml = float(np.isin(result.segmentation, wall).sum()) * voxel_ml
+    if cavity_ml == 0 and wall_ml == 0:
+        return ("no left ventricle found",)
+    lines = []
+    if cavity_ml < LEAST_LV_ML:
+        lines.append(f"LV cavity of only {cavity_ml:.0f} ml")
+    if wall_ml < LEAST_LV_ML:
+        lines.append(f"myocardium of only {wall_ml:.0f} ml")
+    return tuple(lines)
+
+
+def outliers(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
+    """By case, the measures and uncertainties that lie far from the rest of this cohort.
+
+    Far is a robust z-score above :data:`FAR` (0.6745 (x - median) / MAD; Iglewicz and Hoaglin, How to
+    Detect and Handle Outliers, 1993), in cohorts of at least :data:`LEAST_CASES` finished cases.
+    """
+    done = [row for row in rows if row.state is State.DONE]
+    found: dict[str, list[str]] = {}
+    for group in ("measures", "uncertainty", "features"):
+        for key in dict.fromkeys(key for row in done for key in getattr(row, group)):
+            known = [(row.name, v) for row in done if (v := getattr(row, group).get(key)) is not None]
+            for name in _far([value for _, value in known], [name for name, _ in known]):
+                found.setdefault(name, []).append(key)
+    return {name: tuple(keys) for name, keys in found.items()}
+
+
+def _far(values: Sequence[float], names: Sequence[str]) -> list[str]:
+    if len(values) < LEAST_CASES:
+        return []
+    array = np.asarray(values, float)
+    deviation = np.abs(array - np.median(array))
+    scale = float(np.median(deviation))
+    if scale == 0:  # more than half the cases are equal: there is no scale to be far by
+        return []
+    return [name for name, far in zip(names, 0.6745 * deviation / scale > FAR, strict=True) if far]

@@ -1,0 +1,206 @@
+"""From what a user gives (files, folders, patterns, a CSV, a DICOM archive) to the cases of a cohort."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from CardiacUQLib.casefolder import CASE_FILE
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.itk_silence import quiet_itk
+from CardiacUQLib.manifest import Flip
+from CardiacUQLib.reading import MIN_SLICES
+from CardiacUQLib.volume import IMAGE_SUFFIXES, case_name
+
+from .archive import is_dicom, series_cases
+from .case import Case, Options, Plan, Skipped, safe_name
+
+CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta")
+LABEL_FILE = re.compile(
+    r"(?:^|[_\-. ])(?:labels?|seg|segmentation|masks?|gt|contours?|manual)(?:$|[_\-. ])", re.I
+)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A case with what may be put before its name if that is not unique: its folders below the input."""
+
+    case: Case
+    qualifiers: tuple[str, ...] = ()
+
+
+def collect(inputs: Sequence[str | Path], bundle: str, options: Options, series: str = "") -> Plan:
+    """Sort the inputs into cases and skipped ones; each case gets a name of its own.
+
+    An input is an image file, a folder (searched for images and DICOM series), a pattern such as
+    ``study/*/lge.nii.gz``, or a CSV file with the columns of :data:`CSV_COLUMNS` (only ``path`` is
+    needed; paths count from the CSV's folder). With ``series`` every folder is one case. Raises
+    UsageError for a pattern without match, a CSV that cannot be used, or names that clash.
+    """
+    found: list[_Found] = []
+    skipped: list[Skipped] = []
+    for given in inputs:
+        for path in _expanded(given):
+            model = Case("", "", bundle, options, series)
+            if path.suffix.lower() == ".csv":
+                for row in _csv_cases(path, model):
+                    _add(Path(row.source), row, found, skipped)
+            else:
+                _add(path, model, found, skipped)
+    return Plan(_with_unique_names(found), tuple(skipped))
+
+
+def _expanded(given: str | Path) -> list[Path]:
+    path = Path(given)
+    if path.exists() or not glob.has_magic(os.fspath(given)):
+        return [path]
+    matches = sorted(glob.glob(os.fspath(given), recursive=True))  # noqa: PTH207 - absolute patterns too
+    if not matches:
+        raise UsageError(f"{given}: no file matches this pattern; check it (** matches any folders)")
+    return [Path(match) for match in matches]
+
+
+def _add(path: Path, model: Case, found: list[_Found], skipped: list[Skipped]) -> None:
+    """Add what lies at ``path``; ``model`` carries bundle, options, series and perhaps the name."""
+    alone = replace(model, name=model.name or safe_name(case_name(path.resolve())), source=str(path))
+    if not path.is_dir() or model.series:
+        found.append(_Found(alone))
+        return
+    images, dicoms = _walk(path)
+    cases: list[_Found] = []
+    for image in images:
+        qualifiers = tuple(safe_name(part) for part in image.relative_to(path).parent.parts)
+        one = replace(model, name=safe_name(case_name(image)), source=str(image))
+        if reason := _no_scan(image, path):
+            skipped.append(Skipped(one.name, one.source, reason))
+        else:
+            cases.append(_Found(one, qualifiers))
+    series, others = series_cases(path, dicoms, model) if dicoms else ((), ())
+    cases += [_Found(case, (safe_name(case.series[-12:]),)) for case in series]
+    if len(cases) == 1 and not others and not images and not model.name:
+        cases = [_Found(replace(cases[0].case, name=alone.name))]
+    if model.name and len(cases) == 1:
+        cases = [_Found(replace(cases[0].case, name=model.name))]
+    elif model.name and len(cases) > 1:
+        raise UsageError(f"{path}: the id {model.name} would name {len(cases)} cases; give each its own line")
+    skipped += others
+    found += cases if cases or images or dicoms else [_Found(alone)]
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Image files and DICOM files below ``folder``; hidden ones and case folders are left out."""
+    images: list[Path] = []
+    dicoms: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if CASE_FILE in files:
+            folders.clear()
+            continue
+        for name in sorted(name for name in files if not name.startswith(".")):
+            path = Path(place) / name
+            if name.lower().endswith(IMAGE_SUFFIXES):
+                images.append(path)
+            elif is_dicom(path):
+                dicoms.append(path)
+    return images, dicoms
+
+
+def _no_scan(path: Path, root: Path) -> str:
+    """Why a file of a searched folder is not taken; empty if it is. A damaged one is taken, and fails."""
+    parents = path.relative_to(root).parent.parts
+    if LABEL_FILE.search(case_name(path)) or any(LABEL_FILE.search(part) for part in parents):
+        return "by its name it holds labels, not a scan"
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(os.fspath(path))
+    with quiet_itk():
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError:
+            return ""
+    size = list(reader.GetSize())
+    while len(size) > 3 and size[-1] == 1:
+        size.pop()
+    if len(size) > 3:
+        return f"it has {len(size)} dimensions: a cine or another series of volumes"
+    if len(size) < 3 or min(size) < MIN_SLICES:
+        return f"it is no stack of at least {MIN_SLICES} slices"
+    return ""
+
+
+def _csv_cases(path: Path, model: Case) -> Iterator[Case]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            table = csv.DictReader(stream)
+            columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
+            rows = [dict(zip(columns, row.values(), strict=False)) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: this is no readable CSV file ({error})") from None
+    unknown = [name for name in columns if name not in CSV_COLUMNS]
+    if "path" not in columns or unknown:
+        problem = f'the column "{unknown[0]}" is unknown' if unknown else 'there is no column "path"'
+        raise UsageError(f"{path}: {problem}; the columns are {', '.join(CSV_COLUMNS)}")
+    if not rows:
+        raise UsageError(f"{path}: there is no case in this CSV file; give one line per scan")
+    for number, row in enumerate(rows, 2):
+        filled = {name: (text or "").strip() for name, text in row.items()}
+        if not filled["path"]:
+            raise UsageError(f"{path}, line {number}: the path is empty; give the scan's file or folder")
+        options = _row_options(filled, model.options, f"{path}, line {number}")
+        yield Case(
+            name=safe_name(filled["id"]) if filled.get("id") else "",
+            source=str(path.parent / filled["path"]),
+            bundle=filled.get("bundle") or model.bundle,
+            options=options,
+            series=filled.get("series") or model.series,
+        )
+
+
+def _row_options(row: dict[str, str], options: Options, where: str) -> Options:
+    if row.get("device"):
+        options = replace(options, device=row["device"])
+    if row.get("precision"):
+        options = replace(options, precision=row["precision"])
+    if row.get("folds"):
+        try:
+            options = replace(
+                options, folds=tuple(sorted({int(n) for n in re.split(r"[ ,;]+", row["folds"])}))
+            )
+        except ValueError:
+            raise UsageError(f'{where}: the folds "{row["folds"]}" are no numbers; write 0 1 2') from None
+    if row.get("tta"):
+        if row["tta"].lower() not in ("yes", "no"):
+            raise UsageError(f'{where}: tta is "{row["tta"]}"; write yes or no')
+        options = replace(options, flips=(Flip.IDENTITY,) if row["tta"].lower() == "no" else None)
+    return options
+
+
+def _with_unique_names(found: Sequence[_Found]) -> tuple[Case, ...]:
+    """The cases, those with a common name qualified by their folders; raises UsageError if that fails."""
+    counts = _counts(one.case.name for one in found)
+    cases = [
+        replace(one.case, name="-".join((*one.qualifiers, one.case.name)))
+        if counts[one.case.name.casefold()] > 1
+        else one.case
+        for one in found
+    ]
+    seen: dict[str, Case] = {}
+    for case in cases:
+        other = seen.setdefault(case.name.casefold(), case)
+        if other is not case:
+            raise UsageError(
+                f"{case.source} and {other.source} would both become the case {case.name}; "
+                "give them ids in a CSV file, or run them with different --output"
+            )
+    return tuple(cases)
+
+
+def _counts(names: Iterable[str]) -> Counter[str]:
+    return Counter(name.casefold() for name in names)

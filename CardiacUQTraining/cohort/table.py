@@ -1,0 +1,103 @@
+"""``cohort.csv``: one line per input, those that need a human first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .case import Row, State
+from .flags import outliers
+
+TABLE = "cohort.csv"
+REPORT = "report.html"
+_FIRST = ("rank", "case", "state", "reason", "flags", "stands_out_by", "headline")
+_LAST = (
+    "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
+    "worker", "finished", "input_sha256", "bundle_sha256",
+)  # fmt: skip
+DOUBTS = ("mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+"""The case-level uncertainties by preference; the first one known orders the cases."""
+
+
+def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
+    """Failed cases first, then flagged ones, outliers and the rest by falling uncertainty; skipped last."""
+    rows = list(rows)
+    apart = outliers(rows)
+    states = {State.FAILED: 0, State.DONE: 1, State.PENDING: 2, State.SKIPPED: 3}
+
+    def need(row: Row) -> tuple[object, ...]:
+        strange = len(row.flags) + min(1, len(apart.get(row.name, ())))
+        return (states[row.state], -strange, -(doubt(row) or 0.0), row.name)
+
+    return sorted(rows, key=need)
+
+
+def doubt(row: Row) -> float | None:
+    """The case-level uncertainty that orders the cases; None if there is none."""
+    return next((v for key in DOUBTS if (v := row.uncertainty.get(key)) is not None), None)
+
+
+def write_table(rows: Sequence[Row], out: Path) -> Path:
+    """Write ``out/cohort.csv``, whole or not at all; raises OSError if it cannot be written."""
+    return write_whole(out / TABLE, as_csv(in_order_of_need(rows)))
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The rows, in the order given, as CSV with every number that any of them has."""
+    apart = outliers(rows)
+    numbers = dict.fromkeys(key for row in rows for key in (*row.measures, *row.uncertainty, *row.features))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, [*_FIRST, *numbers, *_LAST], lineterminator="\n")
+    writer.writeheader()
+    for rank, row in enumerate(rows, 1):
+        writer.writerow(_entry(rank, row, apart.get(row.name, ())) | _numbers(row))
+    return stream.getvalue()
+
+
+def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
+    return {
+        "rank": rank,
+        "case": _plain(row.name),
+        "state": row.state.value,
+        "reason": _plain(row.reason),
+        "flags": "; ".join(row.flags),
+        "stands_out_by": "; ".join(apart),
+        "headline": row.headline,
+        "seconds": f"{row.seconds:.2f}" if row.seconds else "",
+        "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
+        "tries": row.tries or "",
+        "report": f"{row.name}/{REPORT}" if row.state is State.DONE else "",
+        "source": _plain(row.source),
+        "series": row.series,
+        "bundle": row.bundle,
+        "options": row.options,
+        "warnings": _plain("; ".join(row.warnings)),
+        "worker": row.worker,
+        "finished": row.finished,
+        "input_sha256": row.input_sha256,
+        "bundle_sha256": row.bundle_sha256,
+    }
+
+
+def _numbers(row: Row) -> dict[str, str]:
+    values: Mapping[str, float | None] = {**row.measures, **row.uncertainty, **row.features}
+    return {key: "" if value is None else f"{value:.6g}" for key, value in values.items()}
+
+
+def _plain(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: names and paths come from outside."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a file whole or not at all; raises OSError."""
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,252 @@
+"""One case from its file to its folder, in whatever process: the engines only decide where and when."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from CardiacUQLib.bundle import Bundle, load_bundle
+from CardiacUQLib.device import is_out_of_memory, peak_memory_mb
+from CardiacUQLib.errors import CancelledError, CardiacUQError, ModelError
+from CardiacUQLib.progress import CancelToken
+
+from .case import STATE_FOLDER, Row, State, Ticket
+from .features import case_uncertainty, flat_measures, input_features
+from .flags import input_flags, result_flags
+from .state import write_row
+from .tries import MOST_TRIES, Places, Tries
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from CardiacUQLib.result import Result
+    from CardiacUQLib.volume import Volume
+
+PLACES = 2
+"""Cases in one process at a time: one on the networks, one being read or written."""
+
+ERRORS_FOLDER = "errors"
+
+
+@dataclass(frozen=True)
+class ResidentBundle(Bundle):
+    """A bundle whose networks are loaded once and stay in the memory of this process."""
+
+    loaded: dict[tuple[str, int, str], nn.Module] = field(default_factory=dict, compare=False)
+
+    def network(self, network: str, fold: int, device: str | torch.device = "cpu") -> nn.Module:
+        """As :meth:`Bundle.network`; the same module again for the same device."""
+        key = (network, fold, str(device))
+        if key not in self.loaded:
+            self.loaded[key] = super().network(network, fold, device)
+        return self.loaded[key]
+
+
+class Station:
+    """What a process needs for its cases: room for two, one lane for networks, one for writing.
+
+    A lane is one thread, so that two cases never compute at once and that drawing, which is not made
+    for threads, happens in one place.
+    """
+
+    def __init__(self) -> None:
+        self.places = Places(PLACES)
+        self.networks = ThreadPoolExecutor(1, "networks")
+        self.writing = ThreadPoolExecutor(1, "writing")
+        self._bundles: dict[tuple[str, str], ResidentBundle] = {}
+
+    def bundle(self, folder: str, sha256: str) -> ResidentBundle:
+        """The bundle in ``folder``; raises ModelError if it is no longer the one of the plan."""
+        if (folder, sha256) not in self._bundles:
+            found = load_bundle(Path(folder))
+            if found.sha256 != sha256:
+                raise ModelError(
+                    f"{folder}: the bundle was changed during the run; start again with --resume"
+                )
+            self._bundles[folder, sha256] = ResidentBundle(found.folder, found.manifest, found.sha256)
+        return self._bundles[folder, sha256]
+
+
+_first_use = threading.Lock()
+
+
+def station() -> Station:
+    """The one station of this process."""
+    with _first_use:  # two first cases may come at the same moment
+        return _only_station()
+
+
+@functools.cache
+def _only_station() -> Station:
+    return Station()
+
+
+def process(ticket: Ticket, *, cancel: CancelToken | None = None) -> Row:
+    """Segment one case into its folder; whatever goes wrong with it becomes a row with the reason.
+
+    May be called from several threads. Raises nothing but CancelledError.
+    """
+    tries = Tries(Path(ticket.out), ticket.name)
+    with station().places.take(alone=tries.deaths() > 0):
+        deaths = tries.deaths()
+        tries.begin()
+        try:
+            if deaths >= MOST_TRIES:
+                return failed(ticket, f"{ticket.source}: {_death_reason(deaths)}", tries=deaths)
+            row = _attempt(ticket, deaths + 1, cancel or CancelToken())
+        finally:
+            tries.end()
+    return row
+
+
+def failed(ticket: Ticket, reason: str, *, tries: int = 1) -> Row:
+    """The row of a case that has no folder."""
+    return Row(
+        name=ticket.name,
+        state=State.FAILED,
+        source=ticket.source,
+        series=ticket.series,
+        reason=" ".join(reason.split()),
+        tries=tries,
+        worker=_here(),
+        finished=_now(),
+        bundle_sha256=ticket.bundle_sha256,
+        options=ticket.options.key,
+    )
+
+
+def _death_reason(deaths: int) -> str:
+    return (
+        f"the process that worked on this case died {deaths} times, perhaps out of memory; "
+        "try again with --resume on a machine with more memory"
+    )
+
+
+def _attempt(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
+    try:
+        return _segment(ticket, number, cancel)
+    except CancelledError:
+        raise
+    except CardiacUQError as error:
+        return failed(ticket, str(error), tries=number)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return failed(ticket, f"{ticket.source}: out of memory; use --folds 0 or --no-tta", tries=number)
+        log = _log_error(ticket)
+        line = next(iter(str(error).splitlines()), "") or type(error).__name__
+        return failed(ticket, f"{ticket.source}: internal error: {line}; details in {log}", tries=number)
+
+
+def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
+    from CardiacUQLib.reading import read_volume
+
+    here = station()
+    start = time.perf_counter()
+    volume = read_volume(ticket.source, series=ticket.series or None)
+    features = input_features(volume)
+    busy = time.perf_counter() - start
+
+    def on_networks() -> tuple[Result, float]:
+        from CardiacUQLib.segment import segment
+
+        began = time.perf_counter()
+        cancel.check()
+        _set_threads(ticket.threads)
+        result = segment(
+            volume,
+            here.bundle(ticket.bundle_folder, ticket.bundle_sha256),
+            device=ticket.options.device,
+            folds=ticket.options.folds,
+            flips=ticket.options.flips,
+            precision=ticket.options.precision,
+            cancel=cancel,
+        )
+        return result, time.perf_counter() - began
+
+    result, seconds = here.networks.submit(on_networks).result()
+    row = _row(ticket, number, volume, result, features, here)
+    return here.writing.submit(_write, ticket, row, result, busy + seconds, cancel).result()
+
+
+def _row(
+    ticket: Ticket,
+    number: int,
+    volume: Volume,
+    result: Result,
+    features: dict[str, float | None],
+    here: Station,
+) -> Row:
+    manifest = here.bundle(ticket.bundle_folder, ticket.bundle_sha256).manifest
+    return Row(
+        name=ticket.name,
+        state=State.DONE,
+        source=ticket.source,
+        series=ticket.series,
+        headline=str(result.measures.get("headline", "")),
+        measures=flat_measures(result.measures),
+        uncertainty=case_uncertainty(result),
+        features=features,
+        flags=(*result_flags(result), *input_flags(features, manifest)),
+        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        peak_memory_mb=peak_memory_mb(),
+        tries=number,
+        worker=_here(),
+        input_sha256=volume.sha256,
+        bundle=f"{manifest.name} {manifest.version}",
+        bundle_sha256=ticket.bundle_sha256,
+        options=ticket.options.key,
+    )
+
+
+def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: CancelToken) -> Row:
+    """Write the case folder with its report and its row, which comes back complete."""
+    from CardiacUQLib.casefolder import write_case
+    from CardiacUQLib.report import can_render, report_writer
+
+    cancel.check()
+    start = time.perf_counter()
+    written: list[Row] = []
+
+    def add_row(result: Result, folder: Path) -> None:
+        spent = seconds + time.perf_counter() - start
+        written.append(replace(row, seconds=spent, finished=_now()))
+        write_row(written[0], folder)
+
+    writers: list[Callable[[Result, Path], None]] = [report_writer(ticket.name)] if can_render() else []
+    write_case(result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row))
+    return written[0]
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    if threads and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
+def _log_error(ticket: Ticket) -> str:
+    log = Path(ticket.out) / STATE_FOLDER / ERRORS_FOLDER / f"{ticket.name}.log"
+    with contextlib.suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), "utf-8")
+    return str(log)
+
+
+def _here() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
