@@ -15,6 +15,7 @@ from .cascade_data import CLASSES, SliceData, StackData
 from .checkpoint import load_weights
 from .crops import crop_cases
 from .datasets import LabelledDataset, open_dataset
+from .inflation import inflate
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
 from .recipe import CascadeRecipe, StageRecipe
@@ -66,9 +67,17 @@ class CascadeMethod:
         size = self.recipe.roi.size_px
         if stage == "stage2d":
             return SliceData(crops.cases, crops.phantoms, training, validation, recipe, size)
-        slice_network = run.load_final(fold, "stage2d", self.build("stage2d")).to(crops.cases.device)
+        slice_network = self._slice_network(run, fold).to(crops.cases.device)
         mode = self.recipe.cascade_input
         return StackData(crops.cases, crops.phantoms, training, validation, recipe, size, slice_network, mode)
+
+    def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
+        """The 3D network begins with what the 2D network of its fold has learned."""
+        if stage == "stage3d" and self.recipe.inflate:
+            inflate(self._slice_network(run, fold), network)
+
+    def _slice_network(self, run: RunFolder, fold: int) -> nn.Module:
+        return run.load_final(fold, "stage2d", self.build("stage2d"))
 
     def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
         """Finished weights by network."""

@@ -163,7 +163,10 @@ class RoiRecipe(_Strict):
 
 
 class CascadeRecipe(_Strict):
-    """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator."""
+    """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator.
+
+    ``inflate`` starts the 3D network from the 2D network's weights, see :mod:`.inflation`.
+    """
 
     kind: Literal[BundleKind.CASCADE]
     title: str
@@ -172,6 +175,7 @@ class CascadeRecipe(_Strict):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     roi: RoiRecipe = RoiRecipe()
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
+    inflate: bool = False
     phantoms: int = 0
     locator: StageRecipe | None = None
     stage2d: StageRecipe

@@ -71,6 +71,9 @@ class Method(Protocol):
     def build(self, stage: str) -> nn.Module:
         """The untrained network of a stage."""
 
+    def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
+        """Give the network of a stage a head start from stages that are finished."""
+
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
         """The data of a stage, shared by all folds."""
 
@@ -154,7 +157,9 @@ def train_run(
         for fold in waiting:
             job = StageJob(name, fold, stage, run.stage(fold, name), recipe.seed)
             torch.manual_seed(recipe.seed * 1000 + fold)
-            network = method.build(name).to(fabric.device)
+            network = method.build(name)
+            method.initialise(name, network, fold, run)
+            network = network.to(fabric.device)
             data = method.data(name, fold, crops, held_out[fold], run)
             if not train_stage(fabric, job, network, data, stop, report):
                 return False

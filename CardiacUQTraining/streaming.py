@@ -113,6 +113,9 @@ class StreamingMethod:
             crops.cases, training, validation, recipe, self.recipe.roi.size_px, len(CINE_CLASSES)
         )
 
+    def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
+        """Members begin with random weights; they must differ to disagree."""
+
     def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, Tensor]]:
         """Finished weights by network of the bundle."""
         found: dict[str, dict[str, Tensor]] = {}

@@ -1,0 +1,273 @@
+"""A cine study: end-diastole and end-systole segmented, one case folder each, and what both say together.
+
+A 4D file is cut into its frames. The two frames are kept as ``image.nii.gz`` in their case folders, so
+that the report, Slicer and later tools find a plain 3D scan beside its labels. ``NAME_cine.json`` comes
+last: a study that has it is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import SimpleITK as sitk
+
+from CardiacUQLib.casefolder import write_case
+from CardiacUQLib.checksum import sha256_of
+from CardiacUQLib.cine import Cine, read_cine
+from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.manifest import BundleKind, Flip
+from CardiacUQLib.measures import Frame, cine_measures, measures_json
+from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.report import can_render, report_writer
+from CardiacUQLib.result import MapName, Result
+from CardiacUQLib.segment import segment
+from CardiacUQLib.streaming_systole import cavity_volumes, end_systole
+from CardiacUQLib.volume import Volume, case_name
+
+from .evaluation.cases import write_json
+
+if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.casefolder import ExtraWriter
+
+PHASES = ("ED", "ES")
+FRAME_FILE = "image.nii.gz"
+SEARCHED, SEGMENTED = 0.3, 0.9
+"""Shares of the progress when end-systole is found and when both phases are segmented."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """How the networks run; None for ``folds`` or ``flips`` means all that the bundle has."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    folds: Sequence[int] | None = None
+    flips: Sequence[Flip] | None = None
+    rv_insertion_ras: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class CineStudy:
+    """What was written: a case folder per phase, the summary, and its content.
+
+    ``frames`` are the frame numbers of ED and ES, counted from 0; None for phases given as files.
+    """
+
+    folders: Mapping[str, Path]
+    summary: Path
+    measures: Mapping[str, Any]
+    frames: Mapping[str, int] | None
+    regions: int
+
+
+def segment_cine(
+    source: Path,
+    bundle: Bundle,
+    out: Path,
+    *,
+    name: str | None = None,
+    ed: int = 0,
+    es: int | None = None,
+    networks: Networks | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> CineStudy:
+    """Segment end-diastole and end-systole of the 4D file ``source`` into ``out/NAME_ED`` and ``_ES``.
+
+    Frames count from 0; ``es`` None takes the frame with the smallest cavity, found by a quick pass of
+    one fold. Raises UsageError (existing folders, one frame for both phases, ED smaller than ES),
+    InputError (no such frame, no left ventricle found) and what :func:`segment` raises; nothing is
+    written unless both phases could be segmented.
+    """
+    name, networks = name or case_name(source), networks or Networks()
+    _refuse_other_method(source, bundle)
+    _check_targets(out, name, overwrite=overwrite)
+    progress(0.0, "reading")
+    cine = read_cine(source)
+    cine.frame(ed)  # a frame that does not exist is told before any work
+    cavity_ml: tuple[float, ...] | None = None
+    if es is None:
+        cavity_ml = cavity_volumes(
+            cine,
+            bundle,
+            device=networks.device,
+            precision=networks.precision,
+            progress=_portion(progress, 0.0, SEARCHED),
+            cancel=cancel,
+        )
+        es = end_systole(cine, cavity_ml, ed)
+    if ed == es:
+        raise UsageError(f"{source}: frame {ed} was named as end-diastole and as end-systole; they differ")
+    frames = {"ED": ed, "ES": es}
+    details = {
+        "input": str(source.resolve()),
+        "input_sha256": cine.sha256,
+        "frames": frames,
+        "frame_count": len(cine),
+        "end_systole": "named" if cavity_ml is None else "smallest cavity of a pass of one fold",
+        "cavity_ml": None if cavity_ml is None else [round(float(ml), 2) for ml in cavity_ml],
+    }
+    with tempfile.TemporaryDirectory(prefix="cardiacuq-cine-") as scratch:
+        phases, writers = {}, {}
+        for phase, number in frames.items():
+            extracted = Path(scratch) / f"{phase}.nii.gz"
+            phases[phase] = _cut(cine, number, extracted, out / f"{name}_{phase}" / FRAME_FILE)
+            writers[phase] = _copies(extracted)
+        study = _segment_phases(
+            phases, bundle, out, name, networks, overwrite, _portion(progress, SEARCHED, 1.0), cancel,
+            details, writers,
+        )  # fmt: skip
+    return dataclasses.replace(study, frames=frames)
+
+
+def segment_pair(
+    ed: Volume,
+    es: Volume,
+    bundle: Bundle,
+    out: Path,
+    name: str,
+    *,
+    networks: Networks | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> CineStudy:
+    """The same for end-diastole and end-systole that come as two scans of one heart."""
+    for volume in (ed, es):
+        _refuse_other_method(volume.path or Path(name), bundle)
+    _check_targets(out, name, overwrite=overwrite)
+    phases = {"ED": ed, "ES": es}
+    details = {"inputs": {phase: str(volume.path or "") for phase, volume in phases.items()}}
+    return _segment_phases(
+        phases, bundle, out, name, networks or Networks(), overwrite, progress, cancel, details, {}
+    )
+
+
+def phase_measures(frame: Mapping[str, Any], study: Mapping[str, Any], phase: str) -> dict[str, Any]:
+    """``measures.json`` of one phase: its own measures, with the sizes and the headline of the pair.
+
+    LV mass is that of end-diastole in both, the one that is reported.
+    """
+    others = {key: size for key, size in frame["sizes"].items() if key not in study["sizes"]}
+    return {
+        **frame,
+        "phase": phase,
+        "headline": study["headline"],
+        "sizes": {**study["sizes"], **others},
+        "wall_thickening_percent": study["wall_thickening_percent"],
+    }
+
+
+def _segment_phases(
+    phases: Mapping[str, Volume],
+    bundle: Bundle,
+    out: Path,
+    name: str,
+    networks: Networks,
+    overwrite: bool,
+    progress: ProgressCallback,
+    cancel: CancelToken | None,
+    details: Mapping[str, Any],
+    writers: Mapping[str, ExtraWriter],
+) -> CineStudy:
+    """Segment both, measure them together, then write everything."""
+    results: dict[str, Result] = {}
+    for number, (phase, volume) in enumerate(phases.items()):
+        start, end = (SEGMENTED * part / len(phases) for part in (number, number + 1))
+        results[phase] = segment(
+            volume,
+            bundle,
+            device=networks.device,
+            folds=networks.folds,
+            flips=networks.flips,
+            precision=networks.precision,
+            progress=_portion(progress, start, end, f"{phase}: "),
+            cancel=cancel,
+            rv_insertion_ras=networks.rv_insertion_ras,
+        )
+    progress(SEGMENTED, "measuring and writing")
+    ed, es = (_frame(results[phase]) for phase in PHASES)
+    together = measures_json(
+        cine_measures(
+            ed,
+            es,
+            bundle.manifest.classes,
+            intervals=bundle.manifest.calibration.get("intervals"),
+            rv_insertion_ras=networks.rv_insertion_ras,
+        )
+    )
+    folders = {}
+    for phase, result in results.items():
+        folder = f"{name}_{phase}"
+        extra = [writers[phase]] if phase in writers else []
+        if can_render():
+            extra.append(report_writer(folder))
+        measured = phase_measures(result.measures, together, phase)
+        folders[phase] = write_case(
+            dataclasses.replace(result, measures=measured),
+            out,
+            name=folder,
+            overwrite=overwrite,
+            extra_writers=extra,
+        )
+    summary = out / f"{name}_cine.json"
+    cases = {phase: folder.name for phase, folder in folders.items()}
+    write_json({"name": name, "cases": cases, **details, **together}, summary)
+    progress(1.0, "done")
+    regions = sum(len(result.components) for result in results.values())
+    return CineStudy(folders, summary, together, None, regions)
+
+
+def _frame(result: Result) -> Frame:
+    return Frame(
+        result.segmentation,
+        result.volume.geometry,
+        result.pass_volumes_ml,
+        result.maps.get(MapName.SCS),
+        result.maps.get(MapName.ERROR_PROBABILITY),
+    )
+
+
+def _cut(cine: Cine, number: int, written: Path, final: Path) -> Volume:
+    """Frame ``number``, written as a 3D file to ``written``, as the volume that will lie at ``final``."""
+    volume = cine.frame(number)
+    image = sitk.GetImageFromArray(cine.stored[number])
+    image.SetSpacing(cine.geometry.spacing)
+    image.SetOrigin(cine.geometry.origin)
+    image.SetDirection(cine.geometry.direction)
+    sitk.WriteImage(image, str(written), useCompression=True)
+    return dataclasses.replace(volume, path=final, sha256=sha256_of(written))
+
+
+def _copies(source: Path) -> ExtraWriter:
+    def write(result: Result, folder: Path) -> None:
+        (folder / FRAME_FILE).write_bytes(source.read_bytes())
+
+    return write
+
+
+def _refuse_other_method(source: Path, bundle: Bundle) -> None:
+    if bundle.manifest.kind is not BundleKind.STREAMING:
+        problem = f"this is a cine, but bundle '{bundle.manifest.name}' is not made for cine"
+        raise InputError(
+            source, problem, "choose a cine bundle with --model, or give one late-enhancement stack"
+        )
+
+
+def _check_targets(out: Path, name: str, *, overwrite: bool) -> None:
+    for path in (*(out / f"{name}_{phase}" for phase in PHASES), out / f"{name}_cine.json"):
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path}: this exists; use --overwrite or another --output")
+
+
+def _portion(
+    progress: ProgressCallback, start: float, end: float, prefix: str = ""
+) -> Callable[[float, str], None]:
+    return lambda share, comment: progress(start + share * (end - start), prefix + comment)

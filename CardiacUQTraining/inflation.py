@@ -1,0 +1,62 @@
+"""A head start for the 3D network: the weights of the finished 2D network where the two correspond.
+
+Both are U-Nets over the same levels, so a 2D kernel becomes the middle slice of a 3D one (the inflation
+of Carreira and Zisserman, 2017). The 3D network then begins by looking at each slice as the 2D network
+did, and spends its training on what it is for: the neighbouring slices and the masks.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from CardiacUQLib.networks.unet2d import UNet2D
+from CardiacUQLib.networks.unet3d import UNet3D
+
+
+@torch.no_grad()
+def inflate(flat: UNet2D, deep: UNet3D) -> int:
+    """Copy what fits from ``flat`` into ``deep``; returns the number of layers that were filled.
+
+    Levels whose widths differ are left as they were drawn. Channels that only the 3D network has (the
+    masks) start at zero: they are ignored at first, not guessed.
+    """
+    pairs: list[tuple[nn.Module, nn.Module]] = []
+    for ours, theirs in zip((*flat.encoder, *flat.decoder), (*deep.encoder, *deep.decoder), strict=True):
+        pairs += [(ours.first, theirs.first), (ours.second, theirs.second), (ours.norm, theirs.second_norm)]
+    pairs += list(zip((*flat.lift, *flat.heads), (*deep.lift, *deep.heads), strict=True))
+    return sum(_fill(source, target) for source, target in pairs)
+
+
+def _fill(source: nn.Module, target: nn.Module) -> bool:
+    """Fill one layer; False if its shape does not allow it."""
+    weight = source.weight
+    if isinstance(target, nn.InstanceNorm3d):
+        if weight.shape != target.weight.shape:
+            return False
+        target.weight.copy_(weight)
+        target.bias.copy_(source.bias)
+        return True
+    if isinstance(target, nn.ConvTranspose3d):
+        weight = weight.transpose(0, 1).expand(-1, -1, *target.kernel_size[1:])
+    if weight.shape[0] != target.weight.shape[0] or weight.shape[1] > target.weight.shape[1]:
+        return False
+    inputs = weight.shape[1]
+    if inputs < target.weight.shape[1] and not _reads_the_image(source):
+        return False
+    target.weight.copy_(_middle_slice(weight, target.weight))
+    if target.bias is not None and source.bias is not None:
+        target.bias.copy_(source.bias)
+    return True
+
+
+def _reads_the_image(layer: nn.Module) -> bool:
+    """Only the first layer may have fewer channels: the 3D network adds the masks to the image."""
+    return layer.weight.shape[1] == 1
+
+
+def _middle_slice(weight: Tensor, like: Tensor) -> Tensor:
+    """``weight`` (out, in, y, x) in the middle of z of zeros shaped as ``like`` (out, in, z, y, x)."""
+    result = torch.zeros_like(like)
+    result[:, : weight.shape[1], like.shape[2] // 2] = weight
+    return result
