@@ -119,8 +119,9 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The module is chosen: keys, words under the cursor, devices."""
-        if self._parameters is None:
+        if self._parameters is None or self._parameters.inputVolume is None:
             self._set_parameters(self.logic.getParameterNode())
+        self.models.guess(self._parameters.inputVolume)
         self.review.install_shortcuts(slicer.util.mainWindow() or self.parent)
         self.display.watch_cursor()
         self.runs.probe_devices()

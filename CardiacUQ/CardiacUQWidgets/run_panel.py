@@ -44,6 +44,7 @@ class RunPanel:
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._preview: CaseNodes | None = None
         self._views: ViewState | None = None
+        self._finished: tuple[CaseNodes, CaseMaps] | None = None
         self._started, self._passes = 0.0, 1
         self.timer = qt.QTimer()
         self.timer.interval = TICK_MS
@@ -52,6 +53,11 @@ class RunPanel:
         ui.logButton.connect("toggled(bool)", self._show_log)
         ui.logView.visible = False
         self._show_idle()
+
+    @property
+    def busy(self) -> bool:
+        """True while a child process is at work or its result is being shown."""
+        return any(work is not None for work in (self.run, self._probe, self._finished))
 
     def say(self, text: str, *, error: bool = False) -> None:
         """One line under the button; errors in red."""
@@ -78,7 +84,7 @@ class RunPanel:
         for work in (self.run, self._probe):
             if work is not None:
                 work.stop()
-        self.run = self._probe = self._preview = self._views = None
+        self.run = self._probe = self._preview = self._views = self._finished = None
         self._show_idle()
 
     def on_button(self, checked: bool = False) -> None:
@@ -95,9 +101,12 @@ class RunPanel:
         if self._probe is not None and self._probe.tick():
             self._probe = None
             computer.fill_device_selector(self.ui.deviceSelector)
+        if self._finished is not None:
+            (nodes, case), self._finished = self._finished, None
+            self.guarded(lambda: self._shown(nodes, case))
         if self.run is not None:
             self._take(self.run.tick())
-        if self.run is None and self._probe is None:
+        if not self.busy:
             self.timer.stop()
 
     def _start(self) -> None:
@@ -151,7 +160,8 @@ class RunPanel:
         nodes = show_case(case, self._volume, check_content=False)
         if first_look:
             align_views(nodes)
-        self._shown(nodes, case)
+        # Opening the review is left to the next tick: the event loop breathes between the two.
+        self._finished = (nodes, case)
         seconds = time.monotonic() - self._started
         computer.remember_speed(seconds, case.slices, self._passes)
         self.say(_("Done in {seconds:.0f} s.").format(seconds=seconds))

@@ -221,7 +221,7 @@ class Host:
         self.frames.pop(name).deleteLater()
         self.app.processEvents()
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 300.0) -> None:
         """Run the event loop until ``condition`` holds; raises TimeoutError."""
         end = time.monotonic() + seconds
         while not condition():

@@ -144,7 +144,7 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         edit = QtWidgets.QLineEdit()
         layout.addWidget(edit, 1)
         layout.addWidget(QtWidgets.QToolButton(text="…"))
-        edit.textChanged.connect(self.currentPathChanged.emit)
+        edit.textChanged.connect(lambda path: self.currentPathChanged.emit(path))
         self.__dict__["_edit"] = edit
 
     currentPath = Property(

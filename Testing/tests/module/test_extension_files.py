@@ -187,7 +187,7 @@ def test_requirements_are_those_of_the_package_that_slicer_lacks():
 
 
 def test_importing_the_widgets_brings_no_package_that_slicer_lacks():
-    """What the module imports when it is loaded, in a process of its own, with qt and slicer as hollow shells."""
+    """What loading the module imports, in a process of its own with hollow shells for qt and slicer."""
     import subprocess
 
     program = """

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
 
 
 def _alive(pid: int) -> bool:
@@ -10,14 +15,28 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def _segment(host, widget) -> None:
-    """Press Segment and wait for the final case."""
+def _content(scene) -> dict[str, str]:
+    """Every node of a scene by id, with its name, but the module's own parameters."""
+    nodes = (scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes()))
+    return {n.GetID(): n.GetName() for n in nodes if not n.IsA("vtkMRMLScriptedModuleNode")}
+
+
+def _layers(scene) -> list[tuple]:
+    import slicer
+
+    nodes = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode", scene)
+    return [(n.GetBackgroundVolumeID(), n.GetForegroundVolumeID(), n.GetForegroundOpacity()) for n in nodes]
+
+
+def _start(widget) -> int:
+    """Press Segment; the child's process id."""
     widget.ui.segmentButton.click()
     assert widget.runs.run is not None, widget.ui.messageLabel.text
-    host.wait(lambda: widget.runs.run is None)
+    return widget.runs.run.child.pid
 
 
 def test_the_widget_opens_with_volume_and_model_chosen(host, module, load, phantom_file):
@@ -25,24 +44,146 @@ def test_the_widget_opens_with_volume_and_model_chosen(host, module, load, phant
     widget = host.open("CardiacUQ")
     assert widget.ui.inputSelector.currentNode() is volume
     assert widget.ui.modelSelector.currentText == "Random weights for tests"
+    assert "Random weights" in widget.ui.modelCardView.plainText
+    widget.ui.modelCardButton.click()
+    assert widget.ui.modelCardView.visible
     assert widget.ui.segmentButton.text == "Segment" and widget.ui.segmentButton.enabled
     assert "core" in widget.ui.deviceLabel.text and "about" in widget.ui.deviceLabel.text
+    assert not widget.ui.reviewSection.enabled and not widget.ui.displaySection.enabled
 
 
-def test_segmenting_shows_a_preview_and_then_the_case(host, widget, load, phantom_file):
+@pytest.mark.timeout(600)
+def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, capsys):
+    from host.application import StallMeter
+
     from CardiacUQScene import find_case
 
     volume = load(phantom_file)
-    widget.ui.segmentButton.click()
-    assert widget.ui.segmentButton.text == "Cancel"
+    widget = host.open("CardiacUQ")
+    host.wait(lambda: not widget.runs.busy)  # the devices are known
+    before, meter = _content(host.scene), StallMeter()
+    _start(widget)
+    run = widget.runs.run
+    assert widget.ui.segmentButton.text == "Cancel" and not widget.ui.inputSelector.enabled
     host.wait(lambda: find_case(volume) is not None)
     assert widget.ui.headlineLabel.text.startswith("Preview")
-    assert find_case(volume).folder.name.endswith(".preview")
-    host.wait(lambda: widget.runs.run is None)
+    assert widget.review.session is None, "a preview is not reviewed"
+    host.wait(lambda: run.child.poll().state.final)
+    stalled, wall = meter.stop(), meter.longest_wall
+    with capsys.disabled():
+        print(f"\nGUI thread blocked at most {stalled * 1000:.0f} ms ({wall * 1000:.0f} ms on the clock)")
+    assert stalled < 0.1
+    host.wait(lambda: not widget.runs.busy)
+
     nodes = find_case(volume)
     assert nodes.folder.name == "LGE phantom" and (nodes.folder / "case.json").is_file()
-    assert widget.review.session is not None
+    assert widget.review.session is not None and widget.ui.lookLabel.text
     assert widget.ui.measuresTable.mrmlTableNode() is nodes.measures
     assert widget.ui.messageLabel.text.startswith("Done in")
-    left = sorted(path.name for path in nodes.folder.parent.iterdir())
-    assert left == ["LGE phantom"], "only the case folder stays"
+    assert [path.name for path in nodes.folder.parent.iterdir()] == ["LGE phantom"], "nothing else is left"
+    assert set(before) < set(_content(host.scene))
+
+    widget.ui.foldsEdit.text, widget.ui.previewCheckBox.checked = "0", False
+    count = len(_content(host.scene))
+    _start(widget)
+    host.wait(lambda: not widget.runs.busy)
+    again = find_case(volume)
+    assert again.folder.name == "LGE phantom (2)", "an earlier case is never overwritten"
+    assert len(_content(host.scene)) <= count + 30 and len({n.GetID() for n in again.ours()}) >= 6
+    assert sum(n.startswith("LGE phantom segmentation") for n in _content(host.scene).values()) == 1
+
+
+@pytest.mark.timeout(600)
+def test_cancelling_after_the_preview_leaves_the_scene_as_it_was(host, widget, load, phantom_file):
+    from CardiacUQScene import find_case
+
+    volume = load(phantom_file)
+    host.wait(lambda: not widget.runs.busy)
+    before, layers = _content(host.scene), _layers(host.scene)
+    pid = _start(widget)
+    host.wait(lambda: find_case(volume) is not None)
+    asked = time.monotonic()
+    widget.ui.segmentButton.click()
+    assert time.monotonic() - asked < 1.0
+    host.wait(lambda: widget.runs.run is None and not _alive(pid), 3.0)
+    assert find_case(volume) is None
+    assert _content(host.scene) == before and _layers(host.scene) == layers
+    assert "Cancelled" in widget.ui.messageLabel.text
+    assert widget.ui.segmentButton.text == "Segment" and widget.ui.segmentButton.enabled
+    folder = Path(host.app.defaultScenePath) / "CardiacUQ"
+    assert list(folder.iterdir()) == []
+
+
+def test_closing_the_scene_ends_the_child(host, widget, load, phantom_file):
+    load(phantom_file)
+    pid = _start(widget)
+    host.scene.Clear(0)
+    assert not _alive(pid) and widget.runs.run is None
+    assert widget.ui.inputSelector.currentNode() is None
+    volume = load(phantom_file)
+    widget.ui.inputSelector.setCurrentNode(volume)
+    second = _start(widget)
+    widget.ui.segmentButton.click()
+    host.wait(lambda: widget.runs.run is None and not _alive(second), 3.0)
+
+
+def test_leaving_the_module_goes_on_and_unloading_ends_the_child(host, widget, load, phantom_file):
+    load(phantom_file)
+    pid = _start(widget)
+    host.leave("CardiacUQ")
+    assert widget.runs.run is not None and _alive(pid)
+    host.unload("CardiacUQ")
+    assert not _alive(pid)
+    assert list((Path(host.app.defaultScenePath) / "CardiacUQ").iterdir()) == []
+
+
+def test_a_killed_child_is_reported_with_its_cause(host, widget, load, phantom_file):
+    load(phantom_file)
+    before = _content(host.scene)
+    pid = _start(widget)
+    os.kill(pid, signal.SIGKILL)
+    host.wait(lambda: widget.runs.run is None)
+    assert "SIGKILL" in widget.ui.messageLabel.text and "memory" in widget.ui.messageLabel.text
+    assert _content(host.scene) == before
+
+
+@pytest.mark.timeout(600)
+def test_a_bundle_with_a_wrong_hash_is_refused(
+    host, module, load, phantom_file, tiny_bundle, tmp_path, monkeypatch
+):
+    import shutil
+
+    damaged = shutil.copytree(tiny_bundle, tmp_path / "models" / "damaged")
+    weights = next(damaged.glob("*.safetensors"))
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(raw)
+    monkeypatch.setenv("CARDIACUQ_MODELS", str(damaged.parent))
+    load(phantom_file)
+    widget = host.open("CardiacUQ")
+    before = _content(host.scene)
+    _start(widget)
+    host.wait(lambda: widget.runs.run is None)
+    message = widget.ui.messageLabel.text
+    assert weights.name in message and "SHA-256" in message and "again" in message
+    assert _content(host.scene) == before
+    assert weights.name in widget.ui.logView.plainText
+
+
+def test_a_changed_volume_is_written_for_the_child(host, widget, load, phantom_file, tmp_path):
+    import numpy as np
+    import slicer
+
+    from CardiacUQLib.reading import read_volume
+    from CardiacUQWidgets import inputfile
+
+    volume = load(phantom_file)
+    assert inputfile.write_input(volume, tmp_path / "a.nrrd") == phantom_file
+    array = slicer.util.arrayFromVolume(volume)
+    array += 1
+    slicer.util.arrayFromVolumeModified(volume)
+    written = inputfile.write_input(volume, tmp_path / "images" / "b.nrrd")
+    original, changed = read_volume(phantom_file), read_volume(written)
+    np.testing.assert_allclose(changed.array, original.array + 1)
+    assert changed.source_geometry.matches(original.source_geometry)
+    assert volume.GetStorageNode().GetFileName() == str(phantom_file), "the user's node is untouched"
