@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "compare": "Compare uncertainty methods side by side.",
     "models": "List the model bundles, or show the card of one.",
     "report": "Make report.html of a case folder anew.",
+    "measure": "Measure a case folder anew, or ED and ES together.",
+    "dicom": "Write a case folder as DICOM: SEG, maps, structured report.",
 }
 """Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from CardiacUQLib.manifest import Flip
 from CardiacUQLib.progress import ProgressCallback
 from CardiacUQLib.volume import case_name
 
+from .measure import INSERTION_HELP, parse_point
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ DEFAULT_MODEL = "lge-cascade"
 
 @dataclass(frozen=True)
 class Options:
-    """How to segment: None for ``folds`` or ``flips`` means all that the bundle has."""
+    """How to segment: None for ``folds`` or ``flips`` means all that the bundle has.
+
+    ``rv_insertion_ras`` is the anterior RV insertion point in mm; with ``dicom`` the case folder gets the
+    results as DICOM objects too.
+    """
 
     device: str = "auto"
     precision: str = "auto"
     folds: tuple[int, ...] | None = None
     flips: tuple[Flip, ...] | None = None
+    rv_insertion_ras: tuple[float, float, float] | None = None
+    dicom: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,10 @@ def command(
     no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes: 3 x faster.")] = False,
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
+    rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Also write SEG, maps and report as DICOM; needs a DICOM input.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
@@ -67,7 +78,10 @@ def command(
 
     Several inputs run one after another; a broken one is reported and the others go on (exit code 6).
     """
-    options = Options(device, precision, parse_folds(folds), (Flip.IDENTITY,) if no_tta else None)
+    flips = (Flip.IDENTITY,) if no_tta else None
+    options = Options(device, precision, parse_folds(folds), flips, parse_point(rv_insertion), dicom)
+    if dicom and (files := [path for path in inputs if path.is_file()]):
+        raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     jobs = plan_jobs(inputs, output, overwrite=overwrite)
     bundle = open_bundle(model, options)
     failures = 0
@@ -168,13 +182,26 @@ def segment_volume(
         folds=options.folds,
         flips=options.flips,
         precision=options.precision,
+        rv_insertion_ras=options.rv_insertion_ras,
         progress=lambda share, comment: progress(0.9 * share, comment),
     )
     progress(0.9, "writing")
-    writers = (report_writer(job.name),) if can_render() else ()
+    writers = [report_writer(job.name)] if can_render() else []
+    if options.dicom:
+        writers.append(dicom_writer(job.source))
     write_case(result, job.target.parent, name=job.name, overwrite=overwrite, extra_writers=writers)
     progress(1.0, "done")
     return result
+
+
+def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
+    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
+    from CardiacUQLib.dicom import write_dicom_outputs
+
+    def write(result: Result, folder: Path) -> None:
+        write_dicom_outputs(result, source, folder / "dicom")
+
+    return write
 
 
 def summary(result: Result, target: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import ROWS, SLICES, write_slice
+from lge_series import ROWS, SLICES, write_slice
 
 from CardiacUQLib.dicom_contrast import contrast_notes
 from CardiacUQLib.reading import read_volume

@@ -9,7 +9,7 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from conftest import (
+from lge_series import (
     BETWEEN_MM,
     NORMAL,
     ORIGIN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import ORIENTATIONS, make_geometry, plane
+from analytic_hearts import ORIENTATIONS, make_geometry, plane
 
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError

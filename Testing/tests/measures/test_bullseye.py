@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import plane
+from analytic_hearts import plane
 
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.manifest import BundleKind

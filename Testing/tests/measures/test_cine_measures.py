@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import plane
+from analytic_hearts import plane
 
 from CardiacUQLib.classes import CINE_CLASSES
 from CardiacUQLib.errors import UsageError

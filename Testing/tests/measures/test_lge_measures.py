@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import make_geometry, plane
+from analytic_hearts import make_geometry, plane
 
 from CardiacUQLib.classes import LGE_CLASSES
 from CardiacUQLib.errors import UsageError

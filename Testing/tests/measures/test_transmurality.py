@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import plane
+from analytic_hearts import make_geometry, plane
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,8 +79,6 @@ def test_largest_region_keeps_one():
     shift=st.tuples(st.floats(-6, 6), st.floats(-6, 6)),
 )
 def test_thickness_of_any_ring_is_found(inner, thickness, spacing, shift):
-    from conftest import make_geometry
-
     geometry = make_geometry((*spacing, 8.0), np.eye(3), (int(100 / spacing[0]), int(100 / spacing[1]), 1))
     polar = plane(geometry, (50 + shift[0], 50 + shift[1]))
     cavity, heart = polar.radius < inner, polar.radius < inner + thickness

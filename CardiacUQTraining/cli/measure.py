@@ -1,0 +1,137 @@
+"""``cardiacuq measure``: measure segmented cases anew, or the two frames of a heartbeat together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from CardiacUQLib.errors import UsageError
+
+if TYPE_CHECKING:
+    from CardiacUQLib.casefolder import CaseFolder
+
+INSERTION_HELP = "Anterior insertion of the right ventricle, R,A,S in mm: gives AHA segments."
+
+
+def command(
+    cases: Annotated[list[Path], typer.Argument(metavar="CASE...", help="One case folder, or ED then ES.")],
+    rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
+    model: Annotated[
+        str, typer.Option(help="Bundle whose calibrated intervals to use; that of the case if empty.")
+    ] = "",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the measures as JSON.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Print the headline of a segmented case, with its review; two cine cases give the ejection fraction."""
+    from CardiacUQLib.casefolder import read_case
+
+    if len(cases) > 2:
+        raise UsageError("give one case folder, or two: end-diastole, then end-systole")
+    if output is not None and output.exists() and not overwrite:
+        raise UsageError(f"{output}: this file exists; use --overwrite or another name")
+    point = parse_point(rv_insertion)
+    content = measures_of([read_case(folder) for folder in cases], point, model)
+    typer.echo(content.get("headline", ""))
+    for note in content.get("notes", ()):
+        typer.echo(f"  {note}")
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = output.with_name(f".{output.name}.part")
+        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(output)
+
+
+def parse_point(text: str) -> tuple[float, float, float] | None:
+    """A point such as "12.5,-30,40"; None for an empty text. Raises UsageError."""
+    if not text.strip():
+        return None
+    try:
+        r, a, s = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--rv-insertion '{text}' is no point; write R,A,S in mm, such as 12.5,-30,40"
+        ) from None
+    return r, a, s
+
+
+def measures_of(
+    cases: list[CaseFolder], point: tuple[float, float, float] | None = None, model: str = ""
+) -> dict[str, Any]:
+    """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
+    from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
+    from CardiacUQLib.measures.anatomy import class_values
+    from CardiacUQLib.result import MapName
+
+    first = cases[0]
+    if any(case.classes != first.classes for case in cases):
+        raise UsageError("the two cases have different classes; give two frames of one cine scan")
+    intervals = _intervals(first, model)
+    frames = []
+    for case in cases:
+        labels, reviewed = _labels(case)
+        passes = None if reviewed else case.pass_volumes_ml
+        maps = (case.maps.get(MapName.SCS), case.maps.get(MapName.ERROR_PROBABILITY))
+        frames.append(Frame(labels, case.geometry, passes, *maps))
+    lge = "infarct" in class_values(first.classes)
+    if len(cases) == 2:
+        if lge:
+            raise UsageError(
+                "two cases are the frames of a cine scan; late enhancement is measured one by one"
+            )
+        return measures_json(
+            cine_measures(*frames, first.classes, intervals=intervals, rv_insertion_ras=point)
+        )
+    frame = frames[0]
+    if not lge:
+        return measures_json(
+            frame_measures(frame, first.classes, intervals=intervals, rv_insertion_ras=point)
+        )
+    return measures_json(
+        lge_measures(
+            frame.labels, frame.geometry, first.classes, image=_image(first),
+            pass_volumes_ml=frame.pass_volumes_ml, intervals=intervals, scs=frame.scs,
+            error_probability=frame.error_probability, rv_insertion_ras=point,
+        )
+    )  # fmt: skip
+
+
+def _labels(case: CaseFolder) -> tuple[Any, bool]:
+    """Labels in slice order with whatever a reader changed, and whether one did."""
+    from CardiacUQLib.review import labels_after, read_record
+
+    record = read_record(case.folder)
+    if record is None:
+        return case.segmentation, False
+    stored = case.storage.to_stored(case.segmentation)
+    corrected = labels_after(stored, record.events, case.folder)
+    return case.storage.from_stored(corrected), bool((corrected != stored).any())
+
+
+def _intervals(case: CaseFolder, model: str) -> Any:
+    """The calibrated intervals of the bundle, None if it is not at hand."""
+    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.errors import ModelError
+
+    try:
+        return load_bundle(model or case.run.bundle).manifest.calibration.get("intervals")
+    except ModelError:
+        if model:
+            raise
+        return None
+
+
+def _image(case: CaseFolder) -> Any:
+    """The image of the case for the threshold sizes, None where it has moved."""
+    from CardiacUQLib.errors import InputError
+    from CardiacUQLib.reading import read_volume
+
+    if case.input_path is None or not case.input_path.exists():
+        return None
+    try:
+        volume = read_volume(case.input_path, series=case.record.series or None)
+    except InputError:
+        return None
+    return volume.array if volume.geometry.matches(case.geometry, 0.01) else None
