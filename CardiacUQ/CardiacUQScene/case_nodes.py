@@ -62,7 +62,8 @@ class CaseNodes:
         yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
         if self.corrections is not None:
             yield self.corrections
-            yield self.corrections.GetDisplayNode().GetColorNode()
+            display = self.corrections.GetDisplayNode()
+            yield None if display is None else display.GetColorNode()
         yield self.segmentation
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import slicer
 import vtk
@@ -105,8 +108,8 @@ def write_changes(
 ) -> int:
     """Bring the segments (id -> label) from ``before`` to ``after`` (k, j, i); returns the changed voxels.
 
-    Only the changed voxels are written, and surfaces only of the changed classes computed anew. All
-    segments must exist. Segments that are not ours keep their voxels.
+    Only the changed voxels are written where the segments share one labelmap, as they do unless someone
+    has painted. All segments must exist. Segments that are not ours keep their voxels.
     """
     changed = before != after
     if not changed.any():
@@ -115,11 +118,10 @@ def write_changes(
     if image is None:
         write_all(segmentation, segments, after, matrix)
     else:
-        _view(image)[changed] = after[changed]
-        image.GetPointData().GetScalars().Modified()
-        image.Modified()
-        labels = set(np.unique(before[changed])) | set(np.unique(after[changed]))
-        _update_surfaces(segmentation, [key for key, label in segments.items() if label in labels])
+        with _surfaces_renewed(segmentation):
+            _view(image)[changed] = after[changed]
+            image.GetPointData().GetScalars().Modified()
+            image.Modified()
     return int(np.count_nonzero(changed))
 
 
@@ -132,12 +134,12 @@ def write_all(
     """Give all our segments one new labelmap; needed where editing has split them into several."""
     image = labelmap(labels, matrix)
     modified = segmentation.StartModify()
-    for identifier, label in segments.items():
-        segment = segmentation.GetSegmentation().GetSegment(identifier)
-        segment.SetLabelValue(label)
-        segment.AddRepresentation(LABELMAP, image)
+    with _surfaces_renewed(segmentation):
+        for identifier, label in segments.items():
+            segment = segmentation.GetSegmentation().GetSegment(identifier)
+            segment.SetLabelValue(label)
+            segment.AddRepresentation(LABELMAP, image)
     segmentation.EndModify(modified)
-    _update_surfaces(segmentation, list(segments))
 
 
 def has_overlaps(
@@ -177,13 +179,13 @@ def _common_labelmap(
     return image if whole and bytes_only and np.allclose(as_array(own), matrix, atol=1e-4) else None
 
 
-def _update_surfaces(segmentation: slicer.vtkMRMLSegmentationNode, identifiers: list[str]) -> None:
-    content = segmentation.GetSegmentation()
-    if not content.ContainsRepresentation(SURFACE):
-        return
-    for identifier in identifiers:
-        content.GetSegment(identifier).RemoveRepresentation(SURFACE)
-    segmentation.CreateClosedSurfaceRepresentation()
+@contextmanager
+def _surfaces_renewed(segmentation: slicer.vtkMRMLSegmentationNode) -> Iterator[None]:
+    """Changing a labelmap drops the surfaces made from it: make them again if there were any."""
+    had_surfaces = segmentation.GetSegmentation().ContainsRepresentation(SURFACE)
+    yield
+    if had_surfaces:
+        segmentation.CreateClosedSurfaceRepresentation()
 
 
 def _view(image: vtk.vtkImageData) -> np.ndarray:

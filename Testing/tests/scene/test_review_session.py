@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
-from conftest import Shown
+from conftest import Shown, load_volume
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from review_cases import STORAGES
 
-from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.review import Action, CaseMaps, ItemStatus, labels_after, read_record
+from CardiacUQLib.review import Action, ItemStatus, labels_after, read_record
 from CardiacUQScene import CaseNodes, ReviewSession, align_views, set_surfaces_3d, show_case
 from CardiacUQScene.grid import as_array, ijk_to_ras
 from CardiacUQScene.review_session import REGION_NAME
@@ -52,13 +53,21 @@ def _sorted(points: np.ndarray) -> np.ndarray:
 
 
 def paint(nodes: CaseNodes, segment: str, mask: np.ndarray, *, overwrite: bool = True) -> None:
-    """What the Segment Editor does at the end of a stroke."""
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    others = [key for key in nodes.segments if key != segment] if overwrite else []
+    """A stroke of the Segment Editor, by its own logic."""
+    editor = slicer.vtkSlicerSegmentEditorLogic()
+    editor.SetMRMLScene(nodes.scene)
+    settings = nodes.scene.AddNewNodeByClass("vtkMRMLSegmentEditorNode")
+    settings.SetAndObserveSegmentationNode(nodes.segmentation)
+    settings.SetAndObserveSourceVolumeNode(nodes.volume)
+    settings.SetOverwriteMode(settings.OverwriteAllSegments if overwrite else settings.OverwriteNone)
+    editor.SetSegmentEditorNode(settings)
     image = labelmap(mask, ijk_to_ras(nodes.volume))
-    assert logic.SetBinaryLabelmapToSegment(
-        image, nodes.segmentation, segment, logic.MODE_MERGE_MAX, image.GetExtent(), False, others
+    editor.ModifySegmentByLabelmap(
+        nodes.segmentation, segment, image, editor.ModificationModeAdd, False, False
     )
+    assert segment_mask(nodes.segmentation, segment, nodes.volume)[mask].all()
+    editor.SetSegmentEditorNode(None)
+    nodes.scene.RemoveNode(settings)
 
 
 def begin(made: Shown, reviewer: str = "Jane", **options: object) -> ReviewSession:
@@ -81,11 +90,9 @@ def test_next_centres_the_region_in_the_acquired_slice_and_outlines_it(shown: Ma
     red = views[0].GetSliceNode()
     to_ras = as_array(red.GetSliceToRAS())
     assert np.allclose(to_ras[:3, 3], centre, atol=0.01)
-    acquired = CaseMaps.of(made.case).storage.axes[0]
     normal = ijk_to_ras(made.volume)[:3, :3]
     through = normal[:, np.argmax(np.linalg.norm(normal, axis=0))]
     assert abs(to_ras[:3, 2] @ through) == pytest.approx(np.linalg.norm(through), rel=1e-3)
-    assert acquired in (0, 1, 2)
     for view in views:
         width, height, _ = view.GetSliceNode().GetFieldOfView()
         assert width / height == pytest.approx(400 / 300)
@@ -338,14 +345,12 @@ def test_after_a_crash_the_review_goes_on_where_it_stood(shown: Make) -> None:
     labels, decisions = session.review.labels.copy(), session.review.decisions
     made.app.scene.Clear(False)  # nothing is said to the session: this is the crash
 
-    from conftest import load_volume
-
     volume = load_volume(made.app, made.case.input_path)
     again = ReviewSession(show_case(made.case, volume), made.case, "Ann")
     assert np.array_equal(again.review.labels, labels)
     assert again.review.decisions == decisions
     assert in_step(again)
-    assert again.progress_text().startswith("2 of 3 decided, 1 flagged") or again.progress().decided == 2
+    assert again.progress_text() == "2 of 3 decided, 1 flagged"
     while again.undo():
         assert in_step(again)
 
@@ -394,10 +399,6 @@ def test_export_from_the_scene_when_the_image_file_is_gone(shown: Make, tmp_path
     session = begin(made)
     session.next()
     session.take_2d()
-    from dataclasses import replace
-
-    import SimpleITK as sitk
-
     original = sitk.ReadImage(str(made.case.input_path))
     session._case = session.review.case = replace(session.review.case, input_path=None)
     written = session.export(tmp_path / "out")
@@ -406,4 +407,3 @@ def test_export_from_the_scene_when_the_image_file_is_gone(shown: Make, tmp_path
     assert np.allclose(exported.GetDirection(), original.GetDirection(), atol=1e-5)
     labels = sitk.ReadImage(str(written / "Contours" / f"{written.name}.nii.gz"))
     assert np.array_equal(sitk.GetArrayFromImage(labels), session.review.labels)
-    assert read_case(made.case.folder).folder == made.case.folder
