@@ -26,7 +26,7 @@ from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import ModelError
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import CaseNodes, align_views, all_cases, find_case, show_case
-from CardiacUQWidgets import case_file, computer, dependencies, inputfile, launch, samples, selftest
+from CardiacUQWidgets import case_file, computer, dependencies, inputfile, launch, selftest, startup
 from CardiacUQWidgets.display_panel import DisplayPanel, HeatMapChoice
 from CardiacUQWidgets.model_panel import ModelPanel
 from CardiacUQWidgets.review_panel import ReviewPanel
@@ -52,7 +52,7 @@ class CardiacUQ(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "The methods are published; the model cards name the papers and the data used for training."
         )
-        slicer.app.connect("startupCompleted()", samples.register)
+        slicer.app.connect("startupCompleted()", startup.register)
 
 
 @parameterNodeWrapper
@@ -101,6 +101,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
         self.addObserver(scene, scene.EndImportEvent, self.on_scene_imported)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.on_node_removed)
         self._set_parameters(self.logic.getParameterNode())
 
     def _connect(self) -> None:
@@ -149,6 +150,13 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def on_scene_imported(self, caller: Any, event: str) -> None:
         """A saved scene was loaded: its parameters and its case, the review where it was left."""
         self._set_parameters(self.logic.getParameterNode())
+
+    def on_node_removed(self, caller: Any, event: str) -> None:
+        """The user has deleted the case that is shown, or a part of it."""
+        nodes = self.display.nodes
+        if nodes is not None and not slicer.mrmlScene.IsNodePresent(nodes.segmentation):
+            self.review.abandon()
+            self._show_case(None)
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""

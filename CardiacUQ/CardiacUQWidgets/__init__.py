@@ -16,6 +16,7 @@ in the scene and CardiacUQLib for the rest. Nothing here imports torch or any pa
 | review_panel.py | the queue of doubtful regions: buttons, keys, Segment Editor |
 | computer.py | devices found, expected time, settings that belong to this computer |
 | dependencies.py | what is missing, and its installation when the user agrees |
+| startup.py | what the application gets from the module when it has started |
 | samples.py | the two phantoms in Slicer's Sample Data |
 | selftest.py | what the module's self-test does |
 """

@@ -125,7 +125,13 @@ class ReviewPanel:
         """Leave the review; everything decided is kept."""
         if self.session is not None:
             self._stop_editing()
-            self.session.close()
+            self._guarded(self.session.close)
+        self.session = None
+        self.refresh()
+
+    def abandon(self) -> None:
+        """Forget the session because its nodes were removed; everything decided is in the case folder."""
+        self._stop_editing()
         self.session = None
         self.refresh()
 

@@ -84,6 +84,8 @@ class RunPanel:
         for work in (self.run, self._probe):
             if work is not None:
                 work.stop()
+        if self.run is not None and not slicer.mrmlScene.IsClosing():
+            self._take_back()
         self.run = self._probe = self._preview = self._views = self._finished = None
         self._show_idle()
 
@@ -127,6 +129,10 @@ class RunPanel:
     def _take(self, tick: Tick) -> None:
         """What one tick of the run brought."""
         run = self.run
+        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is not self._volume:
+            self.stop()
+            self.say(_("The volume was removed, so the run was ended."), error=True)
+            return
         for line in tick.lines:
             self.ui.logView.appendPlainText(line)
         self.ui.progressBar.value = round(tick.share * 1000)
@@ -156,6 +162,7 @@ class RunPanel:
                 align_views(self._preview)
                 self._shown(self._preview, None)
             return
+        self._shown(None, None)  # an older case goes now: its review must be closed before
         first_look = self._preview is None
         nodes = show_case(case, self._volume, check_content=False)
         if first_look:

@@ -76,7 +76,7 @@ class ModuleParent:
 class Application:
     """What `slicer.app` offers to a module, and what the tests do in the user's place."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, slice_views: bool) -> None:
         from CardiacUQScene.standalone import StandaloneScene
 
         self.qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
@@ -91,10 +91,8 @@ class Application:
         self.applicationName = "Slicer"
         self.documentationBaseUrl = "https://slicer.readthedocs.io/"
         self.standalone = StandaloneScene()
-        self.slice_logics = [
-            self.standalone.add_slice_view(name, orientation)
-            for name, orientation in (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal"))
-        ]
+        layout = (("Red", "Axial"), ("Yellow", "Sagittal"), ("Green", "Coronal")) if slice_views else ()
+        self.slice_logics = [self.standalone.add_slice_view(*view) for view in layout]
         self._signals = Signals("startupCompleted()", "aboutToQuit()")
         self._manager = Signals("moduleAboutToBeUnloaded(QString)")
         self.connect, self.disconnect = self._signals.connect, self._signals.disconnect
@@ -148,13 +146,13 @@ class Application:
 class Host:
     """The running host: modules loaded from their files, one widget each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, slice_views: bool) -> None:
         import slicer
 
         self.slicer = slicer
         self._before = dict(vars(slicer))
         self._path_before, self._sys_path_before = list(slicer.__path__), list(sys.path)
-        self.app = Application(folder)
+        self.app = Application(folder, slice_views)
         self._install()
         self.widgets: dict[str, Any] = {}
         self.frames: dict[str, Any] = {}
@@ -178,6 +176,8 @@ class Host:
             logic = self.app.applicationLogic().GetModuleLogic(name)
             module = types.SimpleNamespace(name=name, logic=lambda logic=logic: logic)
             setattr(slicer.modules, name.lower(), module)
+        terms = slicer.vtkSlicerTerminologiesModuleLogic()
+        slicer.modules.terminologies = types.SimpleNamespace(name="Terminologies", logic=lambda: terms)
         source = slicer_source()
         slicer.__path__.append(str(source or _STAND_INS))
         sys.path.insert(0, str(_STAND_INS / "modules"))
@@ -248,9 +248,12 @@ class Host:
             sys.modules.pop(name)
 
 
-def start(folder: Path | None = None) -> Host:
-    """Start the host; ``folder`` takes settings and temporary files."""
-    return Host(folder or Path(tempfile.mkdtemp(prefix="cardiacuq-host-")))
+def start(folder: Path | None = None, *, slice_views: bool = True) -> Host:
+    """Start the host; ``folder`` takes settings and temporary files.
+
+    ``slice_views=False`` leaves the views to a caller who draws them.
+    """
+    return Host(folder or Path(tempfile.mkdtemp(prefix="cardiacuq-host-")), slice_views)
 
 
 def _placeholder(module: types.ModuleType, name: str) -> type:

@@ -195,6 +195,17 @@ def test_the_cursor_is_put_into_words(host, module, case):
     assert widget.ui.cursorLabel.text == ""
 
 
+def test_deleting_the_segmentation_closes_the_review(host, reviewing, case):
+    reviewing.review.press("N")
+    reviewing.review.press("F")
+    nodes = reviewing.display.nodes
+    host.scene.RemoveNode(nodes.segmentation)
+    assert reviewing.review.session is None and reviewing.display.nodes is None
+    assert not reviewing.ui.reviewSection.enabled and reviewing.ui.headlineLabel.text == ""
+    reviewing.load_case(case)
+    assert "1 flagged" in reviewing.ui.progressLabel.text
+
+
 def test_two_cases_in_one_scene_keep_their_reviews_apart(host, reviewing, load, tmp_path):
     from CardiacUQLib.phantom import lge_phantom, write
 

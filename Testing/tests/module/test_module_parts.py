@@ -1,0 +1,148 @@
+"""The module object, sample data, model choice, self-test and the batch command, run for real."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+CLI = Path(__file__).resolve().parents[3] / "CardiacUQ/CLI/CardiacUQSegment/CardiacUQSegment.py"
+
+
+def test_the_module_introduces_itself(host, module):
+    parent = host.slicer.modules.cardiacuq.instance.parent
+    assert (parent.title, parent.categories) == ("CardiacUQ", ["Cardiac"])
+    assert parent.contributors and "Research use only" in parent.helpText and parent.acknowledgementText
+    assert "CardiacUQ" in host.slicer.selfTests
+    assert host.slicer.modules.terminologies.logic().IsTerminologyContextLoaded("CardiacUQ")
+
+
+def test_both_phantoms_are_in_sample_data_and_load(host, module):
+    import SampleData
+
+    assert SampleData.categories == {"CardiacUQ": "CardiacUQ"}
+    assert [source["name"] for source in SampleData.sources] == [
+        "CardiacUQ LGE phantom",
+        "CardiacUQ cine phantom",
+    ]
+    volume = SampleData.sources[0]["load"](None)
+    assert volume.GetImageData().GetDimensions()[2] >= 5
+    assert volume.GetName() == "CardiacUQ-LGE-phantom"
+    widget = host.open("CardiacUQ")
+    assert widget.ui.inputSelector.currentNode() is volume
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("12: LGE_PSIR_SAX", "lge"),
+        ("Delayed enhancement", "lge"),
+        ("case_N042", "lge"),
+        ("patient003_ED", "cine"),
+        ("cine SAX stack", "cine"),
+        ("bSSFP", "cine"),
+        ("Late Gad", "lge"),
+    ],
+)
+def test_the_model_is_guessed_from_the_name(host, module, name, expected):
+    from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+    from CardiacUQWidgets.model_panel import guess_bundle
+
+    def bundle(kind, classes):
+        return SimpleNamespace(kind=kind, manifest=SimpleNamespace(classes=classes))
+
+    bundles = (bundle("cine", CINE_CLASSES), bundle("lge", LGE_CLASSES))
+    assert guess_bundle(bundles, name).kind == expected
+    assert guess_bundle(bundles[:1], name).kind == "cine", "what there is, if nothing fits"
+    assert guess_bundle((), name) is None
+
+
+def test_settings_of_the_computer_stay_out_of_the_scene(host, widget, tmp_path):
+    from CardiacUQWidgets import computer
+
+    widget.ui.resultsPath.currentPath = str(tmp_path / "elsewhere")
+    widget.ui.reviewerEdit.text = "Jane Doe"
+    widget.ui.reviewerEdit.editingFinished.emit()
+    assert computer.results_folder() == tmp_path / "elsewhere"
+    assert computer.reviewer() == "Jane Doe"
+    node = widget.logic.getParameterNode().parameterNode
+    stored = " ".join(node.GetParameter(name) for name in node.GetParameterNames())
+    assert "Jane" not in stored and "elsewhere" not in stored
+
+
+def test_the_expected_time_follows_what_was_measured(host, module):
+    from CardiacUQWidgets import computer
+
+    computer.remember_speed(seconds=30.0, slices=8, passes=15)
+    assert computer.expected_seconds("cpu", slices=8, passes=15) == pytest.approx(30.0)
+    assert computer.expected_seconds("cpu", slices=16, passes=5) == pytest.approx(20.0)
+    assert "about 30 s" in computer.device_line(8, 15)
+
+
+@pytest.mark.timeout(600)
+def test_the_self_test_really_runs(host, module):
+    host.slicer.selfTests["CardiacUQ"](msec=0)
+    assert host.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def _batch(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(CLI), *map(str, arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": "", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.timeout(600)
+def test_the_batch_command_writes_what_slicer_asks_for(phantom_file, tiny_bundle, tmp_path):
+    import SimpleITK as sitk
+
+    done = _batch(
+        phantom_file,
+        "--model",
+        tiny_bundle,
+        "--device",
+        "cpu",
+        "--folds",
+        "0",
+        "--noFlips",
+        "--segmentation",
+        tmp_path / "labels.nrrd",
+        "--scs",
+        tmp_path / "scs.nrrd",
+        "--corrections",
+        tmp_path / "dcm.nrrd",
+        "--measurements",
+        tmp_path / "m.csv",
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert done.stdout.rstrip().endswith("<filter-progress>1.000</filter-progress>")
+    image = sitk.ReadImage(str(phantom_file))
+    maps = {name: sitk.ReadImage(str(tmp_path / f"{name}.nrrd")) for name in ("labels", "scs", "dcm")}
+    for written in maps.values():
+        assert written.GetSize() == image.GetSize()
+        np.testing.assert_allclose(written.GetOrigin(), image.GetOrigin())
+    labels, codes = (sitk.GetArrayFromImage(maps[n]) for n in ("labels", "dcm"))
+    scores = sitk.GetArrayFromImage(maps["scs"])
+    assert labels.max() <= 4 and scores.dtype == np.float32
+    assert (codes[codes > 0] % 5 == labels[codes > 0]).all(), "a correction became the final label"
+    with (tmp_path / "m.csv").open(encoding="utf-8") as stream:
+        rows = dict(list(csv.reader(stream))[1:])
+    voxel_ml = float(np.prod(image.GetSpacing())) / 1000.0
+    assert float(rows["volumes_ml.infarct"]) == pytest.approx((labels == 3).sum() * voxel_ml)
+
+
+def test_the_batch_command_says_in_one_line_what_is_wrong(tmp_path, tiny_bundle):
+    done = _batch(tmp_path / "gone.nii.gz", "--model", tiny_bundle)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1 and "gone.nii.gz" in done.stderr
+    done = _batch(tmp_path / "gone.nii.gz", "--device", "abacus")
+    assert done.returncode == 2
