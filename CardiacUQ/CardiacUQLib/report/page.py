@@ -17,6 +17,7 @@ from ..manifest import BundleKind, ClassInfo
 from ..measures.display import digits
 from ..result import Result
 from ..version import __version__
+from .clinical import bullseyes_svg, distributions_svg, segments_note, threshold_rows
 from .contents import Contents, from_case, from_result
 from .pictures import HIDDEN_BELOW, slice_pictures
 
@@ -97,6 +98,10 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
         version=__version__,
         headlines=headlines(contents),
         lead=str(contents.measures.get("headline", "")),
+        bullseyes=bullseyes_svg(contents.measures, len(contents.classes)),
+        distributions=distributions_svg(contents.measures),
+        segments_note=segments_note(contents.measures),
+        thresholds=threshold_rows(contents.measures),
         warnings=[*contents.warnings, *(str(note) for note in contents.measures.get("notes", ()))],
         rows=_rows(contents),
         columns=_columns(contents),
