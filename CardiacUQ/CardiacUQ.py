@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
+import ctk
 import qt
 import slicer
 import vtk
@@ -110,6 +111,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.installButton.connect("clicked(bool)", self.on_check_installation)
         ui.reportButton.connect("clicked(bool)", lambda checked=False: self._open_file("report.html"))
         ui.folderButton.connect("clicked(bool)", lambda checked=False: self._open_file(""))
+        ui.resultsPath.filters = ctk.ctkPathLineEdit.Dirs
         ui.resultsPath.currentPath = str(computer.results_folder())
         ui.resultsPath.connect("currentPathChanged(QString)", computer.set_results_folder)
         computer.fill_device_selector(ui.deviceSelector)
@@ -128,7 +130,10 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.runs.probe_devices()
 
     def exit(self) -> None:
-        """Another module is chosen: a run goes on, the keys are given back."""
+        """Another module is chosen: a run ends, the keys are given back; the review stays open."""
+        if self.runs.run is not None:
+            self.runs.stop()
+            self.runs.say(_("The module was left, so the run was ended; the scene is as it was."))
         self.review.remove_shortcuts()
         self.display.unwatch_cursor()
 

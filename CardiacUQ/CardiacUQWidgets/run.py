@@ -114,7 +114,9 @@ class SegmentationRun:
         if case is not None and final:
             self._finish(State.COMPLETED)
         if update.state is State.CANCELLING:
-            self._state, case, final = State.CANCELLING, None, False
+            self._state = State.CANCELLING
+        if self._state in (State.CANCELLING, State.CANCELLED, State.FAILED):
+            case, final = None, False
         return Tick(self._state, update.share, update.comment, update.lines, case, final)
 
     def wait(self) -> CaseMaps:
@@ -203,7 +205,7 @@ class SegmentationRun:
 
     def _tidy(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
-        if self._image is not None and self._state is not State.COMPLETED:
+        if self._image is not None and self.case_folder is None:
             with contextlib.suppress(OSError):
                 self._image.unlink(missing_ok=True)
                 self._image.parent.rmdir()  # only if empty

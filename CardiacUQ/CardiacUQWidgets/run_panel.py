@@ -79,7 +79,7 @@ class RunPanel:
             self.timer.start()
 
     def stop(self) -> None:
-        """End every child process: scene close, module exit."""
+        """End every child process and take a preview back: scene close, module exit."""
         self.timer.stop()
         for work in (self.run, self._probe):
             if work is not None:
@@ -148,6 +148,7 @@ class RunPanel:
             self.say(run.error, error=True)
             if run.child is not None:
                 self.ui.logView.plainText = run.child.last_lines()
+                self.ui.logButton.checked = True
         elif tick.state is State.CANCELLED:
             self._take_back()
             self.say(_("Cancelled; the scene is as it was."))

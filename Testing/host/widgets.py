@@ -133,8 +133,9 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
-    """A path with a browse button (which the host leaves out)."""
+    """A path with a browse button that does nothing here."""
 
+    Dirs = 0x001
     currentPathChanged = Signal(str)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:

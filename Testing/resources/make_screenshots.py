@@ -38,6 +38,7 @@ class Walk:
         scene = self.host.app.standalone
         self.red = SliceView(scene, "Red", LARGE)
         self.green = SliceView(scene, "Green", SMALL)
+        self.green.logic.GetSliceNode().SetOrientation("Coronal")
         self.surface = SurfaceView(scene, "1", SMALL)
         self.module = self.host.load(MODULE / "CardiacUQ.py")
         self.volume = self._load(image)

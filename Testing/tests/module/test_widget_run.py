@@ -127,13 +127,16 @@ def test_closing_the_scene_ends_the_child(host, widget, load, phantom_file):
     host.wait(lambda: widget.runs.run is None and not _alive(second), 3.0)
 
 
-def test_leaving_the_module_goes_on_and_unloading_ends_the_child(host, widget, load, phantom_file):
+def test_leaving_the_module_ends_the_child_and_so_does_unloading_it(host, widget, load, phantom_file):
     load(phantom_file)
     pid = _start(widget)
     host.leave("CardiacUQ")
-    assert widget.runs.run is not None and _alive(pid)
+    assert widget.runs.run is None and not _alive(pid)
+    assert "left" in widget.ui.messageLabel.text and widget.ui.segmentButton.text == "Segment"
+    host.open("CardiacUQ")
+    again = _start(widget)
     host.unload("CardiacUQ")
-    assert not _alive(pid)
+    assert not _alive(again)
     assert list((Path(host.app.defaultScenePath) / "CardiacUQ").iterdir()) == []
 
 
@@ -167,7 +170,7 @@ def test_a_bundle_with_a_wrong_hash_is_refused(
     message = widget.ui.messageLabel.text
     assert weights.name in message and "SHA-256" in message and "again" in message
     assert _content(host.scene) == before
-    assert weights.name in widget.ui.logView.plainText
+    assert widget.ui.logView.visible and weights.name in widget.ui.logView.plainText
 
 
 def test_a_changed_volume_is_written_for_the_child(host, widget, load, phantom_file, tmp_path):
