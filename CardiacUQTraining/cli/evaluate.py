@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def command(
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     store_calibration: Annotated[
         bool,
-        typer.Option("--store-calibration", help="Write the fitted error probability into the bundle."),
+        typer.Option(
+            "--store-calibration", help="Write the fitted error probability and intervals into the bundle."
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
@@ -57,12 +60,13 @@ def command(
     from ..evaluation.predict import PassOptions
     from ..evaluation.report import Source
     from ..evaluation.run import DROPOUT_SAMPLES, judge
+    from ..evaluation.sizes import size_figures, store_intervals
 
     chosen = parse_methods(methods)
     fit_calibration = cross_validated and Method.ERROR_PROBABILITY in chosen
     if store_calibration and not fit_calibration:
         raise UsageError("--store-calibration needs --cross-validated: it is fitted on unseen cases only")
-    cases = open_dataset(dataset, data)
+    cases = open_dataset(dataset, data, complete=False)
     bundle = load_bundle(model)
     options = PassOptions(
         parse_folds(folds),
@@ -86,10 +90,14 @@ def command(
         analysis = analyse(
             judged, len(bundle.manifest.classes), fit_calibration=fit_calibration, progress=progress
         )
+    sizes = size_figures(judged, bundle.manifest, fit=cross_validated)
+    analysis = dataclasses.replace(analysis, sizes=sizes)
     source = Source(bundle, cases, "cardiacuq " + shlex.join(sys.argv[1:]), cross_validated)
     page = write_analysis(analysis, source, output)
     if store_calibration and analysis.model is not None and analysis.verdict is not None:
         store(bundle, analysis.model, provenance(dataset, analysis))
+    if store_calibration and sizes is not None and sizes.fitted:
+        store_intervals(load_bundle(str(bundle.folder)), sizes, dataset)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:

@@ -22,11 +22,14 @@ class DatasetName(enum.StrEnum):
     CINE_PHANTOM = "cine-phantom"
 
 
-def open_dataset(name: DatasetName | str, folder: Path | None, phantoms: int = 20) -> LabelledDataset:
+def open_dataset(
+    name: DatasetName | str, folder: Path | None, phantoms: int = 20, complete: bool = True
+) -> LabelledDataset:
     """List the cases of a data set; nothing is read yet beyond folder entries.
 
     ``folder`` None is allowed for phantoms: then ``phantoms`` of them are made on the fly. Raises
-    :class:`UsageError` for an unknown name or a missing folder, :class:`InputError` for incomplete pairs.
+    :class:`UsageError` for an unknown name or a missing folder, :class:`InputError` for incomplete pairs;
+    with ``complete`` False LGE cases that lack a file are listed too, and reading them raises it.
     """
     try:
         name = DatasetName(name)
@@ -41,10 +44,12 @@ def open_dataset(name: DatasetName | str, folder: Path | None, phantoms: int = 2
         return cine_phantom_dataset(phantoms)
     if folder is None or not Path(folder).is_dir():
         raise UsageError(f"{folder}: no such folder; --data names the folder of the {name} cases")
+    if not complete and name in (DatasetName.EMIDEC, DatasetName.MYOPS):
+        return _reader(name)(Path(folder), complete=False)
     return _reader(name)(Path(folder))
 
 
-def _reader(name: DatasetName) -> Callable[[Path], LabelledDataset]:
+def _reader(name: DatasetName) -> Callable[..., LabelledDataset]:
     """The function that lists the cases of a layout on disk."""
     from .acdc import acdc_dataset
     from .emidec import emidec_dataset

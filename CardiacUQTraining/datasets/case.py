@@ -38,10 +38,11 @@ class LabelledCase:
     def load(self) -> tuple[Volume, np.ndarray]:
         """The volume and its labels, uint8 (z, y, x) in slice order.
 
-        Raises :class:`InputError` if the pair does not match or a label value is unknown.
+        Raises :class:`InputError` if a file is missing, the pair does not match or a label is unknown.
         """
         if self.maker is not None:
             return self.maker()
+        require_pair(self.image_path, self.label_path)
         volume = read_volume(self.image_path)
         return volume, self.translate(read_labels(self.label_path, volume))
 

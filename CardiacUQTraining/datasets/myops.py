@@ -13,13 +13,17 @@ LABELS = {0: 0, 200: 2, 500: 1, 600: 0, 1220: 2, 2221: 3}
 """Oedema (1220) counts as myocardium, the RV (600) as background; there is no MVO label."""
 
 
-def myops_dataset(folder: Path) -> LabelledDataset:
-    """All cases in alphabetical order, translated into the LGE classes."""
+def myops_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
+    """All cases in alphabetical order, translated into the LGE classes.
+
+    ``complete`` False also lists cases that lack a file; reading them then raises InputError.
+    """
     cases = []
     for case in sorted(p for p in folder.glob("Case*") if p.is_dir()):
         image = case / f"{case.name}_LGE.nii.gz"
         label = case / f"{case.name}_gd.nii.gz"
-        require_pair(image, label)
+        if complete:
+            require_pair(image, label)
         cases.append(LabelledCase(case.name, "myops", image, label, LABELS))
     if not cases:
         raise InputError(

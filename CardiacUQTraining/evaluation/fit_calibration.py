@@ -7,6 +7,13 @@ curves need no assumption on how uncertainty turns into error; 250 numbers descr
 and every curve can be looked at. A boosted forest fits interactions too, but needs a library and a
 binary blob at inference; :func:`out_of_fold_loss` lets the two be compared.
 
+The map is judged on the union of predicted and true foreground, where every voxel predicted as background
+is wrong by construction, while inference meets many more rightly predicted ones just outside the heart.
+No single number can be calibrated on both. Rightly predicted background counts a fifth in the fit: on
+out-of-fold predictions of a preliminary bundle (32 EMIDEC cases, a model fitted without the patient's
+network) this halved the ECE on the union (0.055 to 0.03) and lifted its AUROC from 0.87 to 0.90, while the
+ECE on the full crop stayed at 0.01 and that on the predicted foreground, which it does not touch, at 0.016.
+
 The voxels of a case are thinned: all voxels near a decision, a share of the certain ones with the weight
 of those left out, so that probabilities stay honest over the whole region.
 
@@ -36,7 +43,10 @@ MOST_DOUBTFUL, MOST_CERTAIN = 2000, 400
 """Voxels per case that enter the fit, at most."""
 LOG_KNOTS = np.linspace(np.log(1e-4), np.log(1.7), 10)
 DISTANCE_KNOTS = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0])
-SMOOTHNESS, RIDGE = 3.0, 1.0
+SMOOTHNESS, RIDGE = 300.0, 30.0
+"""Strong, because neighbouring voxels are no independent observations."""
+BACKGROUND_WEIGHT = 0.2
+"""Weight in the fit of background voxels that are predicted rightly; see the module's text."""
 NEWTON_STEPS, CONVERGED = 30, 1e-5
 
 
@@ -111,13 +121,19 @@ def fit(samples: Sequence[Sample], classes: int) -> ErrorProbability:
     terms = plan(classes)
     design = np.concatenate([design_matrix(sample, terms) for sample in samples])
     wrong = np.concatenate([sample.wrong for sample in samples]).astype(float)
-    weight = np.concatenate([sample.weight for sample in samples])
+    weight = np.concatenate([fit_weight(sample) for sample in samples])
     if not 0 < wrong.sum() < wrong.size:
         raise ValueError("a fit needs wrong and right voxels")
     rate = float((weight * wrong).sum() / weight.sum())
     start = np.zeros(design.shape[1] + 1)
     start[0] = np.log(rate / (1 - rate))
     return _as_model(_newton(design, wrong, weight, _penalty(terms), start), terms, classes)
+
+
+def fit_weight(sample: Sample) -> np.ndarray:
+    """Weight of each voxel in the fit: what it stands for, less for rightly predicted background."""
+    background = (sample.categories[Category.LABEL] == 0) & ~sample.wrong
+    return np.where(background, BACKGROUND_WEIGHT * sample.weight, sample.weight)
 
 
 def design_matrix(sample: Sample, terms: Sequence[TermPlan]) -> np.ndarray:

@@ -155,6 +155,12 @@ class TestFit:
         assert sample.weight.sum() == pytest.approx(cases[0].truth.size)
         assert sample.wrong.size < cases[0].truth.size
 
+    def test_rightly_predicted_background_counts_a_fifth(self, cases):
+        sample = fit_calibration.sample_case(cases[0], CLASSES, 3)
+        less = fit_calibration.fit_weight(sample) / sample.weight
+        right_background = (sample.categories[Category.LABEL] == 0) & ~sample.wrong
+        np.testing.assert_allclose(less, np.where(right_background, 0.2, 1.0))
+
     def test_calibrated_on_unseen_cases_and_better_than_every_map(self, model, cases):
         predicted, wrong, maps = [], [], {name: [] for name in REQUIRED_MAPS}
         for one in cases[6:]:

@@ -6,11 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import write_bundle
+from evaluation_bundle import write_bundle
 
 from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.calibration import ErrorProbability, Feature, Term
 from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.reading import write_map
 from CardiacUQLib.result import MapName
 from CardiacUQLib.segment import segment
 from CardiacUQTraining.cli.app import main
@@ -240,6 +241,26 @@ class TestCommand:
         err = capsys.readouterr().err
         assert "Phantom_1000: was in the training set of fold 1" in err and "no case could be judged" in err
         assert "Phantom_1000" in (tmp_path / "evaluation.md").read_text("utf-8")
+
+    def test_a_case_without_its_label_is_named_and_the_others_go_on(self, tmp_path, bundle, phantoms, capsys):
+        volume, labels = phantoms.cases[0].load()
+        for name in ("Case_P001", "Case_P002"):
+            for part, array in (("Images", volume.array), ("Contours", labels)):
+                (tmp_path / "data" / name / part).mkdir(parents=True)
+                write_map(array, volume, tmp_path / "data" / name / part / f"{name}.nii.gz")
+        (tmp_path / "data" / "Case_P001" / "Contours" / "Case_P001.nii.gz").unlink()
+        arguments = ["evaluate", "--model", str(bundle.folder), "--dataset", "emidec", "--methods", "scs"]
+        out = tmp_path / "out"
+        assert main([*arguments, "--data", str(tmp_path / "data"), "-o", str(out), "--folds", "0"]) == 6
+        err = capsys.readouterr().err
+        assert "Case_P001: " in err and "label file is missing" in err
+        assert (out / "cases" / "Case_P002.json").is_file()
+
+    def test_an_empty_folder_is_refused(self, tmp_path, bundle, capsys):
+        (tmp_path / "empty").mkdir()
+        arguments = ["evaluate", "--model", str(bundle.folder), "--data", str(tmp_path / "empty")]
+        assert main([*arguments, "-o", str(tmp_path / "out")]) == 3
+        assert "holds no EMIDEC case" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
