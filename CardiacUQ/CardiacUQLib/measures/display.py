@@ -76,10 +76,8 @@ def _lge_headline(sizes: Mapping[str, Any]) -> str:
         return "No myocardium found"
     interval = share.get("interval")
     if sizes["infarct_volume_ml"]["value"] == 0:
-        upper = (
-            f" (up to {digits(interval['high'])} % of LV mass)" if interval and interval["calibrated"] else ""
-        )
-        return f"No infarct found{upper}"
+        possible = interval[1] if interval and share["calibrated"] else 0.0
+        return "No infarct found" + (f" (up to {digits(possible)} % of LV mass)" if possible > 0 else "")
     text = size_text("infarct_share_of_lv_percent", share).replace(" %", " % of LV mass", 1)
     if "mvo_volume_ml" not in sizes:
         return f"Infarct {text}"

@@ -255,3 +255,22 @@ def test_classes_without_a_heart_give_volumes_only(axial):
     content = measure(labels, Volume(labels.astype(np.float32), axial, axial), BundleKind.CASCADE, classes)
     assert content["volumes_ml"] == {"scar": 0.8}
     assert "sizes" not in content
+
+
+@pytest.mark.parametrize(("highest", "words"), [(2.6, " (up to 2.6 % of LV mass)"), (0.0, "")])
+def test_headline_without_infarct_tells_how_much_may_be_there(axial, highest, words):
+    labels = cylinder(axial)
+    residuals = [-1.0] * 20 + [highest] * 20
+    fitted = {
+        "infarct_share_of_lv_percent": {
+            "constant": 1.0, "per_size": 0.0, "per_spread": 0.0, "residuals": residuals, "cases": 40
+        }
+    }  # fmt: skip
+    volume = Volume(labels.astype(np.float32), axial, axial)
+    passes = np.tile([0.0, 10.0, 20.0, 0.0, 0.0], (3, 1))
+    content = measure(
+        labels, volume, BundleKind.CASCADE, LGE_CLASSES, passes, calibration={"intervals": fitted}
+    )
+    assert content["headline"] == f"No infarct found{words}"
+    uncalibrated = measure(labels, volume, BundleKind.CASCADE, LGE_CLASSES, passes)
+    assert uncalibrated["headline"] == "No infarct found"
