@@ -306,7 +306,7 @@ MOVES = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=st.lists(MOVES, min_size=1, max_size=8))
 def test_scene_record_and_memory_never_part(shown: Make, moves: list[tuple], tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "case", ignore_errors=True)
