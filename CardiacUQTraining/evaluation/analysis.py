@@ -12,11 +12,13 @@ from CardiacUQLib.calibration import ErrorProbability
 from CardiacUQLib.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.result import MapName
 
+from .agreement import bland_altman_figure
 from .annotator import OrderSummary, Walk, best_order, summarise_walks, walks
 from .calibrate import ROW, Verdict, calibrate, verdict
-from .figures import save_figures
+from .figures import DPI, save_figures
 from .report import Source, write_report
 from .run import Judged
+from .sizes import SHOWN_SIZES, SizeFigures, sizes_section
 from .tables import annotator_section, calibration_section, figures_section
 
 
@@ -33,6 +35,7 @@ class Analysis:
     model: ErrorProbability | None = None
     verdict: Verdict | None = None
     orders: tuple[OrderSummary, ...] = ()
+    sizes: SizeFigures | None = None
 
 
 def analyse(
@@ -71,6 +74,10 @@ def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
             analysis.orders,
             out / "figures",
         )
+        if analysis.sizes is not None:
+            sections.append(sizes_section(analysis.sizes))
+            content["sizes"] = {"agreement": analysis.sizes.agreement, "coverage": analysis.sizes.coverage}
+            paths.append(_bland_altman(analysis.sizes, out / "figures"))
         if analysis.verdict is not None:
             sections.append(calibration_section(analysis.verdict.lines(), fitted=analysis.model is not None))
             content["error_probability"] = analysis.verdict
@@ -82,6 +89,13 @@ def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
     if analysis.model is not None:
         content["calibration"] = analysis.model.to_manifest()
     return write_report(judged, source, out, sections, content)
+
+
+def _bland_altman(sizes: SizeFigures, folder: Path) -> Path:
+    keys = [key for key in SHOWN_SIZES if key in sizes.agreement] or list(sizes.agreement)
+    path = folder / "bland_altman.png"
+    bland_altman_figure(sizes.records, keys).savefig(path, dpi=DPI)
+    return path
 
 
 def _written_maps(judged: Judged) -> dict[str, np.ndarray]:

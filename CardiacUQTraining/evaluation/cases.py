@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ import numpy as np
 from CardiacUQLib.manifest import Manifest
 from CardiacUQLib.result import MapName
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
 class CaseFigures:
-    """Figures of one case: ``segmentation`` by stage, ``rows`` by row key, ``missing`` rows with reasons."""
+    """Figures of one case: ``segmentation`` by stage, ``rows`` by row key, ``missing`` rows with reasons.
+
+    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the final stage, fold by fold.
+    """
 
     case: str
     group: str
@@ -35,6 +38,7 @@ class CaseFigures:
     segmentation: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str] = field(default_factory=dict)
+    pass_volumes_ml: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def judge_case(
     """Predict one case, score every available row and keep the result."""
     start = time.perf_counter()
     volume, labels = case.load()
-    _check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
+    check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
     predicted = predict_case(volume, networks, arithmetic, folds, options, cancel)
     passes, window = predicted.passes, predicted.window
     truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
@@ -162,6 +162,7 @@ def judge_case(
         segmentation,
         rows,
         {key: reason for key, reason in reasons.items() if reason is not None},
+        _volumes_ml(passes.stage3d.p, volume.geometry.voxel_volume_ml),
     )
     arrays = CaseArrays(
         window.cut(volume.array).astype(np.float32),
@@ -183,11 +184,17 @@ def file_state(case: LabelledCase) -> str:
     return ";".join(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
 
 
-def _check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> None:
+def check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> None:
+    """Raise InputError unless the labels (z, y, x) fit their image and the model's classes."""
     if labels.shape != shape:
         raise InputError(case.label_path, f"has shape {labels.shape}, its image {shape}", "they must agree")
     if labels.size and labels.max() >= classes:
         raise InputError(case.label_path, f"has label {labels.max()}", f"allowed are 0 to {classes - 1}")
+
+
+def _volumes_ml(p: np.ndarray, voxel_ml: float) -> list[list[float]]:
+    """Volume of every class in every pass, from softmax (F, C, z, y, x)."""
+    return [(_voxels(one.argmax(axis=0), len(one)) * voxel_ml).tolist() for one in p]
 
 
 def _voxels(labels: np.ndarray, classes: int) -> np.ndarray:

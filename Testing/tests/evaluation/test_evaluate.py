@@ -221,6 +221,7 @@ class TestCommand:
         assert code == 6  # the third case is refused, the others are judged
         assert "Phantom_1002: no fold" in capsys.readouterr().err
         assert {path.name for path in (out / "figures").iterdir()} == {
+            "bland_altman.png",
             "boxplots.png",
             "reliability.png",
             "risk_coverage.png",

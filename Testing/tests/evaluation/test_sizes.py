@@ -1,0 +1,87 @@
+"""Sizes of judged phantoms: the page tells agreement, the bundle learns intervals that segment() uses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.manifest import BundleKind, Flip, Manifest, RoiSpec
+from CardiacUQTraining.evaluation.cases import CaseArrays, CaseFigures, CaseStore
+from CardiacUQTraining.evaluation.run import Judged
+from CardiacUQTraining.evaluation.sizes import size_figures, size_record, sizes_section
+
+MANIFEST = Manifest(
+    "toy", "1", BundleKind.CASCADE, "toy", "none", "none", LGE_CLASSES, RoiSpec(96, None), {}, (),
+    flips=(Flip.IDENTITY, Flip.HORIZONTAL),
+)  # fmt: skip
+
+
+def case(random, name, infarct=True):
+    """Labels with a wall of 400 voxels, 100 of them infarct in truth, up to 20 off in the prediction."""
+    truth, predicted = np.zeros((2, 4, 20, 20), np.uint8)
+    for labels, extra in ((truth, 0), (predicted, int(random.integers(-20, 21)))):
+        flat = labels.reshape(-1)
+        flat[:200] = 1
+        flat[200:600] = 2
+        if infarct:
+            flat[200 : 300 + extra] = 3
+    arrays = CaseArrays(
+        np.zeros(truth.shape, np.float32), truth, predicted, predicted, {}, (2.0, 2.0, 10.0), (7, 0, 0, 2, 0),
+        np.zeros(truth.shape, np.float32),
+    )  # fmt: skip
+    volumes = np.bincount(predicted.ravel(), minlength=5) * 0.04
+    passes = [(volumes * factor).tolist() for factor in (0.95, 1.05)]
+    return CaseFigures(name, "P", (0,), 0.1, {}, {}, {}, passes), arrays
+
+
+@pytest.fixture
+def judged(tmp_path):
+    random = np.random.default_rng(0)
+    store = CaseStore(tmp_path, "key")
+    figures = {}
+    for n in range(48):
+        one, arrays = case(random, f"c{n:02d}", infarct=n % 4 > 0)
+        store.save(one, arrays)
+        figures[one.case] = store.load(one.case)
+    return Judged(figures, {}, store)
+
+
+def test_truth_outside_the_window_counts():
+    one, arrays = case(np.random.default_rng(1), "a")
+    record = size_record(one, arrays, MANIFEST)
+    assert record.reference["infarct_volume_ml"] == pytest.approx(102 * 0.04)
+    assert record.reference["lv_mass_g"] == pytest.approx(1.05 * 402 * 0.04)
+    assert record.passes["lv_mass_g"] == pytest.approx(1.05 * 400 * 0.04 * np.array([0.95, 1.05]))
+
+
+def test_lesions_that_the_bundle_would_drop_are_dropped():
+    one, arrays = case(np.random.default_rng(1), "a")
+    careful = dataclasses.replace(MANIFEST, smallest_lesion_ml={"infarct": 50.0})
+    record = size_record(one, arrays, careful)
+    assert record.predicted["infarct_volume_ml"] == 0
+    assert record.predicted["lv_mass_g"] == pytest.approx(1.05 * 400 * 0.04)
+
+
+def test_sizes_agree_and_intervals_cover(judged):
+    found = size_figures(judged, MANIFEST, fit=True)
+    assert found.agreement["lv_mass_g"].count == 48
+    assert found.agreement["infarct_volume_ml"].concordance > 0.9
+    assert 0.8 <= found.coverage["infarct_share_of_lv_percent"].coverage <= 1.0
+    assert found.fitted["infarct_volume_ml"]["cases"] == 48
+    assert found.fitted["infarct_volume_ml"]["passes_per_fold"] == 2
+
+
+def test_page_lists_agreement_and_coverage_only_where_fitted(judged):
+    page = sizes_section(size_figures(judged, MANIFEST, fit=True))
+    assert "| Infarct share of LV mass (%) | 48 |" in page
+    assert "CRPS" in page
+    assert "CRPS" not in sizes_section(size_figures(judged, MANIFEST, fit=False))
+
+
+def test_nothing_to_measure_gives_nothing(judged):
+    no_heart = dataclasses.replace(MANIFEST, classes=LGE_CLASSES[:1])
+    assert size_figures(judged, no_heart, fit=True) is None
+    assert size_figures(dataclasses.replace(judged, figures={}), MANIFEST, fit=True) is None
