@@ -51,7 +51,8 @@ class _Signal:
         self._owner, self._name, self._signal = owner, name, signal
 
     def connect(self, function: Callable[..., Any]) -> None:
-        _link(self._owner, self._name, (function,), self._signal, 99, function)
+        signal = _overload(self._signal, ["bool"] if self._name in ("clicked", "triggered") else [])
+        _link(self._owner, self._name, (function,), signal, 99, function)
 
     def disconnect(self, function: Callable[..., Any] | None = None) -> None:
         if not _unlink(self._owner, self._name, (function,) if function else ()):
@@ -130,9 +131,22 @@ def _connect(self: QtCore.QObject, signature: str, *target: Any) -> bool:
         raise DialectError(f"connect({signature!r}, ...) wants a callable, or an object and a slot")
     function = target[0] if len(target) == 1 else getattr(target[0], target[1].partition("(")[0])
     name = _signal_name(self, signature)
-    count = len([a for a in signature.partition("(")[2].rstrip(")").split(",") if a.strip()])
-    _link(self, signature, target, object.__getattribute__(self, name), count, function)
+    kinds = [a.strip() for a in signature.partition("(")[2].rstrip(")").split(",") if a.strip()]
+    signal = _overload(object.__getattribute__(self, name), kinds)
+    _link(self, signature, target, signal, len(kinds), function)
     return True
+
+
+def _overload(signal: QtCore.SignalInstance, kinds: list[str]) -> QtCore.SignalInstance:
+    """The overload with these C++ argument types: PySide6 hands ``*arguments`` none of the optional ones."""
+    types_ = {"bool": bool, "int": int, "double": float, "QString": str}
+    if not kinds or not set(kinds) <= set(types_):
+        return signal
+    key = tuple(types_[kind] for kind in kinds)
+    try:
+        return signal[key if len(key) > 1 else key[0]]
+    except (IndexError, KeyError, TypeError):
+        return signal  # there is only one
 
 
 def _disconnect(self: QtCore.QObject, signature: str | None = None, *target: Any) -> bool:
