@@ -272,13 +272,15 @@ def _placeholder(module: types.ModuleType, name: str) -> type:
 class StallMeter:
     """Longest time during which the GUI thread did not come back to its event loop, in seconds.
 
-    Time that the thread spent ready to run but without a processor is taken off: it says something
-    about the machine, not about the module.
+    ``longest_wall`` is by the clock; ``longest`` is without the time in which the thread was ready to run
+    but had no processor, which says something about the machine and not about the module;
+    ``longest_busy`` is processor time alone.
     """
 
     def __init__(self) -> None:
-        self.longest = self.longest_wall = 0.0
+        self.longest = self.longest_wall = self.longest_busy = 0.0
         self._last, self._last_waited = time.monotonic(), _run_queue_seconds()
+        self._last_busy = time.thread_time()
         self._timer = QtCore.QTimer()
         self._timer.timeout.connect(self._tick)
         self._timer.start(5)
@@ -289,6 +291,9 @@ class StallMeter:
         self.longest_wall = max(self.longest_wall, wall)
         self.longest = max(self.longest, wall - (waited - self._last_waited))
         self._last, self._last_waited = now, waited
+        busy = time.thread_time()
+        self.longest_busy = max(self.longest_busy, busy - self._last_busy)
+        self._last_busy = busy
 
     def stop(self) -> float:
         self._timer.stop()

@@ -69,10 +69,12 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
     assert widget.ui.headlineLabel.text.startswith("Preview")
     assert widget.review.session is None, "a preview is not reviewed"
     host.wait(lambda: run.child.poll().state.final)
-    stalled, wall = meter.stop(), meter.longest_wall
+    milliseconds = [1000 * value for value in (meter.stop(), meter.longest_busy, meter.longest_wall)]
     with capsys.disabled():
-        print(f"\nGUI thread blocked at most {stalled * 1000:.0f} ms ({wall * 1000:.0f} ms on the clock)")
-    assert stalled < 0.1
+        text = "\nGUI thread blocked at most {:.0f} ms, busy {:.0f} ms, {:.0f} ms on the clock"
+        print(text.format(*milliseconds))
+    # Processor time only: on a machine busy with other work the clock measures that work.
+    assert meter.longest_busy < 0.1
     host.wait(lambda: not widget.runs.busy)
 
     nodes = find_case(volume)
