@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
     "evaluate": "Measure a model or a folder of cases against expert labels.",
-    "compare": "Compare uncertainty methods side by side.",
+    "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",
     "report": "Make report.html of a case folder anew.",
     "measure": "Measure a case folder anew, or ED and ES together.",

@@ -21,7 +21,7 @@ from .cases import CaseFigures
 from .fit_calibration import Sample, fit, patient_folds, sample_case
 from .methods import ROWS, Method, Row, Stage
 from .run import Judged
-from .scores import UNION, map_record
+from .scores import CROP, PREDICTED, UNION, map_record
 from .statistics import paired_wilcoxon
 from .summary import pooled_reliability, row_values
 
@@ -96,6 +96,8 @@ class Verdict:
     best_pearson_row: str
     pearson_p: float
     pooled_ece: float
+    pooled_ece_crop: float
+    pooled_ece_predicted: float
 
     @property
     def wins(self) -> bool:
@@ -111,6 +113,8 @@ class Verdict:
             f"{self.best_pearson:.3f} ({self.best_pearson_row}), p = {self.pearson_p:.2g}",
             f"pooled ECE {self.pooled_ece:.3f}, target at most {TARGET_ECE:.2f}"
             + ("" if self.pooled_ece <= TARGET_ECE else f", missed by {self.pooled_ece - TARGET_ECE:.3f}"),
+            f"pooled ECE of the full crop {self.pooled_ece_crop:.3f}, of the predicted foreground "
+            f"{self.pooled_ece_predicted:.3f}",
             "It is the default heat map."
             if self.wins
             else "It does not win: SCS stays the default heat map.",
@@ -131,7 +135,8 @@ def verdict(figures: Mapping[str, CaseFigures]) -> Verdict:
             best.title,
             paired_wilcoxon(ours, others[best]),
         ]
-    return Verdict(*found, pooled_reliability(figures, ROW, UNION).ece)
+    errors = [pooled_reliability(figures, ROW, region).ece for region in (UNION, CROP, PREDICTED)]
+    return Verdict(*found, *errors)
 
 
 def store(bundle: Bundle, model: ErrorProbability, provenance: Mapping[str, Any]) -> None:

@@ -125,7 +125,8 @@ def risk_coverage_plot(figures: Mapping[str, CaseFigures]) -> Figure:
         axis.set_title("2D stage" if stage is Stage.SLICES else "cascade", fontsize=10)
         axis.grid(alpha=0.3)
         axis.set_ylim(bottom=0)
-        axis.legend(fontsize=8)
+        if axis.get_lines():
+            axis.legend(fontsize=8)
     axes[0].set_ylabel("share of wrong voxels")
     return figure
 

@@ -19,8 +19,9 @@ LOW_DICE = 0.7
 """Below this mean Dice a case counts as failed."""
 CURVE_POINTS = np.linspace(0.05, 1.0, 20)
 """Coverages at which risk curves are kept, so that they can be averaged over cases."""
-UNION, CROP = "union", "crop"
-"""Regions: voxels that prediction or truth call foreground (primary), and everything the networks saw."""
+UNION, CROP, PREDICTED = "union", "crop", "predicted"
+"""Regions: voxels that prediction or truth call foreground (primary), everything the networks saw, and
+the predicted foreground, the one region that a reader knows without the truth."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,12 @@ def map_record(
 
 
 def regions(labels: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks of the two regions that maps are judged in."""
-    return {UNION: (labels > 0) | (truth > 0), CROP: np.ones(labels.shape, bool)}
+    """Masks of the regions that maps are judged in."""
+    return {
+        UNION: (labels > 0) | (truth > 0),
+        CROP: np.ones(labels.shape, bool),
+        PREDICTED: labels > 0,
+    }
 
 
 def map_scores(

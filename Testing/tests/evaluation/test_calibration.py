@@ -230,7 +230,7 @@ class TestCalibrate:
         assert record["union"]["ece"] >= 0 and "reliability" in record["crop"]
         decided = verdict(found.judged.figures)
         assert decided.wins == (decided.auroc > decided.best_auroc and decided.pearson > decided.best_pearson)
-        assert decided.best_auroc_row == "SCS (cascade)" and len(decided.lines()) == 4
+        assert decided.best_auroc_row == "SCS (cascade)" and len(decided.lines()) == 5
 
     def test_too_few_cases_or_no_errors_give_no_model(self, cases, tmp_path):
         assert calibrate(judged_of(cases[:3], tmp_path), CLASSES) is None
