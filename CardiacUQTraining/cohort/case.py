@@ -28,19 +28,31 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """How to segment one case: None for ``folds`` or ``flips`` means all that the bundle has."""
+    """How to segment one case: None for ``folds`` or ``flips`` means all that the bundle has.
+
+    ``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case.
+    """
 
     device: str = "auto"
     precision: str = "auto"
     folds: tuple[int, ...] | None = None
     flips: tuple[Flip, ...] | None = None
+    dicom: bool = False
+    report: bool = True
 
     @property
     def key(self) -> str:
         """The options as one line of JSON; two runs with equal lines asked for the same."""
         flips = None if self.flips is None else [flip.value for flip in self.flips]
         folds = None if self.folds is None else list(self.folds)
-        asked = {"device": self.device, "precision": self.precision, "folds": folds, "flips": flips}
+        asked = {
+            "device": self.device,
+            "precision": self.precision,
+            "folds": folds,
+            "flips": flips,
+            "dicom": self.dicom,
+            "report": self.report,
+        }
         return json.dumps(asked, sort_keys=True)
 
 
@@ -78,7 +90,8 @@ class Plan:
 class Ticket:
     """All that travels to the process which segments a case: paths and options, never arrays.
 
-    ``out`` and ``bundle_folder`` must be the same places there. ``threads`` 0 leaves torch as it is.
+    ``out`` and ``bundle_folder`` must be the same places there. ``threads`` 0 leaves torch as it is;
+    ``device`` "" takes that of the options.
     """
 
     name: str
@@ -89,15 +102,17 @@ class Ticket:
     bundle_sha256: str
     options: Options
     threads: int = 0
+    device: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of ``cohort.csv``, and all that comes back from the process which did the work.
 
-    ``measures`` by key with the unit at its end; ``uncertainty`` are means over the voxels that either
-    stage calls foreground, and the number of regions to look at; ``features`` describe the input.
-    ``flags`` say what looks unlike the training data. Times in s, memory in MB.
+    ``report`` is the page of the case, from the output folder. ``measures`` by key with the unit at its
+    end; ``uncertainty`` are means over the voxels that either stage calls foreground, and the number of
+    regions to look at; ``features`` describe the input; ``flags`` say what looks unlike the training
+    data. Times in s, memory in MB.
     """
 
     name: str
@@ -106,6 +121,7 @@ class Row:
     reason: str = ""
     series: str = ""
     headline: str = ""
+    report: str = ""
     measures: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)
     features: Mapping[str, float | None] = field(default_factory=dict)

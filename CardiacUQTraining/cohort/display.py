@@ -16,7 +16,6 @@ from CardiacUQLib.json_codec import to_plain
 from CardiacUQLib.progress import ProgressCallback, ignore_progress
 
 from .case import Row, State
-from .table import REPORT
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -95,7 +94,7 @@ class Lines:
         if row.state is State.FAILED:
             print(f"cardiacuq: {row.reason}", file=sys.stderr, flush=True)
         elif not self._quiet:
-            print(f"{row.name}: {summary(row)}; see {self._out / row.name / REPORT}", flush=True)
+            print(f"{row.name}: {summary(row)}; see {self._out / (row.report or row.name)}", flush=True)
 
     def ended(self, standing: Standing, problem: str) -> None:
         """How many failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from CardiacUQLib.progress import CancelToken
 
 from .case import Row, Ticket
 from .tries import MOST_TRIES, Tries
-from .work import PLACES, failed, process
+from .work import PLACES, death_reason, failed, process
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -26,6 +27,7 @@ AHEAD = 2
 
 _POLL_S = 1.0
 _MORE_THAN_TRIES = 100
+_LOST = "the connection to the scheduler was lost; start it again, then go on with --resume"
 _INSTALL = "pip install 'cardiacuq[cluster]'"
 
 
@@ -101,8 +103,7 @@ def run_on_worker(ticket: Ticket) -> Row:
 
     name = get_worker().name
     device = device_for(ticket.options.device, name, torch.cuda.device_count())
-    row = process(replace(ticket, options=replace(ticket.options, device=device)))
-    return replace(row, options=ticket.options.key)
+    return process(replace(ticket, device=device))
 
 
 def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
@@ -110,15 +111,14 @@ def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
     finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
     waiting = list(reversed(tickets))
     under_way: dict[str, tuple[Ticket, Any]] = {}
-    sent = 0
+    sent: Counter[str] = Counter()
     try:
         while waiting or under_way:
-            room = AHEAD * max(1, sum(client.nthreads().values())) if waiting else 0
+            room = _room(client) if waiting else 0
             while waiting and len(under_way) < room:
-                ticket, sent = waiting.pop(), sent + 1
-                future = client.submit(
-                    run_on_worker, ticket, key=f"cardiacuq-{sent}-{os.getpid()}", pure=False
-                )
+                ticket = waiting.pop()
+                sent[ticket.name] += 1
+                future = client.submit(run_on_worker, ticket, pure=False)
                 under_way[future.key] = (ticket, future)
                 future.add_done_callback(finished.put)
             try:
@@ -129,17 +129,26 @@ def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
             if ended.key not in under_way:
                 continue
             ticket, future = under_way.pop(ended.key)
-            row = _outcome(client, ticket, future)
+            row = _outcome(client, ticket, future, sent[ticket.name])
             if row is None:
                 waiting.insert(0, ticket)
             else:
                 yield row
     finally:
-        with contextlib.suppress(Exception):  # the scheduler may be the one that is gone
-            client.cancel([future for _, future in under_way.values()], force=True)
+        if under_way and client.status == "running":
+            with contextlib.suppress(Exception):  # the scheduler may go at this very moment
+                client.cancel([future for _, future in under_way.values()], force=True)
 
 
-def _outcome(client: Client, ticket: Ticket, future: Any) -> Row | None:
+def _room(client: Client) -> int:
+    """How many cases may be on their way: a few for every thread there is now."""
+    try:
+        return AHEAD * max(1, sum(client.nthreads().values()))
+    except (OSError, TimeoutError):
+        raise SchedulerLostError(_LOST) from None
+
+
+def _outcome(client: Client, ticket: Ticket, future: Any, sent: int) -> Row | None:
     """The row of an ended task; None if its worker died and the case may be tried again."""
     from distributed.scheduler import KilledWorker
 
@@ -153,21 +162,17 @@ def _outcome(client: Client, ticket: Ticket, future: Any) -> Row | None:
             ticket, f"{ticket.source}: the worker could not run it ({type(error).__name__}: {error})"
         )
     tries = Tries(Path(ticket.out), ticket.name)
-    if tries.deaths() < MOST_TRIES:
+    if tries.deaths() < MOST_TRIES and sent < MOST_TRIES:
         return None
-    deaths = tries.deaths()
+    deaths = max(sent, tries.deaths())
     tries.end()
-    return failed(
-        ticket, f"{ticket.source}: its worker died {deaths} times, perhaps out of memory", tries=deaths
-    )
+    return failed(ticket, f"{ticket.source}: {death_reason(deaths)}", tries=deaths)
 
 
 def _check_scheduler(client: Client, *, certain: bool = False) -> None:
     """Raise SchedulerLostError if the connection to the scheduler is gone."""
     if certain or client.status != "running":
-        raise SchedulerLostError(
-            "the connection to the scheduler was lost; start it again, then go on with --resume"
-        )
+        raise SchedulerLostError(_LOST)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def input_features(volume: Volume) -> dict[str, float | None]:
     centre = _central_square(volume)
     low, p5, median, p95, high = np.percentile(centre, (1, 5, 50, 95, 99))
     spread = max(float(p95 - p5), 1e-9)
-    ripple = float(np.std(np.diff(centre, 2, axis=-1))) / np.sqrt(6.0)
+    ripple = float(np.std(np.diff(centre, 2, axis=-1)) / np.sqrt(6.0))
     return {
         "pixel_mm": float(max(x_mm, y_mm)),
         "slice_distance_mm": float(z_mm),

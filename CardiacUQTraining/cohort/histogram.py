@@ -98,7 +98,7 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
             width=round(place(b) - place(a) - 1, 1),
             y=round(BASE - (BASE - TOP) * count / counts.max(), 1),
             height=round((BASE - TOP) * count / counts.max(), 1),
-            words=f"{number(a)} to {number(b)}: {count} case{'s' * (count != 1)}",
+            words=f"{number(a)} to {number(b)}: {count} case{'' if count == 1 else 's'}",
         )
         for count, a, b in zip(counts, edges[:-1], edges[1:], strict=True)
         if count

@@ -16,7 +16,7 @@ from .case import Row, State
 from .display import duration
 from .flags import WORDS, outliers
 from .histogram import histograms, number
-from .table import DOUBTS, REPORT, TABLE, doubt, in_order_of_need, write_whole
+from .table import DOUBTS, TABLE, doubt, in_order_of_need, write_whole
 
 PAGE = "cohort.html"
 MOST_MEASURES = 3
@@ -89,7 +89,7 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
         "reason": row.reason,
         "headline": row.headline,
         "flags": row.flags,
-        "apart": [_titles().get(key, _title(key)).lower() for key in apart.get(row.name, ())],
+        "apart": [_inside_a_sentence(key) for key in apart.get(row.name, ())],
         "warnings": row.warnings,
         "values": ["" if value is None else digits(value) for value in values],
         "doubt": "" if unsure is None else f"{unsure:.3f}",
@@ -106,7 +106,7 @@ def _strange(row: Row, apart: dict[str, tuple[str, ...]]) -> bool:
 
 
 def _link(row: Row) -> str:
-    return f"{quote(row.name)}/{REPORT}"
+    return quote(row.report or row.name)
 
 
 def _whole(value: float | None) -> str:
@@ -115,6 +115,12 @@ def _whole(value: float | None) -> str:
 
 def _title(key: str) -> str:
     return SIZE_NAMES.get(key) or key.rpartition("_")[0].replace("_", " ").capitalize()
+
+
+def _inside_a_sentence(key: str) -> str:
+    """The name of a quantity with a small first letter, unless it starts with an abbreviation."""
+    name = SIZE_NAMES.get(key) or _TITLES.get(key) or _title(key)
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def _titles() -> dict[str, str]:

@@ -12,7 +12,6 @@ from .case import Row, State
 from .flags import outliers
 
 TABLE = "cohort.csv"
-REPORT = "report.html"
 _FIRST = ("rank", "case", "state", "reason", "flags", "stands_out_by", "headline")
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
@@ -69,7 +68,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",
-        "report": f"{row.name}/{REPORT}" if row.state is State.DONE else "",
+        "report": row.report,
         "source": _plain(row.source),
         "series": row.series,
         "bundle": row.bundle,

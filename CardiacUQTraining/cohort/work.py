@@ -20,6 +20,7 @@ from CardiacUQLib.bundle import Bundle, load_bundle
 from CardiacUQLib.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.progress import CancelToken
+from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
 
 from .case import STATE_FOLDER, Row, State, Ticket
 from .features import case_uncertainty, flat_measures, input_features
@@ -104,7 +105,7 @@ def process(ticket: Ticket, *, cancel: CancelToken | None = None) -> Row:
         tries.begin()
         try:
             if deaths >= MOST_TRIES:
-                return failed(ticket, f"{ticket.source}: {_death_reason(deaths)}", tries=deaths)
+                return failed(ticket, f"{ticket.source}: {death_reason(deaths)}", tries=deaths)
             row = _attempt(ticket, deaths + 1, cancel or CancelToken())
         finally:
             tries.end()
@@ -127,7 +128,8 @@ def failed(ticket: Ticket, reason: str, *, tries: int = 1) -> Row:
     )
 
 
-def _death_reason(deaths: int) -> str:
+def death_reason(deaths: int) -> str:
+    """Why a case is given up whose process died again and again."""
     return (
         f"the process that worked on this case died {deaths} times, perhaps out of memory; "
         "try again with --resume on a machine with more memory"
@@ -167,7 +169,7 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
         result = segment(
             volume,
             here.bundle(ticket.bundle_folder, ticket.bundle_sha256),
-            device=ticket.options.device,
+            device=ticket.device or ticket.options.device,
             folds=ticket.options.folds,
             flips=ticket.options.flips,
             precision=ticket.options.precision,
@@ -194,6 +196,7 @@ def _row(
         state=State.DONE,
         source=ticket.source,
         series=ticket.series,
+        report=f"{ticket.name}/{REPORT_FILE}" if ticket.options.report and can_render() else "",
         headline=str(result.measures.get("headline", "")),
         measures=flat_measures(result.measures),
         uncertainty=case_uncertainty(result),
@@ -213,7 +216,6 @@ def _row(
 def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: CancelToken) -> Row:
     """Write the case folder with its report and its row, which comes back complete."""
     from CardiacUQLib.casefolder import write_case
-    from CardiacUQLib.report import can_render, report_writer
 
     cancel.check()
     start = time.perf_counter()
@@ -224,9 +226,23 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
         written.append(replace(row, seconds=spent, finished=_now()))
         write_row(written[0], folder)
 
-    writers: list[Callable[[Result, Path], None]] = [report_writer(ticket.name)] if can_render() else []
+    writers: list[Callable[[Result, Path], None]] = []
+    if row.report:
+        writers.append(report_writer(ticket.name))
+    if ticket.options.dicom:
+        writers.append(_dicom_writer(Path(ticket.source)))
     write_case(result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row))
     return written[0]
+
+
+def _dicom_writer(source: Path) -> Callable[[Result, Path], None]:
+    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
+    from CardiacUQLib.dicom import write_dicom_outputs
+
+    def write(result: Result, folder: Path) -> None:
+        write_dicom_outputs(result, source, folder / "dicom")
+
+    return write
 
 
 def _set_threads(threads: int) -> None:

@@ -1,0 +1,90 @@
+"""The cohort side of ``cardiacuq segment``: when there is one, and how it runs and shows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.progress import ignore_progress, print_filter_progress
+
+from .options import Options
+
+if TYPE_CHECKING:
+    from ..cohort.case import Plan
+
+
+@dataclass(frozen=True)
+class CohortOptions:
+    """How to run many cases and what to print meanwhile."""
+
+    resume: bool = False
+    overwrite: bool = False
+    workers: int = 0
+    scheduler: str = ""
+    report: bool = True
+    log_json: bool = False
+    quiet: bool = False
+    progress_lines: bool = False
+
+    @property
+    def asked_for(self) -> bool:
+        """True if an option only makes sense for a cohort."""
+        return bool(self.resume or self.workers or self.scheduler or self.log_json or not self.report)
+
+
+def plan_cohort(
+    inputs: Sequence[Path], model: str, options: Options, series: str, cohort: CohortOptions
+) -> Plan | None:
+    """The cases of the inputs; None if that is one plain scan and nothing asks for a cohort.
+
+    Raises UsageError for options that exclude each other or inputs that cannot be sorted into cases.
+    """
+    from ..cohort.case import Options as CaseOptions
+    from ..cohort.inputs import collect
+
+    if cohort.workers and cohort.scheduler:
+        raise UsageError("--workers starts a cluster here, --scheduler uses another one; give one of them")
+    if cohort.resume and cohort.overwrite:
+        raise UsageError("--resume keeps finished cases, --overwrite replaces them; give one of them")
+    asked = CaseOptions(
+        options.device, options.precision, options.folds, options.flips, options.dicom, cohort.report
+    )
+    plan = collect(inputs, model, asked, series)
+    if not cohort.asked_for and _is_one_scan(inputs, plan):
+        return None
+    if options.rv_insertion_ras is not None:
+        raise UsageError("--rv-insertion is a point in one patient; give that scan alone")
+    return plan
+
+
+def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:
+    """True for one file or one DICOM series; also for a folder without a scan, which then is refused."""
+    if len(inputs) > 1 or inputs[0].suffix.lower() == ".csv":
+        return False
+    if not plan.cases:
+        return True
+    (first, *others) = plan.cases
+    itself = bool(first.series) or Path(first.source) == inputs[0]
+    return itself and not others and not plan.skipped
+
+
+def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:
+    """Run the cohort and return its exit code: 0 only if every case succeeded."""
+    from ..cohort.display import shown
+    from ..cohort.engine import Engine
+    from ..cohort.run import run_cohort
+
+    callback = print_filter_progress if asked.progress_lines else ignore_progress
+    with shown(output, quiet=asked.quiet, json_lines=asked.log_json, callback=callback) as display:
+        outcome = run_cohort(
+            plan,
+            output,
+            display,
+            engine=Engine(asked.workers, asked.scheduler),
+            resume=asked.resume,
+            overwrite=asked.overwrite,
+        )
+    return int(outcome.exit_code)
