@@ -73,13 +73,12 @@ def _run(options: argparse.Namespace) -> None:
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
     from .bundle import load_bundle
+    from .casefolder import check_case
     from .reading import read_volume
 
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
-    target = options.output / name
-    if target.exists() and not options.overwrite:
-        raise UsageError(f"{target} exists already; choose another name or allow overwriting")
+    check_case(options.output, name, overwrite=options.overwrite)
     bundle = load_bundle(options.model)
     flips = (Flip.IDENTITY,) if options.no_tta else None
     start = 0.0

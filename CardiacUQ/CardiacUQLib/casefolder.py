@@ -19,7 +19,7 @@ import numpy as np
 from . import nifti
 from .component_table import components_to_csv, read_components
 from .errors import InputError
-from .folder_swap import new_folder
+from .folder_swap import check_target, new_folder
 from .json_codec import JsonMismatch, decode, refuse_constant, to_plain
 from .manifest import BundleKind, ClassInfo
 from .orientation import reorder_geometry
@@ -186,6 +186,11 @@ class CaseFolder:
     def read_stored(self, stem: str) -> np.ndarray:
         """The same, (k, j, i) as stored in the file."""
         return read_stored_map(self.folder / f"{stem}{_SUFFIX}", self.source_geometry)
+
+
+def check_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> None:
+    """Raise the UsageError with which :func:`write_case` would refuse this place, before the work."""
+    check_target(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE)
 
 
 def write_case(

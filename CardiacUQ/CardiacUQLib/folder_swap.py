@@ -25,7 +25,7 @@ def new_folder(parent: Path, name: str, *, overwrite: bool, marker: str) -> Iter
     older folder with a review is kept as ``NAME.reviewed-1`` (or the next free number).
     """
     target = parent / name
-    _check_target(target, name, overwrite, marker)
+    check_target(parent, name, overwrite=overwrite, marker=marker)
     partial = parent / f".{name}.partial-{os.getpid()}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -43,17 +43,33 @@ def new_folder(parent: Path, name: str, *, overwrite: bool, marker: str) -> Iter
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check_target(target: Path, name: str, overwrite: bool, marker: str) -> None:
+def check_target(parent: Path, name: str, *, overwrite: bool, marker: str) -> None:
+    """Raise the UsageError that :func:`new_folder` would raise, before any work is done for nothing."""
+    target = parent / name
     if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
         raise UsageError(f"{name!r} is no folder name; give one without slashes")
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UsageError(f"{target}: this is a file or a link; choose another name or folder")
+    _check_place(parent, target)
     if not target.exists():
         return
     if not overwrite:
         raise UsageError(f"{target}: this case folder exists; use --overwrite or another output folder")
     if not (target / marker).is_file() and any(target.iterdir()):
         raise UsageError(f"{target}: this folder is no case folder and is not replaced; choose another name")
+
+
+def _check_place(parent: Path, target: Path) -> None:
+    """The folder that is to hold the target, or the nearest one above that exists, can be written to."""
+    place = next(folder for folder in (parent, *parent.absolute().parents) if folder.exists())
+    if not place.is_dir():
+        raise UsageError(
+            f"{target}: the folder could not be written ({place} is a file); choose another folder"
+        )
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"{target}: the folder could not be written ({place} is write-protected); choose another folder"
+        )
 
 
 def _swap(partial: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib import folder_swap
-from CardiacUQLib.casefolder import read_case, write_case
+from CardiacUQLib.casefolder import check_case, read_case, write_case
 from CardiacUQLib.classes import LGE_CLASSES
 from CardiacUQLib.errors import CancelledError, InputError, UsageError
 from CardiacUQLib.manifest import BundleKind
@@ -272,6 +273,31 @@ def test_a_file_in_the_place_of_the_output_folder(result: Result, tmp_path: Path
     with pytest.raises(UsageError, match="could not be written"):
         write_case(result, tmp_path / "out", name="case")
     assert (tmp_path / "out").read_text() == "a file"
+
+
+def test_a_hopeless_place_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("text")
+    for out in (tmp_path / "file", tmp_path / "file" / "deep" / "out"):
+        with pytest.raises(UsageError, match="file is a file"):
+            check_case(out, "case", overwrite=True)
+    with pytest.raises(UsageError, match="no case folder"):
+        check_case(tmp_path, "thesis", overwrite=True)
+    with pytest.raises(UsageError, match="--overwrite"):
+        check_case(tmp_path, "thesis")
+    check_case(tmp_path / "new" / "folder", "case")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_write_protected_place_is_refused_before_the_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UsageError, match="write-protected"):
+            check_case(tmp_path / "out", "case")
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_a_folder_of_the_user_is_never_replaced(result: Result, tmp_path: Path) -> None:
