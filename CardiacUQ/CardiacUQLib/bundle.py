@@ -226,8 +226,9 @@ def _load_network(
     try:
         with torch.device("meta"):  # the random initial weights would be thrown away
             network = build_network(manifest.networks[weight.network])
-    except ValueError as error:
-        raise ModelError(f"{path.parent / MANIFEST}: {error}; update CardiacUQ") from None
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:  # sizes that torch cannot count
+        problem = str(error).splitlines()[0]
+        raise ModelError(f"{path.parent / MANIFEST}: {problem}; update CardiacUQ") from None
     _check_fit(path, network.state_dict(), state)
     network.load_state_dict(
         {k: v.to(device, torch.float32 if v.is_floating_point() else v.dtype) for k, v in state.items()},

@@ -31,7 +31,8 @@ def find_heart(
     The "locator" network (2 classes: rest, heart) looks at the whole slices, resampled to
     ``roi.locator_spacing_mm`` and cut or padded about the image centre to ``roi.locator_size_px``;
     the mean over ``folds`` is thresholded at 0.5 and the centre of gravity of its largest
-    26-connected component taken. Raises ModelError if the manifest gives no size for it.
+    26-connected component taken. Where none of ``folds`` has a locator of its own, all there are
+    are asked. Raises ModelError if the manifest gives no size for it.
     """
     spec = source.manifest.roi
     if spec.locator_spacing_mm is None or spec.locator_size_px is None:
@@ -40,12 +41,14 @@ def find_heart(
     crop = normalise_slices(overview.extract(volume.array))
     frames = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)[None]
     total = torch.zeros_like(frames[0])
-    for fold in folds:
+    trained = [weight.fold for weight in source.manifest.weights if weight.network == LOCATOR]
+    asked = [fold for fold in folds if fold in trained] or sorted(trained) or list(folds)
+    for fold in asked:
         if cancel is not None:
             cancel.check()
         net = source.network(LOCATOR, fold, arithmetic.device).to(memory_format=torch.channels_last)
         total += predict_slices(net, frames, arithmetic)[0, 1]
-    return centre_of_largest(overview.restore((total / len(folds)).cpu().numpy()) > 0.5)
+    return centre_of_largest(overview.restore((total / len(asked)).cpu().numpy()) > 0.5)
 
 
 def centre_of_largest(mask: np.ndarray) -> tuple[float, float] | None:

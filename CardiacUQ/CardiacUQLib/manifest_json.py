@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from .errors import ModelError
 from .json_codec import JsonMismatch, decode, refuse_constant, to_plain
-from .manifest import BundleKind, Manifest, WeightFile
+from .manifest import Architecture, BundleKind, Manifest, NetworkSpec, WeightFile
+from .plausibility import LESIONS
 
 FORMAT = "cardiacuq-bundle"
 FORMAT_VERSION = 1
@@ -17,6 +19,9 @@ _REQUIRED_NETWORKS = {
     BundleKind.STREAMING: ("member0",),
 }
 LOCATOR = "locator"
+_HALVING = (Architecture.UNET_2D, Architecture.UNET_3D, Architecture.STREAMING_UNET)
+"""Networks that halve the plane once per level after the first, so that its size must divide."""
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def manifest_to_json(manifest: Manifest) -> str:
@@ -61,20 +66,31 @@ def _check(manifest: Manifest) -> None:
         raise JsonMismatch("manifest.classes must be 2 to 16 classes numbered from 0")
     if not manifest.flips:
         raise JsonMismatch("manifest.flips is empty")
+    if wrong := [c.name for c in manifest.classes if not _COLOUR.fullmatch(c.colour)]:
+        raise JsonMismatch(f"the colour of class {wrong[0]!r} is not #RRGGBB")
     _check_roi(manifest)
+    _check_fitted(manifest)
     for name, spec in manifest.networks.items():
-        if not spec.filters or min(spec.filters) < 1 or min(spec.in_channels, spec.out_channels) < 1:
-            raise JsonMismatch(f"manifest.networks.{name} has sizes below 1")
-        if not 0 <= spec.dropout < 1:
-            raise JsonMismatch(f"manifest.networks.{name}.dropout is outside 0..1")
-        if name != LOCATOR and spec.out_channels != len(values):
-            raise JsonMismatch(
-                f"manifest.networks.{name} has {spec.out_channels} outputs for {len(values)} classes"
-            )
+        _check_network(manifest, name, spec)
     for name in _REQUIRED_NETWORKS[manifest.kind]:
         if name not in manifest.networks:
             raise JsonMismatch(f'a {manifest.kind} bundle needs a network "{name}"')
     _check_weights(manifest)
+
+
+def _check_network(manifest: Manifest, name: str, spec: NetworkSpec) -> None:
+    if not spec.filters or min(spec.filters) < 1 or min(spec.in_channels, spec.out_channels) < 1:
+        raise JsonMismatch(f"manifest.networks.{name} has sizes below 1")
+    if not 0 <= spec.dropout < 1:
+        raise JsonMismatch(f"manifest.networks.{name}.dropout is outside 0..1")
+    if name != LOCATOR and spec.out_channels != len(manifest.classes):
+        raise JsonMismatch(
+            f"manifest.networks.{name} has {spec.out_channels} outputs for {len(manifest.classes)} classes"
+        )
+    side = manifest.roi.locator_size_px if name == LOCATOR else manifest.roi.size_px
+    multiple = 2 ** (len(spec.filters) - 1)
+    if spec.architecture in _HALVING and side is not None and side % multiple:
+        raise JsonMismatch(f"manifest.roi gives {name} {side} pixels, which is no multiple of {multiple}")
 
 
 def _check_roi(manifest: Manifest) -> None:
@@ -83,6 +99,19 @@ def _check_roi(manifest: Manifest) -> None:
     sizes = [v for v in (roi.size_px, roi.locator_size_px) if v is not None]
     if min(sizes) < 1 or not all(math.isfinite(v) and v > 0 for v in lengths):
         raise JsonMismatch("manifest.roi has sizes that are not above 0")
+
+
+def _check_fitted(manifest: Manifest) -> None:
+    """The figures that were fitted after training name what this version knows."""
+    for name, fitted in manifest.calibration.items():
+        if not isinstance(fitted, dict):
+            raise JsonMismatch(f"manifest.calibration.{name} must be an object")
+    names = {info.name for info in manifest.classes}
+    for lesion, least in manifest.smallest_lesion_ml.items():
+        if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):
+            raise JsonMismatch(f"manifest.smallest_lesion_ml names {lesion!r}, no lesion of this model")
+        if not math.isfinite(least) or least < 0:
+            raise JsonMismatch(f"manifest.smallest_lesion_ml.{lesion} is no volume")
 
 
 def _check_weights(manifest: Manifest) -> None:

@@ -315,6 +315,27 @@ def test_locator_needs_no_weights_for_every_fold(tmp_path: Path) -> None:
     assert load_bundle(folder).manifest == manifest
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"calibration": {"error_probability": [1.0]}}, "calibration.error_probability must be an object"),
+        ({"smallest_lesion_ml": {"oedema": 1.0}}, "no lesion of this model"),
+        ({"smallest_lesion_ml": {"infarct": -1.0}}, "is no volume"),
+        ({"roi": {"size_px": 33, "spacing_mm": None}}, "33 pixels, which is no multiple of 2"),
+        ({"classes": lambda old: [*old[:-1], {**old[-1], "colour": "pink"}]}, "is not #RRGGBB"),
+    ],
+)
+def test_figures_that_would_fail_in_the_middle_of_a_run(folder: Path, changes: dict, words: str) -> None:
+    edit(folder, **changes)
+    refused(folder, words)
+
+
+def test_sizes_that_torch_cannot_count(folder: Path) -> None:
+    edit(folder, networks=lambda old: {**old, "stage2d": {**old["stage2d"], "filters": [4, 10**30]}})
+    with pytest.raises(ModelError, match="update CardiacUQ"):
+        load_bundle(folder).network("stage2d", 0, "cpu")
+
+
 # --- finding -------------------------------------------------------------------------------------
 
 

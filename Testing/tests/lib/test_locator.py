@@ -8,7 +8,7 @@ from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, as_test_volume, 
 from torch import nn
 
 from CardiacUQLib.locator import centre_of_largest
-from CardiacUQLib.manifest import Architecture, NetworkSpec, RoiSpec
+from CardiacUQLib.manifest import Architecture, NetworkSpec, RoiSpec, WeightFile
 from CardiacUQLib.result import MapName
 from CardiacUQLib.segment import segment
 
@@ -20,21 +20,26 @@ class BrightIsHeart(nn.Module):
         return torch.cat([torch.zeros_like(x), 20 * (x - 1)], dim=1)
 
 
-def with_locator(**changes):
+def with_locator(located=(0, 1), **changes):
     manifest = small_manifest(
         (0, 1),
         roi=RoiSpec(32, None, locator_spacing_mm=3.0, locator_size_px=64),
         **changes,
     )
     locator = NetworkSpec(Architecture.UNET_2D, 1, 2, (4, 8))
-    manifest = dataclasses.replace(manifest, networks={**manifest.networks, "locator": locator})
+    files = tuple(WeightFile("locator", fold, f"locator_{fold}.safetensors", "0" * 64) for fold in located)
+    manifest = dataclasses.replace(
+        manifest,
+        networks={**manifest.networks, "locator": locator},
+        weights=(*manifest.weights, *files),
+    )
     networks = {}
     for fold in (0, 1):
         networks |= {
             ("stage2d", fold): Pixelwise2D(),
             ("stage3d", fold): FromMasks3D(),
-            ("locator", fold): BrightIsHeart(),
         }
+    networks |= {("locator", fold): BrightIsHeart() for fold in located}
     return FakeBundle(manifest, networks)
 
 
@@ -51,6 +56,16 @@ def test_the_locator_centres_the_roi_on_the_largest_bright_region():
     assert abs((rows.min() + rows.max()) / 2 - 29.5) <= 1.0
     assert abs((columns.min() + columns.max()) / 2 - 81.5) <= 1.0
     assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (32, 32)
+
+
+def test_a_locator_of_one_fold_serves_the_others():
+    array = np.random.default_rng(0).normal(10, 1, (4, 100, 120))
+    array[1:3, 20:40, 70:94] += 100
+    bundle = with_locator(located=(0,))
+    found = segment(as_test_volume(array), bundle, device="cpu", precision="float32", folds=[1])
+    assert found.run.warnings == ()
+    assert [fold for name, fold, _ in bundle.asked if name == "locator"] == [0]
+    assert found.maps[MapName.ENTROPY][:, 30, 82].min() > 0
 
 
 def test_without_a_heart_the_image_centre_is_used_and_said():
