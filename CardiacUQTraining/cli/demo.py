@@ -22,9 +22,12 @@ def command(
         Path, typer.Option("--output", "-o", help="Folder for the scan and the result.")
     ] = Path("demo-output"),
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another heart.")] = 1,
-    model: Annotated[str, typer.Option(help="Name of an LGE bundle, or its folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str, typer.Option(help="Name of a bundle, or its folder; lge-cascade or cine-streaming if empty.")
+    ] = "",
+    cine: Annotated[bool, typer.Option("--cine", help="A beating heart and its ejection fraction.")] = False,
 ) -> None:
-    """Make a synthetic late-enhancement scan, segment it and compare the result with its truth.
+    """Make a synthetic scan (late enhancement, or with --cine a film), segment it, compare with its truth.
 
     The scan, its truth and the case folder lie in the output folder; an earlier demo there is replaced.
     """
@@ -33,7 +36,12 @@ def command(
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
-    bundle = open_bundle(model, Options())
+    if cine:
+        from .demo_cine import CINE_MODEL, show_cine
+
+        show_cine(output, seed, model or CINE_MODEL)
+        return
+    bundle = open_bundle(model or DEFAULT_MODEL, Options())
     heart = phantom.lge_phantom(seed, infarct=True, mvo=True)
     scan, _ = phantom.write(heart, output / "scan", CASE_NAME)
     job = Job(scan, CASE_NAME, output / CASE_NAME)

@@ -1,0 +1,180 @@
+"""The cine side of ``cardiacuq segment``: 4D files, and the two phases of one heart as two files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.volume import case_name
+
+from .options import Options
+from .progress import part_of, shown_progress
+
+if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.progress import ProgressCallback
+
+    from ..cine_study import CineStudy, Networks
+
+PHASES_HELP = "What two files of one heart are, in their order: ED,ES or ES,ED."
+ED_HELP = "Frame of end-diastole in a 4D file, counted from 0."
+ES_HELP = "Frame of end-systole, counted from 0; -1: the smallest cavity, found by the model."
+
+
+@dataclass(frozen=True)
+class CineOptions:
+    """Which frames of a 4D file to take; ``phases`` "ED,ES" says that the inputs are one heart."""
+
+    ed: int = 0
+    es: int = -1
+    phases: str = ""
+
+
+def segment_cines(
+    inputs: Sequence[Path],
+    output: Path,
+    open_model: Callable[[], Bundle],
+    options: Options,
+    cine: CineOptions,
+    *,
+    overwrite: bool,
+    quiet: bool,
+    progress_lines: bool,
+) -> bool:
+    """Segment the inputs if they are cine studies; False if they are not, and nothing was done.
+
+    Several 4D files run one after another; a broken one is reported and the others go on. Raises
+    UsageError for cines mixed with other inputs, and typer.Exit for a run that failed in part.
+    """
+    from CardiacUQLib.cine import is_cine
+
+    names = tuple(name.strip().upper() for name in cine.phases.split(",")) if cine.phases else ()
+    found = [path for path in inputs if is_cine(path)]
+    if not found and not names:
+        if cine != CineOptions():
+            raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
+        return False
+    if names:
+        _check_phases(names, inputs, found)
+    elif len(found) < len(inputs):
+        other = next(path for path in inputs if path not in found)
+        raise UsageError(f"{found[0]} is a cine, {other} is not; segment them in two runs")
+    if options.dicom:
+        raise UsageError("--dicom needs the folder of a DICOM series, not cine files")
+    bundle = open_model()
+    with shown_progress(lines=progress_lines, quiet=quiet) as progress:
+        if names:
+            pair = dict(zip(names, inputs, strict=True))
+            study = _pair(pair, bundle, output, options, overwrite, progress)
+            _tell(study, quiet)
+            return True
+        failures = 0
+        for number, source in enumerate(found):
+            one = part_of(progress, number, len(found), case_name(source))
+            try:
+                _tell(_film(source, bundle, output, options, cine, overwrite, one), quiet)
+            except CancelledError:
+                raise
+            except CardiacUQError as error:
+                if len(found) == 1:
+                    raise
+                failures += 1
+                print(f"cardiacuq: {error}", file=sys.stderr, flush=True)
+    if failures:
+        print(f"cardiacuq: {failures} of {len(found)} inputs failed", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.PARTIAL)
+    return True
+
+
+def summary(study: CineStudy) -> str:
+    """One line for the terminal: EF and volumes, the frames taken, where to look."""
+    taken = ""
+    if study.frames is not None:
+        taken = "; " + ", ".join(f"{phase} is frame {number}" for phase, number in study.frames.items())
+    regions = f"{study.regions} region{'s' * (study.regions != 1)} where the members disagree"
+    pages = [folder / "report.html" for folder in study.folders.values()]
+    where = " and ".join(str(page) for page in pages) if pages[0].exists() else str(study.summary)
+    name = study.summary.name.removesuffix("_cine.json")
+    return f"{name}: {study.measures['headline']}{taken}; {regions}; see {where}"
+
+
+def _film(
+    source: Path,
+    bundle: Bundle,
+    output: Path,
+    options: Options,
+    cine: CineOptions,
+    overwrite: bool,
+    progress: ProgressCallback,
+) -> CineStudy:
+    from ..cine_study import segment_cine
+
+    return segment_cine(
+        source,
+        bundle,
+        output,
+        ed=cine.ed,
+        es=None if cine.es < 0 else cine.es,
+        networks=_networks(options),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def _pair(
+    pair: dict[str, Path],
+    bundle: Bundle,
+    output: Path,
+    options: Options,
+    overwrite: bool,
+    progress: ProgressCallback,
+) -> CineStudy:
+    from CardiacUQLib.reading import read_volume
+
+    from ..cine_study import segment_pair
+
+    ed, es = read_volume(pair["ED"]), read_volume(pair["ES"])
+    return segment_pair(
+        ed,
+        es,
+        bundle,
+        output,
+        _common_name(case_name(pair["ED"]), case_name(pair["ES"])),
+        networks=_networks(options),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def _networks(options: Options) -> Networks:
+    from ..cine_study import Networks
+
+    return Networks(options.device, options.precision, options.folds, options.flips, options.rv_insertion_ras)
+
+
+def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path]) -> None:
+    if sorted(names) != ["ED", "ES"]:
+        raise UsageError("--phases names both phases in the order of the files: ED,ES or ES,ED")
+    if len(inputs) != 2:
+        raise UsageError(f"--phases {','.join(names)} needs two files, {len(inputs)} were given")
+    if films:
+        raise UsageError(f"{films[0]}: this is a whole cine; give it alone, without --phases")
+
+
+def _common_name(first: str, second: str) -> str:
+    """What both names begin with, without the ending that tells the phases apart; else the first name."""
+    length = next((n for n, pair in enumerate(zip(first, second, strict=False)) if len({*pair}) > 1), None)
+    head = first[:length]
+    return re.sub(r"(?:[_\-. ]+(?:frame|phase|e)?|frame|phase)\d*$", "", head, flags=re.I) or first
+
+
+def _tell(study: CineStudy, quiet: bool) -> None:
+    if not quiet:
+        print(summary(study), flush=True)

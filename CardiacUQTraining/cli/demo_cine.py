@@ -1,0 +1,74 @@
+"""``cardiacuq demo --cine``: a synthetic film of a heart up to its ejection fraction, scored by its truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import typer
+
+from CardiacUQLib.manifest import ClassInfo
+
+from .cine import summary
+from .options import Options
+from .progress import part_of, shown_progress
+from .segment import open_bundle
+
+if TYPE_CHECKING:
+    from CardiacUQLib.phantom import CinePhantom
+
+CINE_MODEL = "cine-streaming"
+CASE_NAME = "phantom-cine"
+FRAMES = 12
+
+
+def show_cine(output: Path, seed: int, model: str) -> None:
+    """Make a film of a beating heart, segment ED and ES, compare labels and EF with the truth.
+
+    Raises ModelError where there is no such bundle, before anything is made.
+    """
+    from CardiacUQLib import phantom
+    from CardiacUQLib.casefolder import read_case
+
+    from ..cine_study import segment_cine
+    from .demo import dice_per_class
+
+    bundle = open_bundle(model, Options())
+    heart = phantom.cine_phantom(seed, n_frames=FRAMES)
+    film = write_film(heart, output / "scan", CASE_NAME)
+    with shown_progress(lines=False, quiet=False) as progress:
+        study = segment_cine(
+            film, bundle, output, name=CASE_NAME, overwrite=True, progress=part_of(progress, 0, 1, CASE_NAME)
+        )
+    truth = {"ED": heart.ed.labels, "ES": heart.es.labels}
+    for phase, labels in truth.items():
+        case = read_case(study.folders[phase])
+        scores = dice_per_class(case.segmentation, labels, case.classes)
+        found = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+        typer.echo(f"Dice at {phase}: {found}, mean {np.mean(list(scores.values())):.2f}")
+    measured = study.measures["sizes"]["ef_percent"]["value"]
+    text = "undefined" if measured is None else f"{measured:.1f} %"
+    typer.echo(f"Ejection fraction {text}, truth {true_ef(heart, heart.ed.classes):.1f} %.")
+    typer.echo(f"End-systole: frame {study.frames['ES']}, truth {heart.es_frame} of {FRAMES}.")
+    typer.echo(summary(study))
+    typer.echo(f"The film lies in {film}.")
+
+
+def true_ef(heart: CinePhantom, classes: tuple[ClassInfo, ...]) -> float:
+    """EF in % from the voxels of the true labels, as a perfect segmentation would give it."""
+    cavity = classes[-1].value
+    ed, es = (float((frame.labels == cavity).sum()) for frame in (heart.ed, heart.es))
+    return 100 * (ed - es) / ed
+
+
+def write_film(heart: CinePhantom, folder: Path, name: str) -> Path:
+    """The frames as a 4D NIfTI file, their truth beside it; returns the film."""
+    import SimpleITK as sitk
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels)):
+        image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
+        image.SetSpacing((*heart.ed.spacing, 1.0))
+        sitk.WriteImage(image, str(folder / f"{name}{suffix}.nii.gz"), useCompression=True)
+    return folder / f"{name}.nii.gz"

@@ -1,0 +1,137 @@
+"""A cine through segmentation: which frames are taken, what is written, what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cine_material import film, heart_labels, lv_ml, write_band_bundle, write_film, write_stack
+
+from CardiacUQLib.casefolder import read_case
+from CardiacUQLib.cine import read_cine
+from CardiacUQLib.errors import InputError, ModelError, UsageError
+from CardiacUQLib.reading import read_volume
+from CardiacUQLib.report.contents import from_case
+from CardiacUQLib.streaming_systole import cavity_volumes, end_systole
+from CardiacUQTraining.cine_study import segment_cine, segment_pair
+
+RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return write_band_bundle(tmp_path_factory.mktemp("models") / "bands", folds=(0, 1))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_film(tmp_path / "Film ü.nii.gz", film(RADII))
+
+
+def test_the_quick_pass_measures_the_cavity_of_every_frame(bundle, source):
+    found = cavity_volumes(read_cine(source), bundle, device="cpu")
+    assert found == pytest.approx([lv_ml(radius) for radius in RADII])
+
+
+def test_frames_without_an_image_are_passed_over(bundle, tmp_path):
+    frames = film(RADII)
+    frames[3] = 0
+    cine = read_cine(write_film(tmp_path / "gap.nrrd", frames))
+    found = cavity_volumes(cine, bundle, device="cpu")
+    assert np.isnan(found[3]) and np.isfinite(np.delete(found, 3)).all()
+    assert end_systole(cine, found, 0) == 2
+
+
+def test_a_frame_in_which_the_model_slips_is_no_end_systole(source):
+    cine = read_cine(source)
+    beat = [100.0, 95, 85, 70, 55, 45, 42, 50, 65, 80, 90, 97]
+    assert end_systole(cine, beat, 0) == 6
+    assert end_systole(cine, [*beat[:9], 20.0, *beat[10:]], 0) == 6
+    assert end_systole(cine, [*beat[:6], 0.0, *beat[7:]], 0) == 5
+    assert end_systole(cine, [*beat[:6], 23.0, *beat[7:]], 0) == 6, "more than half of the frame before"
+
+
+def test_few_frames_may_empty_the_heart_in_one_step(source):
+    cine = read_cine(source)
+    assert end_systole(cine, (100.0, 30.0), 0) == 1
+    assert end_systole(cine, (100.0, 30.0), 1) == 0
+    assert end_systole(cine, (40.0, 80.0, 90.0, 60.0, 90.0), 0) == 3
+    with pytest.raises(InputError, match="--es"):
+        end_systole(cine, (100.0, 0.0, 0.0, float("nan"), 0.0), 0)
+
+
+def test_a_cine_becomes_two_case_folders_and_an_ejection_fraction(bundle, source, tmp_path):
+    lines = []
+    out = tmp_path / "out"
+    study = segment_cine(source, bundle, out, progress=lambda share, text: lines.append((share, text)))
+    assert sorted(path.name for path in out.iterdir()) == ["Film ü_ED", "Film ü_ES", "Film ü_cine.json"]
+    assert study.frames == {"ED": 0, "ES": 2}
+    edv, esv = lv_ml(10.0), lv_ml(5.0)
+    written = json.loads(study.summary.read_text("utf-8"))
+    sizes = {key: entry["value"] for key, entry in written["sizes"].items()}
+    assert sizes["edv_ml"] == pytest.approx(edv, abs=1e-3)
+    assert sizes["esv_ml"] == pytest.approx(esv, abs=1e-3)
+    assert sizes["sv_ml"] == pytest.approx(edv - esv, abs=1e-3)
+    assert sizes["ef_percent"] == pytest.approx(100 * (edv - esv) / edv, abs=1e-3)
+    assert written["cavity_ml"] == pytest.approx([lv_ml(radius) for radius in RADII], abs=0.01)
+    for phase, radius in (("ED", 10.0), ("ES", 5.0)):
+        case = read_case(study.folders[phase])
+        np.testing.assert_array_equal(case.segmentation, heart_labels(radius))
+        assert case.measures["headline"] == written["headline"]
+        assert case.measures["sizes"]["ef_percent"]["value"] == sizes["ef_percent"]
+        assert case.measures["sizes"]["lv_volume_ml"]["value"] == pytest.approx(lv_ml(radius), abs=1e-3)
+        page = (study.folders[phase] / "report.html").read_text("utf-8")
+        assert "LV ejection fraction" in page and f"EF {round(sizes['ef_percent'])} %" in page
+    shares = [share for share, _ in lines]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_the_scan_of_each_phase_is_found_again_beside_its_labels(bundle, source, tmp_path):
+    study = segment_cine(source, bundle, tmp_path / "out", es=3)
+    assert study.frames == {"ED": 0, "ES": 3}
+    for phase, number in study.frames.items():
+        case = read_case(study.folders[phase])
+        assert case.input_path == study.folders[phase] / "image.nii.gz"
+        contents = from_case(case)
+        assert contents.warnings == ()
+        np.testing.assert_array_equal(contents.image, read_cine(source).frame(number).array)
+
+
+def test_nothing_is_written_where_both_phases_cannot_be(bundle, source, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="has no frame 9"):
+        segment_cine(source, bundle, out, ed=9)
+    with pytest.raises(UsageError, match="smaller than"):
+        segment_cine(source, bundle, out, ed=2, es=0)
+    with pytest.raises(UsageError, match="frame 1 was named as end-diastole and as end-systole"):
+        segment_cine(source, bundle, out, ed=1, es=1)
+    assert not out.exists()
+    segment_cine(source, bundle, out)
+    with pytest.raises(UsageError, match="--overwrite"):
+        segment_cine(source, bundle, out)
+    segment_cine(source, bundle, out, es=3, overwrite=True)
+    assert json.loads((out / "Film ü_cine.json").read_text("utf-8"))["frames"]["ES"] == 3
+
+
+def test_two_files_of_one_heart_give_the_same_as_the_film(bundle, source, tmp_path):
+    frames = film(RADII)
+    ed, es = (
+        read_volume(write_stack(tmp_path / f"{name}.nii.gz", frames[number]))
+        for name, number in (("first", 0), ("second", 2))
+    )
+    pair = segment_pair(ed, es, bundle, tmp_path / "pair", "heart")
+    whole = segment_cine(source, bundle, tmp_path / "film")
+    assert pair.measures == whole.measures
+    assert read_case(pair.folders["ES"]).input_path == tmp_path / "second.nii.gz"
+
+
+def test_a_bundle_for_late_enhancement_is_refused(tiny_bundle, source, tmp_path):
+    from CardiacUQLib.bundle import load_bundle
+
+    late = load_bundle(tiny_bundle)
+    with pytest.raises(InputError, match="is not made for cine; choose a cine bundle"):
+        segment_cine(source, late, tmp_path / "out")
+    with pytest.raises(ModelError, match="cannot find the cavity"):
+        cavity_volumes(read_cine(source), late, device="cpu")
