@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.manifest import BundleKind, Flip
 
 from .progress import shown_progress
 from .segment import parse_folds
 
 if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+
+    from ..datasets import LabelledDataset
     from ..evaluation.analysis import Analysis
+    from ..evaluation.cine.command import CineOptions
     from ..evaluation.methods import Method
+    from ..evaluation.predict import PassOptions
+
+DATASET_HELP = "Layout of the data: emidec, myops, phantom; for cine models acdc, mnms, cine-phantom."
 
 
 def command(
     model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = "lge-cascade",
-    dataset: Annotated[str, typer.Option(help="Layout of the data: emidec, myops or phantom.")] = "emidec",
+    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
         "evaluation"
@@ -44,6 +52,13 @@ def command(
             "--store-calibration", help="Write the fitted error probability and intervals into the bundle."
         ),
     ] = False,
+    no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes.")] = False,
+    ec_threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Cine: Dice that the end slices of a good frame exceed.")
+    ] = 0.8,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Cine: output folder of an earlier evaluation to test against.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
     """Measure a model against expert labels: Dice, and how well each uncertainty map finds the errors.
@@ -56,6 +71,7 @@ def command(
     from ..datasets import open_dataset
     from ..evaluation.analysis import analyse, write_analysis
     from ..evaluation.calibrate import store
+    from ..evaluation.cine.command import CineOptions
     from ..evaluation.methods import Method
     from ..evaluation.predict import PassOptions
     from ..evaluation.report import Source
@@ -70,10 +86,16 @@ def command(
     bundle = load_bundle(model)
     options = PassOptions(
         parse_folds(folds),
-        bundle.manifest.flips,
+        (Flip.IDENTITY,) if no_tta else bundle.manifest.flips,
         DROPOUT_SAMPLES if Method.MC_DROPOUT in chosen else 0,
         cross_validated,
     )
+    if bundle.manifest.kind is BundleKind.STREAMING:
+        if store_calibration:
+            raise UsageError("--store-calibration is for cascades; a cine bundle has no fitted P(wrong)")
+        cine = CineOptions(ec_threshold, tuple(against or ()), device, precision, limit)
+        _evaluate_cine(bundle, cases, output, options, cine, quiet=quiet)
+        return
     with shown_progress(lines=False, quiet=quiet) as progress:
         judged = judge(
             bundle,
@@ -102,6 +124,36 @@ def command(
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
         raise InputError(output, "no case could be judged", "the page lists why, one line per case")
+    if judged.failures:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _evaluate_cine(
+    bundle: Bundle,
+    cases: LabelledDataset,
+    output: Path,
+    passes: PassOptions,
+    options: CineOptions,
+    *,
+    quiet: bool,
+) -> None:
+    from ..evaluation.cine.command import evaluate_cine
+
+    with shown_progress(lines=False, quiet=quiet) as progress:
+        judged, pages = evaluate_cine(
+            bundle,
+            cases,
+            output,
+            passes,
+            options,
+            "cardiacuq " + shlex.join(sys.argv[1:]),
+            progress=progress,
+            on_failure=lambda line: print(f"cardiacuq: {line}", file=sys.stderr, flush=True),
+        )
+    if not quiet:
+        typer.echo(f"{len(judged.figures)} frames judged: {', '.join(map(str, pages))}")
+    if not judged.figures:
+        raise InputError(output, "no frame could be judged", "the page lists why, one line per frame")
     if judged.failures:
         raise typer.Exit(ExitCode.PARTIAL)
 

@@ -137,7 +137,7 @@ def predict_case(
         centre = find_heart(volume, networks, arithmetic, folds, cancel)
     roi = find_roi(volume, manifest.roi, centre)
     crop = normalise_slices(roi.extract(volume.array))
-    window = _window(roi, volume.array.shape)
+    window = window_of(roi, volume.array.shape)
     passes = list(run_cascade(crop, networks, arithmetic, folds=folds, flips=options.flips, cancel=cancel))
     samples: list[CascadePass] = []
     if options.dropout_samples:
@@ -146,7 +146,7 @@ def predict_case(
     seen = _collect(passes, samples, lambda p: p)
     fitted = None if options.cross_validated else manifest.calibration.get(KEY)
     return Predicted(
-        _collect(passes, samples, lambda p: _on_grid(p, roi, window)),
+        _collect(passes, samples, lambda p: on_grid(p, roi, window)),
         window,
         None if fitted is None else window.cut(roi.restore(_error_probability(seen, fitted))),
     )
@@ -173,7 +173,7 @@ def _error_probability(passes: CasePasses, fitted: Mapping[str, Any]) -> np.ndar
     return ErrorProbability.from_manifest(fitted).predict(final_maps(passes), segmentation, stage2d)
 
 
-def _window(roi: Roi, shape: tuple[int, ...]) -> Window:
+def window_of(roi: Roi, shape: tuple[int, ...]) -> Window:
     """Bounding box of the voxels of the volume that lie in the ROI."""
     inside = roi.restore(np.ones((1, roi.size, roi.size), np.float32))[0] > 0.5
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
@@ -182,7 +182,7 @@ def _window(roi: Roi, shape: tuple[int, ...]) -> Window:
     )
 
 
-def _on_grid(p: np.ndarray, roi: Roi, window: Window) -> np.ndarray:
+def on_grid(p: np.ndarray, roi: Roi, window: Window) -> np.ndarray:
     """A softmax (C, z, y, x) of the ROI on the volume's grid; certain background where the ROI ends."""
     restored = window.cut(roi.restore(p)).astype(np.float32)
     restored[0] += 1.0 - restored.sum(axis=0)

@@ -200,6 +200,7 @@ def test_joint_ensemble_of_certain_members_is_the_published_softmax():
 VARIANTS = [
     pytest.param({}, ["ensemble"], "uncertainty", id="2 U-Nets uncertainty"),
     pytest.param({"members": [UNET]}, ["ensemble"], "uncertainty", id="1 U-Net"),
+    pytest.param({"members": [UNET] * 3}, ["ensemble"], "uncertainty", id="3 U-Nets uncertainty"),
     pytest.param({"members": [UNET] * 4}, ["ensemble"], "uncertainty", id="4 U-Nets uncertainty"),
     pytest.param({"members": [UNET, DEEPLAB]}, ["ensemble"], "uncertainty", id="U-Net + DeepLab"),
     pytest.param(
@@ -217,7 +218,9 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("change", "stages", "combination"), VARIANTS)
-def test_every_variant_goes_from_images_to_a_bundle(tmp_path, acdc_like, change, stages, combination):
+def test_every_variant_goes_from_images_to_a_bundle_and_its_figures(
+    tmp_path, acdc_like, change, stages, combination
+):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(tiny(**change)))
     run, bundle = tmp_path / "run", tmp_path / "bundle"
@@ -231,6 +234,15 @@ def test_every_variant_goes_from_images_to_a_bundle(tmp_path, acdc_like, change,
     assert loaded.manifest.combination == combination
     for n in range(members):
         assert loaded.network(f"member{n}", 0)(torch.zeros(1, 1, 32, 32)).shape == (1, 4, 32, 32)
+    judge = ["--dataset", "acdc", "--data", str(acdc_like), "--device", "cpu", "--cross-validated", "-q"]
+    assert main(["evaluate", "--model", str(bundle), *judge, "-o", str(tmp_path / "out")]) == ExitCode.PARTIAL
+    found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert sorted(found["frames"]) == sorted(loaded.manifest.held_out[0])
+    assert 0 <= found["segmentation"]["all frames"]["mean_dice"]["mean"] <= 1
+    assert found["cost"]["ensemble"]["parameters"] == sum(
+        found["cost"][f"member{n}"]["parameters"] for n in range(members)
+    )
+    assert len(found["members"]) == 1 + members and len(found["sweep"]) == (11 if members == 2 else 0)
 
 
 def test_bagging_members_learn_from_different_cases(acdc_like, tmp_path):

@@ -1,0 +1,1 @@
+"""Judging a cine ensemble: Dice and end slices, volumes and EF, members and weights, cost (Streaming)."""

@@ -1,0 +1,48 @@
+"""What an ensemble costs: parameters, and floating point operations of one pass over one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from CardiacUQLib.manifest import Manifest, NetworkSpec
+from CardiacUQLib.networks import build_network
+from CardiacUQLib.streaming import member_names
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``parameters`` and ``flops`` (a multiplication and an addition count as two) of one slice of
+    ``size_px`` x ``size_px`` pixels, one fold, no flips."""
+
+    parameters: int
+    flops: int
+    size_px: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.parameters + other.parameters, self.flops + other.flops, self.size_px)
+
+
+def network_cost(spec: NetworkSpec, size_px: int) -> Cost:
+    """Cost of one network, counted by torch itself."""
+    network = build_network(spec).eval()
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(False), torch.no_grad(), counter:
+        network(torch.zeros(1, spec.in_channels, size_px, size_px))
+    return Cost(sum(p.numel() for p in network.parameters()), int(counter.get_total_flops()), size_px)
+
+
+def bundle_cost(manifest: Manifest) -> Mapping[str, Cost]:
+    """Cost of every member by name, and of the "ensemble" as their sum; the locator is not counted."""
+    size_px = manifest.roi.size_px
+    by_spec: dict[NetworkSpec, Cost] = {}
+    members = {}
+    for name in member_names(manifest):
+        spec = manifest.networks[name]
+        if spec not in by_spec:
+            by_spec[spec] = network_cost(spec, size_px)
+        members[name] = by_spec[spec]
+    return {"ensemble": sum(members.values(), start=Cost(0, 0, size_px)), **members}

@@ -1,0 +1,93 @@
+"""All frames of a data set through a cine bundle; what is done is never done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.calibration import KEY
+from CardiacUQLib.device import choose_device, choose_precision
+from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, UsageError
+from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.passes import Arithmetic
+from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
+
+from ...datasets import LabelledDataset
+from ..cases import CaseFigures, CaseStore, run_key
+from ..predict import KeptNetworks, PassOptions, permitted_folds
+from ..run import Judged, failure_line, file_state
+from .frames import judge_frame
+
+SCORES_VERSION = 1
+"""Raised when kept figures change their meaning."""
+
+
+def judge_cine(
+    bundle: Bundle,
+    dataset: LabelledDataset,
+    out: Path,
+    options: PassOptions,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    limit: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+    on_failure: Callable[[str], None] = lambda line: None,
+    cancel: CancelToken | None = None,
+) -> Judged:
+    """Predict and score every frame of ``dataset`` (the first ``limit``), keeping each in ``out/cases``.
+
+    As :func:`CardiacUQTraining.evaluation.run.judge` does for the cascade: a frame that cannot be judged
+    is one line and the others go on. Raises UsageError for a bundle or data set that is no cine.
+    """
+    check_cine(bundle, dataset)
+    manifest, where = bundle.manifest, choose_device(device)
+    arithmetic = Arithmetic(where, choose_precision(precision, where))
+    described = {
+        "data": dataset.name,
+        "number": str(arithmetic.dtype),
+        "passes": options,
+        "combination": manifest.combination,
+        "scores": SCORES_VERSION,
+    }
+    if not options.cross_validated:
+        described["calibration"] = manifest.calibration.get(KEY)
+    store = CaseStore(out / "cases", run_key(manifest, described))
+    networks = KeptNetworks(bundle)
+    cases = dataset.cases[:limit]
+    figures: dict[str, CaseFigures] = {}
+    failures: dict[str, str] = {}
+    for number, case in enumerate(cases):
+        progress(number / len(cases), case.id)
+        found = store.load(case.id, file_state(case))
+        try:
+            if found is None:
+                folds = permitted_folds(manifest, case.id, options)
+                found, arrays = judge_frame(case, networks, arithmetic, folds, options, cancel)
+                store.save(found, arrays, file_state(case))
+            figures[case.id] = found
+        except (CancelledError, InsufficientMemoryError):
+            raise
+        except Exception as error:  # whatever is wrong with one frame must not cost the others
+            failures[case.id] = failure_line(case.id, error)
+            on_failure(failures[case.id])
+    progress(1.0, "all frames judged")
+    training = {case for cases_of_fold in manifest.held_out.values() for case in cases_of_fold}
+    leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
+    return Judged(figures, failures, store, leaked)
+
+
+def check_cine(bundle: Bundle, dataset: LabelledDataset) -> None:
+    """Raise UsageError unless the bundle is a cine ensemble for the classes of the data set."""
+    manifest = bundle.manifest
+    if manifest.kind is not BundleKind.STREAMING:
+        raise UsageError(
+            f"bundle '{manifest.name}' is of kind '{manifest.kind}'; {dataset.name} needs a cine bundle"
+        )
+    ours, theirs = ([info.name for info in classes] for classes in (manifest.classes, dataset.classes))
+    if ours != theirs:
+        raise UsageError(
+            f"bundle '{manifest.name}' segments {', '.join(ours)}, "
+            f"but {dataset.name} is labelled {', '.join(theirs)}; choose data with the same classes"
+        )

@@ -1,0 +1,177 @@
+"""Everything a cine evaluation leaves in its folder: page, tables, figures, and JSON to compare runs with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..agreement import SizeRecord
+from ..cases import CaseFigures, write_json
+from ..report import FIGURES, PAGE, Source
+from ..run import Judged
+from ..tables import Heading, as_plain, figures_section, page
+from . import figures as pictures
+from .cost import bundle_cost
+from .frames import ENSEMBLE
+from .summary import (
+    ALL,
+    FrameKey,
+    frame_keys,
+    map_summary,
+    members,
+    patients,
+    size_agreements,
+    strata,
+    stratum_summary,
+    values_of,
+    weight_sweep,
+)
+from .tables import dice_section, maps_section, members_section, sizes_section, sweep_section
+
+KIND = "cine"
+PROTOCOL = "cardiacuq-cine-evaluation"
+
+
+def write_cine_report(judged: Judged, source: Source, out: Path, threshold: float) -> Path:
+    """Write ``evaluation.md``, ``evaluation.json``, ``frames.csv``, ``patients.csv`` and the figures.
+
+    Returns the page, which is written even if every frame failed: it then lists why.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    sections: list[str] = []
+    content: dict[str, Any] = {
+        "format": PROTOCOL,
+        "command": source.command,
+        "model": source.bundle.manifest.name,
+        "model_sha256": source.bundle.sha256,
+        "title": source.bundle.manifest.title,
+        "dataset": source.dataset.name,
+        "cross_validated": source.cross_validated,
+        "threshold": threshold,
+        "failures": dict(judged.failures),
+    }
+    if judged.figures:
+        sections, findings = _analyse(judged, source, out, threshold)
+        content |= findings
+    write_json(content, out / FIGURES)
+    target = out / PAGE
+    target.write_text(page(_heading(judged, source), sections), "utf-8")
+    return target
+
+
+def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tuple[list[str], dict[str, Any]]:
+    figures, manifest = judged.figures, source.bundle.manifest
+    keys = frame_keys(source.dataset, figures)
+    parts = {name: stratum_summary(figures, part, threshold) for name, part in strata(keys).items()}
+    costs, alone = bundle_cost(manifest), members(figures, keys, threshold)
+    sweep = weight_sweep(figures, keys, threshold)
+    records = patients(figures, keys, manifest.classes)
+    sizes, maps = size_agreements(records), map_summary(figures)
+    points = [
+        pictures.CostPoint(
+            one.name, one.dice.mean, one.ec.mean, costs[one.name].parameters, costs[one.name].flops
+        )
+        for one in alone
+    ]
+    whole = parts[ALL]
+    ours = (whole["mean_dice"].mean, whole["ec"].mean)
+    paths = pictures.save(
+        {
+            "cost": pictures.cost_figure(points),
+            "end_slices": pictures.threshold_figure(
+                {one.name: values_of(figures, keys, "end_dice", one.name) for one in alone}, threshold
+            ),
+            "sweep": pictures.sweep_figure(sweep, ours) if sweep else None,
+            "bland_altman": pictures.sizes_figure(records),
+        },
+        out / "figures",
+    )
+    _write_tables(figures, keys, records, out)
+    sections = [
+        dice_section(source.dataset.name, manifest.classes, parts, threshold),
+        members_section(alone, costs),
+        sweep_section(sweep),
+        sizes_section(sizes),
+        maps_section(maps),
+        figures_section([path.relative_to(out) for path in paths]),
+    ]
+    content = {
+        "segmentation": as_plain(parts),
+        "members": as_plain(alone),
+        "cost": as_plain(costs),
+        "sweep": [{"weight": w, "mean_dice": dice, "ec": ec} for w, dice, ec in sweep],
+        "sizes": as_plain(sizes),
+        "uncertainty": as_plain(maps),
+        "frames": {
+            key.case: {
+                "patient": key.patient,
+                "phase": key.phase,
+                "group": key.group,
+                "folds": list(figures[key.case].folds),
+                **figures[key.case].segmentation[ENSEMBLE],
+            }
+            for key in keys
+        },
+        "patients": {
+            record.case: {"reference": dict(record.reference), "predicted": dict(record.predicted)}
+            for record in records
+        },
+    }
+    return sections, content
+
+
+def _write_tables(
+    figures: Mapping[str, CaseFigures], keys: Sequence[FrameKey], records: Sequence[SizeRecord], out: Path
+) -> None:
+    lines: list[dict[str, Any]] = []
+    for key in keys:
+        one = figures[key.case]
+        start = {"case": key.case, "patient": key.patient, "phase": key.phase, "group": key.group}
+        start["folds"] = " ".join(map(str, one.folds))
+        lines += [start | {"part": part} | dict(scores) for part, scores in one.segmentation.items()]
+    _write_csv(lines, out / "frames.csv")
+    _write_csv(
+        [
+            {"patient": record.case}
+            | {f"{key}_reader": value for key, value in record.reference.items()}
+            | {f"{key}_model": value for key, value in record.predicted.items()}
+            for record in records
+        ],
+        out / "patients.csv",
+    )
+
+
+def _write_csv(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
+    columns = list(dict.fromkeys(column for line in lines for column in line))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns or ["patient"])
+        writer.writeheader()
+        for line in lines:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
+
+
+def _heading(judged: Judged, source: Source) -> Heading:
+    manifest = source.bundle.manifest
+    folds = sorted({fold for one in judged.figures.values() for fold in one.folds})
+    notes = []
+    if source.cross_validated:
+        notes.append(
+            "Cross-validated by patient: every frame is predicted only by the folds that saw neither of its "
+            "patient's frames in training, mostly one."
+        )
+    if judged.trained_on:
+        notes.append(
+            f"**{len(judged.trained_on)} of {len(judged.figures)} frames were training data of the folds "
+            "that predicted them: these figures are optimistic; use --cross-validated.**"
+        )
+    return Heading(
+        f"{manifest.name} on {source.dataset.name}",
+        source.command,
+        f"{manifest.name} {manifest.version} ({manifest.title}; combination {manifest.combination}), "
+        f"folds {', '.join(map(str, folds))}, SHA-256 {source.bundle.sha256[:12]}",
+        f"{source.dataset.name}, {len(judged.figures)} frames judged, {len(judged.failures)} not",
+        tuple(notes),
+        tuple(judged.failures.values()),
+    )
