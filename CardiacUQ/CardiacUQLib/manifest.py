@@ -14,6 +14,11 @@ class BundleKind(enum.StrEnum):
     CASCADE = "cascade"
     STREAMING = "streaming"
 
+    @property
+    def opinions(self) -> tuple[str, str]:
+        """What a correction goes from and to: a stage or a member is overruled by the final prediction."""
+        return ("2D", "3D") if self is BundleKind.CASCADE else ("one member", "ensemble")
+
 
 class Architecture(enum.StrEnum):
     """Network families that :func:`CardiacUQLib.networks.build_network` knows."""

@@ -39,7 +39,8 @@ def _correction(nodes: CaseNodes, voxel: tuple[int, int, int]) -> str:
     for identifier in segmentation.GetSegmentIDs():
         if _inside(nodes.corrections, identifier, voxel):
             was, _, became = segmentation.GetSegment(identifier).GetName().partition(" -> ")
-            return f"2D said {was}, 3D {became}"
+            first, final = nodes.kind.opinions
+            return f"{first} said {was}, {final} {became}"
     return ""
 
 

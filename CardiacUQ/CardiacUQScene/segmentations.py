@@ -66,7 +66,7 @@ def add_corrections(
     display.SetVisibility2DOutline(True)
     display.SetVisibility2DFill(True)
     display.SetVisibility(False)
-    add_list_legend(node, "2D -> 3D")
+    add_list_legend(node, " -> ".join(case.kind.opinions))
     return node
 
 

@@ -33,7 +33,8 @@ class HeatMap:
 class Contents:
     """All arrays are (z, y, x) on ``geometry``; ``image`` is None where the scan could not be read again.
 
-    ``stage2d`` is None where the method has one stage only. Slices count from 0 here and from 1 on the page.
+    ``stage2d`` is the overruled opinion, None where there is none. Slices count from 0 here, from 1 on
+    the page.
     """
 
     name: str
@@ -65,10 +66,10 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         geometry=volume.geometry,
         image=volume.array,
         segmentation=result.segmentation,
-        stage2d=result.stage2d if cascade else None,
+        stage2d=result.stage2d if cascade or result.dcm.any() else None,
         dcm=result.dcm,
         component_ids=result.component_ids,
-        heat_maps=heat_maps(result.maps, len(result.classes)),
+        heat_maps=heat_maps(result.maps, len(result.classes), result.kind),
         components=result.components,
         measures=result.measures,
         run=result.run,
@@ -78,13 +79,14 @@ def from_result(result: Result, name: str | None = None) -> Contents:
     )
 
 
-def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int) -> tuple[HeatMap, ...]:
+def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int, kind: BundleKind) -> tuple[HeatMap, ...]:
     """The maps worth a column: the score of the method, and the calibrated error probability if present."""
+    parties = "the 2D and 3D stages" if kind is BundleKind.CASCADE else "the members of the ensemble"
     known = (
         (
             MapName.SCS,
             "SCS",
-            "Soft Correction Score: how far the 2D and 3D stages are apart",
+            f"Soft Correction Score: how far {parties} are apart",
             2.0 / class_count,
         ),
         (MapName.UNCERTAINTY, "Uncertainty", "how little the members of the ensemble commit themselves", 1.0),
@@ -107,10 +109,10 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         geometry=case.geometry,
         image=image,
         segmentation=case.segmentation,
-        stage2d=case.stage2d if case.kind is BundleKind.CASCADE else None,
+        stage2d=case.stage2d,
         dcm=case.dcm,
         component_ids=case.component_ids,
-        heat_maps=heat_maps(case.maps, len(case.classes)),
+        heat_maps=heat_maps(case.maps, len(case.classes), case.kind),
         components=case.components,
         measures=case.measures,
         run=case.run,

@@ -94,6 +94,8 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
     return _template().render(
         contents=contents,
         subject=_SUBJECT[contents.kind],
+        first=contents.kind.opinions[0],
+        final=contents.kind.opinions[1],
         today=datetime.now(UTC).date().isoformat(),
         version=__version__,
         headlines=headlines(contents),

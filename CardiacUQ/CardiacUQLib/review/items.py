@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..manifest import BundleKind
 from ..result import MapName
 from .case_maps import SCORES, CaseMaps
 
@@ -139,7 +138,7 @@ def _opinions(case: CaseMaps, item: ReviewItem) -> str:
     if item.kind is ItemKind.SLICE:
         return f"slice {item.number + 1} of the stack is among the most uncertain, no region was corrected"
     was, became = case.class_name(item.was), case.class_name(item.became)
-    first, final = ("2D", "3D") if case.kind is BundleKind.CASCADE else ("first member", "ensemble")
+    first, final = case.kind.opinions
     return f"{first} said {was}, {final} says {became}"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, UsageError
+from ..manifest import BundleKind
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, runs_between
 from .items import ItemKind, card_text, item_mask, review_items
@@ -148,7 +149,8 @@ class Review:
                 f"{self.case.name}: the case has no 2D stage to take labels from; give a class instead"
             )
         after = np.where(self.mask(index), self.case.stage2d, self.labels)
-        return self._decide(Action.TAKE_2D, index, after, "took the 2D label")
+        whose = "the 2D" if self.case.kind is BundleKind.CASCADE else "one member's"
+        return self._decide(Action.TAKE_2D, index, after, f"took {whose} label")
 
     def assign(self, index: int, label: int) -> Decision:
         """Neither was right: the whole component becomes ``label``.

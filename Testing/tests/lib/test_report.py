@@ -135,6 +135,16 @@ def test_every_pair_of_labels_has_its_own_colour() -> None:
         correction_colour(3, 3, LGE_CLASSES)
 
 
+def test_a_cine_speaks_of_members_not_of_stages(result: Result) -> None:
+    page = render_report(dataclasses.replace(result, kind=BundleKind.STREAMING))
+    assert "one member said → ensemble says" in page
+    assert "one member where it differs" in page
+    assert "how far the members of the ensemble are apart" in page
+    assert "2D said" not in page and "stage" not in page
+    alike = dataclasses.replace(result, kind=BundleKind.STREAMING, dcm=np.zeros_like(result.dcm))
+    assert "all members agree everywhere" in render_report(alike)
+
+
 def test_calibrated_cases_get_a_column_more(result: Result) -> None:
     wrong = result.maps[MapName.SCS] * np.float32(2)
     calibrated = dataclasses.replace(result, maps={**result.maps, MapName.ERROR_PROBABILITY: wrong})
