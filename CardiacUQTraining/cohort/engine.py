@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 AHEAD = 2
 """Cases that are sent for every one that can run: enough that no worker waits for the mail."""
 
+CONNECT_TIMEOUT = "20s"
 _POLL_S = 1.0
 _MORE_THAN_TRIES = 100
 _LOST = "the connection to the scheduler was lost; start it again, then go on with --resume"
@@ -186,7 +187,6 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.95,
         "distributed.worker.daemon": True,
-        "distributed.comm.timeouts.connect": "20s",
     }
     with (
         dask.config.set(settings),
@@ -204,7 +204,7 @@ def _connected(address: str) -> Iterator[Client]:
     _, distributed = _dask()
     with _quiet_logs():
         try:
-            client = distributed.Client(address, timeout="20s", set_as_default=False)
+            client = distributed.Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UsageError(
                 f"--scheduler {address}: no scheduler answers there ({type(error).__name__}); "

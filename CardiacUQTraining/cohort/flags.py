@@ -14,7 +14,7 @@ from .case import Row, State
 USUAL: Mapping[str, tuple[float, float]] = {
     "pixel_mm": (0.6, 2.2),
     "slice_distance_mm": (4.0, 15.0),
-    "slices": (5.0, 20.0),
+    "slices": (4.0, 20.0),
     "field_of_view_mm": (120.0, 500.0),
     "bright_tail": (0.2, 2.5),
     "dark_tail": (0.1, 1.2),

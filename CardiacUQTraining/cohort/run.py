@@ -130,7 +130,8 @@ def _run_locked(
     finally:
         if not engine.scheduler:  # on a shared cluster a case may still be under way
             clear_debris(out)
-        ledger.write(page=True)
+        if ledger.rows or not todo:  # a cluster that is not there leaves nothing
+            ledger.write(page=True)
     display.ended(standing, problem or ledger.problem)
     return CohortOutcome(ledger.all_rows(), problem or ledger.problem)
 

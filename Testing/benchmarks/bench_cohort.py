@@ -140,8 +140,9 @@ def scheduler() -> Iterator[str]:
     address = f"tcp://127.0.0.1:{port}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     dask = [sys.executable, "-m", "dask"]
-    processes = [subprocess.Popen([*dask, "scheduler", "--port", port, "--no-dashboard"], **quiet)]
-    worker = [*dask, "worker", address, "--nworkers", "2", "--nthreads", "2", "--no-dashboard"]
+    local = ["--host", "127.0.0.1", "--no-dashboard"]
+    processes = [subprocess.Popen([*dask, "scheduler", "--port", port, *local], **quiet)]
+    worker = [*dask, "worker", address, "--nworkers", "2", "--nthreads", "2", *local]
     processes.append(subprocess.Popen(worker, **quiet))
     try:
         yield address

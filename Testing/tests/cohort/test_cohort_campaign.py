@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import child_environment, hidden_in, maps_of, scan_array, write_scan
+from conftest import FAST, child_environment, hidden_in, maps_of, scan_array, write_scan
 from test_cohort_runs import run, states
 
 from CardiacUQLib.errors import ExitCode
@@ -24,6 +25,8 @@ from CardiacUQTraining.cohort.engine import Engine
 CASES = 40
 WORKER_KILLS = 3
 READ_ONLY = "case05"
+SLOW = replace(FAST, folds=None, flips=None, report=True)
+"""All passes and the page: about a second per case, long enough to be hit in the middle."""
 
 PROGRAM = """
 import signal, sys
@@ -31,12 +34,13 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from CardiacUQLib.errors import CancelledError
 from CardiacUQTraining.cohort.engine import Engine
+from test_cohort_campaign import SLOW
 from test_cohort_runs import run
 if __name__ == "__main__":
     scans, out, bundle = map(Path, sys.argv[1:4])
     try:
         engine = Engine(scheduler=sys.argv[5])
-        sys.exit(run([scans], out, bundle, engine=engine, resume=True).exit_code)
+        sys.exit(run([scans], out, bundle, SLOW, engine=engine, resume=True).exit_code)
     except CancelledError as error:
         sys.exit(error.exit_code)
 """
@@ -67,10 +71,11 @@ class Cluster:
     def start(self, name: str) -> None:
         """Start the "scheduler" or a worker."""
         if name == "scheduler":
-            arguments = ["scheduler", "--port", self.address.rpartition(":")[2], "--no-dashboard"]
+            arguments = ["scheduler", "--port", self.address.rpartition(":")[2]]
         else:
-            arguments = ["worker", self.address, "--no-nanny", "--nthreads", "2", "--no-dashboard"]
-            arguments += ["--local-directory", str(self._folder), "--death-timeout", "60"]
+            arguments = ["worker", self.address, "--no-nanny", "--nthreads", "2", "--death-timeout", "60"]
+            arguments += ["--local-directory", str(self._folder)]
+        arguments += ["--host", "127.0.0.1", "--no-dashboard"]
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments],
             env=child_environment(),
@@ -122,8 +127,8 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
     chance = random.Random(8)
     scans, undisturbed = tmp_path / "scans", tmp_path / "undisturbed"
     broken = write_inputs(scans)
-    assert run([scans], undisturbed, tiny_bundle).exit_code is ExitCode.PARTIAL
-    disk = mounted(tmp_path / "disk", "size=1m")
+    assert run([scans], undisturbed, tiny_bundle, SLOW).exit_code is ExitCode.PARTIAL
+    disk = mounted(tmp_path / "disk", "size=768k")
     out = disk / "out"
     read_only = mounted(out / READ_ONLY, "ro", "size=64k")
     program = tmp_path / "program.py"
@@ -136,18 +141,18 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
     with cluster(tmp_path) as nodes:
         first = start(nodes.address)
         assert first.wait(600) == ExitCode.PARTIAL, "the disk is full and one folder is read-only"
-        assert "free some space" in (out / "cohort.csv").read_text("utf-8")
+        assert 0 < cases_in(out) < CASES - len(broken) - 1
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
 
         second = start(nodes.address)
         for _ in range(WORKER_KILLS):
-            reached = cases_in(out) + 2
+            reached = cases_in(out) + 1
             wait_for(lambda at_least=reached: cases_in(out) >= at_least)
             time.sleep(chance.uniform(0, 0.3))
             victim = chance.choice(("worker0", "worker1"))
             nodes.kill(victim)
             nodes.start(victim)
-        reached = cases_in(out) + 2
+        reached = cases_in(out) + 1
         wait_for(lambda: cases_in(out) >= reached)
         nodes.kill("scheduler")
         assert second.wait(120) == ExitCode.PARTIAL
@@ -156,21 +161,21 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
             nodes.start(name)
 
         for stop, code in ((signal.SIGINT, ExitCode.CANCELLED), (signal.SIGKILL, -signal.SIGKILL)):
-            reached = cases_in(out) + 2
+            reached = cases_in(out) + 1
             third = start(nodes.address)
             wait_for(lambda at_least=reached: cases_in(out) >= at_least)
             third.send_signal(stop)
             assert third.wait(120) == code
-    outcome = run([scans], out, tiny_bundle, resume=True)
+    outcome = run([scans], out, tiny_bundle, SLOW, resume=True)
     assert states(outcome)[READ_ONLY] == "failed"
     assert set(broken) | {READ_ONLY} == {n for n, state in states(outcome).items() if state == "failed"}
     subprocess.run(["umount", str(read_only)], check=True)
 
-    outcome = run([scans], out, tiny_bundle, engine=Engine(workers=2), resume=True)
+    outcome = run([scans], out, tiny_bundle, SLOW, engine=Engine(workers=2), resume=True)
     reasons = {row.name: row.reason for row in outcome.rows if row.state == "failed"}
     assert set(reasons) == set(broken)
     assert all(word in reasons[name] for name, word in broken.items())
     assert len(outcome.rows) == CASES
     assert maps_of(out) == maps_of(undisturbed)
     assert [name for name in hidden_in(out) if name != ".cohort"] == []
-    assert not list((out / ".cohort").rglob("*/tries/*"))
+    assert not (out / ".cohort" / "tries").exists()
