@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import Flip
 from CardiacUQLib.progress import ProgressCallback
 from CardiacUQLib.volume import case_name
 
+from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
+from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
+from .options import Options
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -24,22 +26,6 @@ if TYPE_CHECKING:
     from CardiacUQLib.volume import Volume
 
 DEFAULT_MODEL = "lge-cascade"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to segment: None for ``folds`` or ``flips`` means all that the bundle has.
-
-    ``rv_insertion_ras`` is the anterior RV insertion point in mm; with ``dicom`` the case folder gets the
-    results as DICOM objects too.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    folds: tuple[int, ...] | None = None
-    flips: tuple[Flip, ...] | None = None
-    rv_insertion_ras: tuple[float, float, float] | None = None
-    dicom: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,8 @@ class Job:
 
 def command(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT", help="NIfTI, NRRD or MetaImage files, DICOM folders.")
+        list[Path],
+        typer.Argument(metavar="INPUT", help="Image files, folders, patterns, a CSV, or a DICOM archive."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder that receives one case folder per input.")
@@ -65,10 +52,24 @@ def command(
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
     rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
+    ed: Annotated[int, typer.Option("--ed", min=0, help=ED_HELP)] = 0,
+    es: Annotated[int, typer.Option("--es", min=-1, help=ES_HELP)] = -1,
+    phases: Annotated[str, typer.Option(help=PHASES_HELP)] = "",
     dicom: Annotated[
         bool, typer.Option("--dicom", help="Also write SEG, maps and report as DICOM; needs a DICOM input.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep finished cases that are unchanged, do the others.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes on this machine; 0: in this one, case after case.")
+    ] = 0,
+    scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = "",
+    no_report: Annotated[bool, typer.Option("--no-report", help="Without the page of each case.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -76,33 +77,43 @@ def command(
 ) -> None:
     """Segment scans and write one case folder each: labels, uncertainty maps, regions to check, report.
 
-    Several inputs run one after another; a broken one is reported and the others go on (exit code 6).
+    Several inputs, a folder of scans, a CSV (path, id, bundle, options) or a DICOM archive become a cohort:
+    a broken scan is reported and the others go on (exit code 6), and OUT/cohort.csv and cohort.html list
+    every input, those that need a human first.
+
+    A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
+    ejection fraction.
     """
     flips = (Flip.IDENTITY,) if no_tta else None
     options = Options(device, precision, parse_folds(folds), flips, parse_point(rv_insertion), dicom)
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
-    jobs = plan_jobs(inputs, output, overwrite=overwrite)
+    if segment_cines(
+        inputs,
+        output,
+        lambda: open_bundle(model, options),
+        options,
+        CineOptions(ed, es, phases),
+        overwrite=overwrite,
+        quiet=quiet,
+        progress_lines=progress_lines,
+    ):
+        return
+    asked = CohortOptions(
+        resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
+    )
+    if (plan := plan_cohort(inputs, model, options, series, asked)) is not None:
+        if code := segment_cohort(plan, output, asked):
+            raise typer.Exit(code)
+        return
+    (job,) = plan_jobs(inputs, output, overwrite=overwrite)
     bundle = open_bundle(model, options)
-    failures = 0
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
-        for number, job in enumerate(jobs):
-            case_progress = part_of(progress, number, len(jobs), job.name)
-            try:
-                result = _segment_file(job, bundle, options, series or None, overwrite, case_progress)
-            except CancelledError:
-                raise
-            except CardiacUQError as error:
-                if len(jobs) == 1:
-                    raise
-                failures += 1
-                print(f"cardiacuq: {error}", file=sys.stderr, flush=True)
-            else:
-                if not quiet:
-                    print(summary(result, job.target), flush=True)
-    if failures:
-        print(f"cardiacuq: {failures} of {len(jobs)} inputs failed", file=sys.stderr, flush=True)
-        raise typer.Exit(ExitCode.PARTIAL)
+        result = _segment_file(
+            job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
+        )
+    if not quiet:
+        print(summary(result, job.target), flush=True)
 
 
 def parse_folds(text: str) -> tuple[int, ...] | None:

@@ -175,7 +175,8 @@ def test_the_others_of_a_batch_go_on(
     ]
     outcome = cardiacuq("segment", *scans, "-o", tmp_path / "out", "--model", tiny_bundle, *FAST)
     assert outcome.code == ExitCode.PARTIAL
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "c"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["a", "c", "cohort.csv", "cohort.html"]
     lines = outcome.err.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(f"cardiacuq: {scans[1]}: ")
