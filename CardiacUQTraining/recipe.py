@@ -21,7 +21,7 @@ from pydantic import (
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import Architecture, BundleKind, CascadeInput
 
-Probability = float
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
@@ -115,6 +115,13 @@ class PerturbationRecipe(_Strict):
     false_scar: Probability = 0.10
     scatter_mvo: Probability = 0.02
 
+    @model_validator(mode="after")
+    def _one_of(self) -> PerturbationRecipe:
+        shares = (self.delete_class, self.empty_slices, self.empty_all, self.false_scar, self.scatter_mvo)
+        if sum(shares) > 1:
+            raise ValueError(f"the shares of the perturbations add up to {sum(shares):g}, more than 1")
+        return self
+
 
 class NetworkRecipe(_Strict):
     """Architecture and width of the networks of one stage."""
@@ -157,9 +164,9 @@ class RoiRecipe(_Strict):
     """The square the networks see; see :class:`CardiacUQLib.manifest.RoiSpec`."""
 
     size_px: PositiveInt = 96
-    spacing_mm: float | None = None
+    spacing_mm: PositiveFloat | None = None
     locator_size_px: PositiveInt | None = None
-    locator_spacing_mm: float | None = None
+    locator_spacing_mm: PositiveFloat | None = None
 
 
 class CascadeRecipe(_Strict):
@@ -180,6 +187,15 @@ class CascadeRecipe(_Strict):
     locator: StageRecipe | None = None
     stage2d: StageRecipe
     stage3d: StageRecipe
+
+    @model_validator(mode="after")
+    def _networks_fit(self) -> CascadeRecipe:
+        for name, stage in self.stages().items():
+            side = self.roi.locator_size_px if name == "locator" else self.roi.size_px
+            multiple = 2 ** (len(stage.network.filters) - 1)
+            if side is not None and side % multiple:
+                raise ValueError(f"{name} needs a square of a multiple of {multiple} px, not {side}")
+        return self
 
     def stages(self) -> dict[str, StageRecipe]:
         """Stages by network name, in the order in which they are trained."""
@@ -254,7 +270,7 @@ def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
     except FileNotFoundError:
         shipped = ", ".join(sorted(p.stem for p in (Path(__file__).parent / "recipes").glob("*.yaml")))
         raise UsageError(f"{path}: no such recipe; shipped recipes are {shipped}") from None
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from error
     if not isinstance(values, dict):
         raise UsageError(

@@ -39,6 +39,13 @@ def test_missing_recipe_names_the_shipped_ones(tmp_path):
         ({"stage2d": {"epoch": 3}}, "stage2d"),
         ({"folds": 0}, "folds"),
         ({"seeds": 1}, "seeds"),
+        ({"phantoms": 4, "stage3d": tiny_recipe()["stage3d"] | {"phantom_share": 1.5}}, "phantom_share"),
+        ({"roi": {"size_px": 30}, "locator": None}, "stage2d needs a square of a multiple of 4 px, not 30"),
+        ({"roi": {"size_px": 32, "spacing_mm": -1.5}}, "spacing_mm"),
+        (
+            {"stage3d": tiny_recipe()["stage3d"] | {"perturbation": {"empty_all": 0.9}}},
+            "add up to 1.17, more than 1",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_its_place(tmp_path, change, place):
@@ -50,9 +57,9 @@ def test_a_wrong_value_is_named_with_its_place(tmp_path, change, place):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "kind: [", ""])
+@pytest.mark.parametrize("text", [b"- a\n- b\n", b"kind: [", b"", b"\xff\xfe\x00kind"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     path = tmp_path / "odd.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text)
     with pytest.raises(UsageError, match=r"odd\.yaml"):
         read_recipe(path)
