@@ -35,8 +35,11 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     plain = {name: value.detach().to("cpu").contiguous().clone() for name, value in weights.items()}
-    save_file(plain, partial, metadata=dict(metadata or {}))
-    partial.replace(path)
+    try:
+        save_file(plain, partial, metadata=dict(metadata or {}))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

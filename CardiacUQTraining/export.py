@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -47,7 +46,7 @@ def export_run(
     export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
     """
     run = RunFolder(run_folder)
-    record = _record(run)
+    record = run.read_record()
     recipe = RECIPE.validate_python(record["recipe"])
     method = method_of(recipe)
     folds = [
@@ -75,15 +74,6 @@ def export_run(
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return output
-
-
-def _record(run: RunFolder) -> dict[str, Any]:
-    try:
-        return json.loads(run.record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{run.path}: is no training run; expected the folder given to `train -o`") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{run.record}: cannot be read ({error})") from None
 
 
 def _manifest(

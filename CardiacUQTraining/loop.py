@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from .checkpoint import StageProgress, load_checkpoint, save_checkpoint, save_weights
+from .checkpoint import StageProgress, load_checkpoint, load_weights, save_checkpoint, save_weights
 from .journal import TrainingLog
 from .optimisation import AveragedWeights, learning_rate, make_optimiser
 from .recipe import StageRecipe
@@ -194,7 +194,7 @@ def _finish(job: StageJob, average: AveragedWeights, progress: StageProgress) ->
     """Put the weights that the recipe keeps where the next stage and the export look for them."""
     best = job.folder / "best.safetensors"
     if job.recipe.keep == "best" and best.exists():
-        job.final.write_bytes(best.read_bytes())
+        save_weights(load_weights(best)[0], job.final)
     else:
         save_weights(average.weights, job.final)
     return replace(progress, finished=True)

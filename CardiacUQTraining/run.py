@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,20 @@ class RunFolder:
     def record(self) -> Path:
         """Recipe, data set and folds of the run, written once at its start."""
         return self.path / "run.json"
+
+    def read_record(self) -> dict[str, Any]:
+        """Content of the record; raises UsageError, one line, if this is no run or the file is damaged."""
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(
+                f"{self.path}: is no training run; expected the folder given to `train -o`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{self.record}: cannot be read ({error}); choose another folder") from None
+        if not isinstance(record, dict):
+            raise UsageError(f"{self.record}: is no record of a run; choose another folder")
+        return record
 
     def stage(self, fold: int, name: str) -> Path:
         """Folder of one stage of one fold."""
@@ -123,15 +138,17 @@ def begin_run(
             raise UsageError(
                 f"{run.path}: holds a training run already; add --resume or choose another folder"
             )
-        begun = json.loads(run.record.read_text(encoding="utf-8"))
-        if any(begun[key] != value for key, value in record.items()):
+        begun = run.read_record()
+        if any(begun.get(key) != value for key, value in record.items()):
             raise UsageError(
                 f"{run.record}: was begun with another recipe or other cases; choose another folder"
             )
     else:
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
-        run.record.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
+        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        partial.replace(run.record)
     return dict(enumerate(folds))
 
 

@@ -13,10 +13,12 @@ from conftest import tiny_recipe
 from lightning_fabric import Fabric
 
 from CardiacUQLib.errors import ModelError, UsageError
-from CardiacUQTraining.checkpoint import load_weights
+from CardiacUQTraining import checkpoint
+from CardiacUQTraining.checkpoint import StageProgress, load_weights
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.loop import StopRequest
-from CardiacUQTraining.recipe import CascadeRecipe, read_recipe
+from CardiacUQTraining.loop import StageJob, StopRequest, _finish
+from CardiacUQTraining.optimisation import AveragedWeights
+from CardiacUQTraining.recipe import CascadeRecipe, StageRecipe, read_recipe
 from CardiacUQTraining.run import RunFolder, train_run
 
 
@@ -111,6 +113,34 @@ def test_a_damaged_checkpoint_is_named(tmp_path, emidec_like, damage):
     path.write_bytes(path.read_bytes()[:-50] if damage is None else damage)
     with pytest.raises(ModelError, match=r"checkpoint\.safetensors"):
         run(tmp_path / "run", emidec_like, StopRequest(), resume=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}"])
+def test_a_damaged_record_is_named(tmp_path, emidec_like, text):
+    run(tmp_path / "run", emidec_like, StopAfter(0))
+    (tmp_path / "run" / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=r"run\.json"):
+        run(tmp_path / "run", emidec_like, StopRequest(), resume=True)
+
+
+def test_damaged_best_weights_never_become_the_final_ones(tmp_path):
+    values = tiny_recipe()["stage2d"] | {"keep": "best"}
+    job = StageJob("stage2d", 0, StageRecipe.model_validate(values), tmp_path, 1)
+    (tmp_path / "best.safetensors").write_bytes(b"half")
+    with pytest.raises(ModelError, match=r"best\.safetensors"):
+        _finish(job, AveragedWeights(torch.nn.Linear(2, 2), 0.9), StageProgress())
+    assert not job.final.exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    def full(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save_weights({"a": torch.zeros(2)}, tmp_path / "final.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_case_is_held_out_once_and_groups_are_spread(tmp_path, emidec_like):
