@@ -7,10 +7,25 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from CardiacUQLib import nifti
 from CardiacUQLib.errors import InputError
+from CardiacUQLib.itk_silence import quiet_itk
 from CardiacUQLib.volume import Geometry, Volume
 
 GRID_TOLERANCE_MM = 0.5
+
+
+def read_label_image(path: Path) -> sitk.Image:
+    """The image in a label file of any dimension; raises InputError if it is unreadable or truncated."""
+    if path.name.lower().endswith((".nii", ".nii.gz")):  # ITK fills the missing end with background
+        nifti.check_complete(path, nifti.read_header(path))
+    with quiet_itk():
+        try:
+            return sitk.ReadImage(str(path))
+        except RuntimeError:
+            raise InputError(
+                path, "cannot be read", "expected a label image in NIfTI, NRRD or MetaImage"
+            ) from None
 
 
 def read_labels(path: Path, volume: Volume) -> np.ndarray:
@@ -18,12 +33,7 @@ def read_labels(path: Path, volume: Volume) -> np.ndarray:
 
     Raises :class:`InputError` if the file is unreadable, holds fractions or lies on another grid.
     """
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise InputError(
-            path, "cannot be read", "expected a label image in NIfTI, NRRD or MetaImage"
-        ) from None
+    image = read_label_image(path)
     theirs, ours = image.GetSize(), volume.source_geometry.size
     if theirs != ours:
         raise InputError(

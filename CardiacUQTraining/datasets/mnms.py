@@ -16,6 +16,7 @@ from CardiacUQLib.classes import CINE_CLASSES
 from CardiacUQLib.errors import InputError
 
 from .case import LabelledCase, LabelledDataset, require_pair
+from .labels import read_label_image
 
 LABELS = {0: 0, 1: 3, 2: 2, 3: 1}
 PHASES = ("ED", "ES")
@@ -69,9 +70,11 @@ def _case(row: dict[str, str], code: str, phase: str, image: Path, label: Path) 
 
     def load() -> tuple:
         volume = read_cine(image).frame(frame)
-        stored = sitk.GetArrayFromImage(sitk.ReadImage(str(label)))
+        stored = sitk.GetArrayFromImage(read_label_image(label))
         if stored.ndim != 4 or frame >= stored.shape[0]:
             raise InputError(label, f"has no frame {frame} for {code}", "expected a 4D label image")
+        if stored.shape[1:] != volume.source_geometry.shape:
+            raise InputError(label, "has another size than its image", "labels must lie on the image's grid")
         return volume, case.translate(volume.storage.from_stored(np.rint(stored[frame]).astype(np.int64)))
 
     case = LabelledCase(f"{code}_{phase}", row["Pathology"], image, label, LABELS, code, phase, load)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import SimpleITK as sitk
 
 from CardiacUQLib.errors import InputError, UsageError
 from CardiacUQTraining.datasets import open_dataset
+from CardiacUQTraining.datasets.labels import read_label_image
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="labelled development data are not present")
@@ -50,6 +53,26 @@ def test_wrong_labels_are_named(emidec_like, change, problem):
     with pytest.raises(InputError, match=problem) as error:
         case.load()
     assert "Case_P1.nii.gz" in str(error.value)
+
+
+def test_truncated_labels_are_refused_not_filled_with_background(emidec_like):
+    path = _label_file(emidec_like)
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole[: len(whole) // 2]))
+    with pytest.raises(InputError, match=r"Case_P1\.nii\.gz.*truncated"):
+        open_dataset("emidec", emidec_like).cases[2].load()
+
+
+def test_nothing_of_itk_reaches_the_terminal(emidec_like, capfd):
+    """An sform that contradicts the voxel size, as in ACDC originals, makes ITK talk."""
+    path = _label_file(emidec_like)
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into("<2f", raw, 112, 0.0, 0.0)  # scl_slope
+    struct.pack_into("<h", raw, 254, 1)
+    struct.pack_into("<12f", raw, 280, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0)
+    path.write_bytes(gzip.compress(bytes(raw)))
+    read_label_image(path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_labels_elsewhere_in_the_patient_are_refused(emidec_like):
