@@ -23,7 +23,7 @@ from .manifest import Flip, Manifest
 from .maps import soft_correction_score
 from .passes import Arithmetic, NetworkSource, flip_tensor, predict_slices
 from .progress import CancelToken, ProgressCallback, ignore_progress
-from .result import MapName
+from .result import SIGMAS, WEIGHTS, MapName
 from .timing import StepTimer
 
 MEMBER_PREFIX = "member"
@@ -154,8 +154,9 @@ class StreamingAccumulator:
         return combine(self.member_means(), self.weights)
 
     def maps(self) -> dict[MapName, Tensor]:
-        """SCS between members, uncertainty (1 - normalised sigma of the weighted members), and the
-        variance, entropy, mutual information (between members) and maximum probability."""
+        """SCS between members, uncertainty (1 - normalised sigma of the weighted members), the variance,
+        entropy, mutual information (between members) and maximum probability, and each member's sigma
+        and weight."""
         mean, depth = self.final.mean, self.final.mean.shape[1]
         between = StageAccumulator()
         for member in self.member_means():
@@ -166,6 +167,8 @@ class StreamingAccumulator:
         sigma = (self.weights * self.sigma).sum(dim=0)
         plane = relative_uncertainty(sigma, mean.shape[0])
         maps[MapName.UNCERTAINTY] = plane[None].expand(depth, -1, -1)
+        for names, planes in ((SIGMAS, self.sigma), (WEIGHTS, self.weights)):
+            maps |= {name: of[None].expand(depth, -1, -1) for name, of in zip(names, planes, strict=False)}
         return maps
 
     def _mean(self, total: Tensor | None) -> Tensor:

@@ -34,8 +34,16 @@ ENSEMBLE = "ensemble"
 SWEEP, VOLUMES = "sweep", "volumes"
 """Rows of the kept figures that are no uncertainty map."""
 SWEEP_WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
-PROBABILITIES = (MapName.ERROR_PROBABILITY,)
-"""Maps that claim to be P(wrong), so that their calibration can be measured."""
+JUDGED_MAPS = (
+    MapName.SCS,
+    MapName.UNCERTAINTY,
+    MapName.ENTROPY,
+    MapName.MUTUAL_INFORMATION,
+    MapName.VARIANCE,
+    MapName.MAX_PROBABILITY,
+    MapName.ERROR_PROBABILITY,
+)
+"""Maps that are to point at errors; the last two claim to be P(wrong)."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,8 @@ def judge_frame(
     if len(found.members) == 2:
         rows[SWEEP] = sweep(found, truth, classes)
     mean_dice = segmentation[ENSEMBLE]["mean_dice"]
-    for name, values in found.maps.items():
+    judged = {name: found.maps[name] for name in JUDGED_MAPS if name in found.maps}
+    for name, values in judged.items():
         rows[name.value] = {"mean_dice": mean_dice} | _map_row(name, values, labels, true_window, brier)
     figures = CaseFigures(
         case.id, case.group, folds, round(time.perf_counter() - start, 3), segmentation, rows
@@ -126,7 +135,7 @@ def judge_frame(
         true_window,
         found.window.cut(opinion),
         labels,
-        found.maps,
+        judged,
         spacing,
         tuple(outside.tolist()),
         brier,
@@ -189,6 +198,6 @@ def _map_row(
 ) -> dict[str, Any]:
     doubt = 1 - values if name is MapName.MAX_PROBABILITY else values
     union = regions(labels, truth)[UNION]
-    probability = name in PROBABILITIES or name is MapName.MAX_PROBABILITY
+    probability = name in JUDGED_MAPS[-2:]
     scores = map_scores(doubt[union], (labels != truth)[union], brier[union], is_probability=probability)
     return {"case_score": case_score(doubt, labels), UNION: scores}

@@ -70,6 +70,19 @@ def test_the_uncertainty_map_is_one_plane_for_all_slices(members, volume):
     assert 0 <= plane.min() <= plane.max() <= 1
 
 
+def test_sigma_and_weight_of_every_member_are_kept(members, volume):
+    """The sure member has the larger sigma, weights follow eq. (3), both the same in every slice."""
+    maps = segment(volume, members, device="cpu").maps
+    sigma = np.stack([maps[MapName.SIGMA_0], maps[MapName.SIGMA_1]])
+    weight = np.stack([maps[MapName.WEIGHT_0], maps[MapName.WEIGHT_1]])
+    assert MapName.SIGMA_2 not in maps and MapName.WEIGHT_2 not in maps
+    np.testing.assert_allclose(weight, np.exp(sigma) / np.exp(sigma).sum(axis=0), atol=1e-5)
+    assert np.ptp(weight, axis=1).max() == np.ptp(sigma, axis=1).max() == 0
+    dark = (volume.array - volume.array.min()) / np.ptp(volume.array) < 0.4
+    both_sure_of_background = dark.all(axis=0)
+    assert (weight[0] > weight[1])[:, both_sure_of_background].all()
+
+
 @pytest.fixture
 def bundle(tmp_path):
     """A real bundle of two folds with two random members each."""
