@@ -102,17 +102,14 @@ def overhead_ms(plan: Plan, done: Path) -> float:
 
 def bytes_per_task(plan: Plan, out: Path, model: str) -> dict[str, int]:
     """Size of what the scheduler carries per case, there and back, as Dask serialises it."""
-    from distributed.protocol import dumps
+    from distributed.protocol.pickle import dumps
 
     case, bundle = plan.cases[0], load_bundle(model)
     row = read_row(out / case.name)
     ticket = Ticket(
         case.name, case.source, case.series, str(out), str(bundle.folder), bundle.sha256, case.options
     )
-    return {
-        "there": sum(map(len, dumps({"task": ticket}))),
-        "back": sum(map(len, dumps({"row": row}))),
-    }
+    return {"there": len(dumps(ticket)), "back": len(dumps(row))}
 
 
 def memory_growth(plan: Plan, out: Path) -> dict[str, object]:
