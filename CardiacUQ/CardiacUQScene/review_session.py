@@ -172,6 +172,11 @@ class ReviewSession:
         here = index == self.index and status == ItemStatus.NOT_STARTED
         return ItemStatus.IN_PROGRESS if here else status
 
+    @property
+    def opinions(self) -> tuple[str, str]:
+        """What the first and the final opinion of this case are called, such as "2D" and "3D"."""
+        return self._case.kind.opinions
+
     def card_text(self) -> str:
         """The line about the current stop, or what the queue holds before the first."""
         if self.index != ELSEWHERE:

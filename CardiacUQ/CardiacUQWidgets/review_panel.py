@@ -150,6 +150,9 @@ class ReviewPanel:
                 label.text = ""
             return
         progress, here = session.progress(), session.index >= 0
+        first, final = session.opinions
+        ui.keepButton.text = _("Keep {opinion} (K)").format(opinion=final)
+        ui.take2DButton.text = _("Take {opinion} (T)").format(opinion=first)
         for button in (ui.keepButton, ui.flagButton, *map(self._class_button, range(1, _CLASS_BUTTONS + 1))):
             button.enabled = here
         ui.take2DButton.enabled = here and session.items[session.index].was is not None
