@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 from collections import Counter
@@ -192,9 +193,13 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         dask.config.set(settings),
         _quiet_logs(),
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=PLACES, processes=True, dashboard_address=None
+            n_workers=workers,
+            threads_per_worker=PLACES,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -231,9 +236,8 @@ def _dask() -> tuple[Any, Any]:
 @contextlib.contextmanager
 def _quiet_logs() -> Iterator[None]:
     """Keep Dask's own log off the terminal: what matters is in the rows."""
-    import logging
-
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    names = ("distributed", "distributed.client", "tornado", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -17,7 +17,7 @@ USUAL: Mapping[str, tuple[float, float]] = {
     "slices": (4.0, 20.0),
     "field_of_view_mm": (120.0, 500.0),
     "bright_tail": (0.2, 2.5),
-    "dark_tail": (0.1, 1.2),
+    "dark_tail": (0.1, 3.0),
     "contrast": (3.0, 120.0),
 }
 """Wide ranges for clinical late-enhancement stacks, used for a bundle that states none of its own."""
