@@ -44,6 +44,7 @@ def segment_cines(
     options: Options,
     cine: CineOptions,
     *,
+    as_cohort: bool,
     overwrite: bool,
     quiet: bool,
     progress_lines: bool,
@@ -51,7 +52,8 @@ def segment_cines(
     """Segment the inputs if they are cine studies; False if they are not, and nothing was done.
 
     Several 4D files run one after another; a broken one is reported and the others go on. Raises
-    UsageError for cines mixed with other inputs, and typer.Exit for a run that failed in part.
+    UsageError for cines mixed with other inputs or with the options of a cohort (``as_cohort``), and
+    typer.Exit for a run that failed in part.
     """
     from CardiacUQLib.cine import is_cine
 
@@ -61,13 +63,8 @@ def segment_cines(
         if cine != CineOptions():
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
         return False
-    if names:
-        _check_phases(names, inputs, found)
-    elif len(found) < len(inputs):
-        other = next(path for path in inputs if path not in found)
-        raise UsageError(f"{found[0]} is a cine, {other} is not; segment them in two runs")
-    if options.dicom:
-        raise UsageError("--dicom needs the folder of a DICOM series, not cine files")
+    _check_inputs(inputs, found, names)
+    _check_options(options, inputs[0], as_cohort=as_cohort)
     bundle = open_model()
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
         if names:
@@ -166,6 +163,28 @@ def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[
         raise UsageError(f"--phases {','.join(names)} needs two files, {len(inputs)} were given")
     if films:
         raise UsageError(f"{films[0]}: this is a whole cine; give it alone, without --phases")
+
+
+def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequence[str]) -> None:
+    if phases:
+        _check_phases(phases, inputs, films)
+        return
+    if len(films) < len(inputs):
+        other = next(path for path in inputs if path not in films)
+        raise UsageError(f"{films[0]} is a cine, {other} is not; segment them in two runs")
+    seen: dict[str, Path] = {}
+    for film in films:
+        other = seen.setdefault(case_name(film).casefold(), film)
+        if other is not film:
+            raise UsageError(f"{film} and {other} have one name; run them with different --output")
+
+
+def _check_options(options: Options, first: Path, *, as_cohort: bool) -> None:
+    if options.dicom:
+        raise UsageError("--dicom needs the folder of a DICOM series, not cine files")
+    if as_cohort:
+        problem = "--resume, --workers, --scheduler, --no-report and --log-json are for single scans"
+        raise UsageError(f"{problem}; leave them out for the cine {first}")
 
 
 def _common_name(first: str, second: str) -> str:

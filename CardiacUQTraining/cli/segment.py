@@ -88,20 +88,21 @@ def command(
     options = Options(device, precision, parse_folds(folds), flips, parse_point(rv_insertion), dicom)
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
+    asked = CohortOptions(
+        resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
+    )
     if segment_cines(
         inputs,
         output,
         lambda: open_bundle(model, options),
         options,
         CineOptions(ed, es, phases),
+        as_cohort=asked.asked_for,
         overwrite=overwrite,
         quiet=quiet,
         progress_lines=progress_lines,
     ):
         return
-    asked = CohortOptions(
-        resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
-    )
     if (plan := plan_cohort(inputs, model, options, series, asked)) is not None:
         if code := segment_cohort(plan, output, asked):
             raise typer.Exit(code)
