@@ -46,7 +46,9 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        add_error_probability(maps, accumulator.stage3d.mean, accumulator.stage2d.mean, manifest)
+        final = accumulator.stage3d.mean.cpu().numpy()
+        labels, _ = drop_small_lesions(final, roi_voxel_ml(roi, job.volume.geometry), manifest)
+        add_error_probability(maps, labels, arg_max(accumulator.stage2d.mean.cpu().numpy()), manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):

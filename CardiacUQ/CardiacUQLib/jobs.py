@@ -108,19 +108,18 @@ def maps_on_image(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName,
 
 
 def add_error_probability(
-    maps: dict[MapName, np.ndarray], final: torch.Tensor, first: torch.Tensor, manifest: Manifest
+    maps: dict[MapName, np.ndarray], final: np.ndarray, first: np.ndarray, manifest: Manifest
 ) -> None:
     """Add the calibrated P(voxel wrong), on the ROI grid, where the bundle has a fitted calibrator.
 
-    ``final`` and ``first`` are the mean softmax (C, z, y, x) of the final and of the first opinion.
+    ``final`` and ``first`` are the labels (z, y, x), uint8, of the final and of the first opinion.
     """
     fitted = manifest.calibration.get("error_probability")
     if fitted is None:
         return
     from .calibration import ErrorProbability
 
-    labels, opinion = (mean.argmax(dim=0).cpu().numpy().astype(np.uint8) for mean in (final, first))
-    maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps, labels, opinion)
+    maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps, final, first)
 
 
 def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None:

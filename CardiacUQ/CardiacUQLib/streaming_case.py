@@ -51,7 +51,8 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         members = accumulator.member_means()
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        add_error_probability(maps, accumulator.final.mean, members[0], manifest)
+        final, first = (arg_max(mean.cpu().numpy()) for mean in (accumulator.final.mean, members[0]))
+        add_error_probability(maps, final, first, manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):

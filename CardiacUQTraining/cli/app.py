@@ -69,6 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_missing_package(error), ExitCode.USAGE)
     except MemoryError:
         return _fail("out of memory; close other programs, or use --folds 0 --no-tta", ExitCode.MEMORY)
+    except OSError as error:
+        if error.filename is None:
+            return _fail(f"internal error: {_first_line(error)}; details in {_log_traceback()}", 1)
+        return _fail(
+            f"{error.filename}: {error.strerror}; choose another place or check its permissions",
+            ExitCode.USAGE,
+        )
     except Exception as error:
         return _fail(f"internal error: {_first_line(error)}; details in {_log_traceback()}", 1)
     finally:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..datasets import LabelledDataset
     from ..evaluation.analysis import Analysis
     from ..evaluation.cine.command import CineOptions
+    from ..evaluation.fit_lesions import store_limits
     from ..evaluation.methods import Method
     from ..evaluation.predict import PassOptions
 
@@ -50,6 +51,13 @@ def command(
         bool,
         typer.Option(
             "--store-calibration", help="Write the fitted error probability and intervals into the bundle."
+        ),
+    ] = False,
+    store_lesion_limits: Annotated[
+        bool,
+        typer.Option(
+            "--store-lesion-limits",
+            help="Choose the smallest believable infarct and MVO; write them into the bundle.",
         ),
     ] = False,
     no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes.")] = False,
@@ -82,6 +90,10 @@ def command(
     fit_calibration = cross_validated and Method.ERROR_PROBABILITY in chosen
     if store_calibration and not fit_calibration:
         raise UsageError("--store-calibration needs --cross-validated: it is fitted on unseen cases only")
+    if store_lesion_limits and not cross_validated:
+        raise UsageError(
+            "--store-lesion-limits needs --cross-validated: they are chosen on unseen cases only"
+        )
     cases = open_dataset(dataset, data, complete=False)
     bundle = load_bundle(model)
     options = PassOptions(
@@ -91,8 +103,8 @@ def command(
         cross_validated,
     )
     if bundle.manifest.kind is BundleKind.STREAMING:
-        if store_calibration:
-            raise UsageError("--store-calibration is for cascades; a cine bundle has no fitted P(wrong)")
+        if store_calibration or store_lesion_limits:
+            raise UsageError("--store-calibration and --store-lesion-limits are for cascades, not for cine")
         cine = CineOptions(ec_threshold, tuple(against or ()), device, precision, limit)
         _evaluate_cine(bundle, cases, output, options, cine, quiet=quiet)
         return
@@ -120,6 +132,8 @@ def command(
         store(bundle, analysis.model, provenance(dataset, analysis))
     if store_calibration and sizes is not None and sizes.fitted:
         store_intervals(load_bundle(str(bundle.folder)), sizes, dataset)
+    if store_lesion_limits:
+        typer.echo(store_limits(load_bundle(model), judged, source.command))
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:

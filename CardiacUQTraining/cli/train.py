@@ -57,7 +57,7 @@ def command(
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads of this process.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")] = None,
 ) -> None:
     """Train a model by recipe; every stage can be stopped and resumed."""
     from ..recipe import read_recipe
@@ -71,6 +71,8 @@ def command(
     import torch
     from lightning_fabric import Fabric
 
+    from CardiacUQLib.device import choose_device
+
     from ..datasets import open_dataset
     from ..loop import StageJob, StopRequest
     from ..run import RunFolder, train_run
@@ -78,7 +80,9 @@ def command(
     if threads is not None:
         torch.set_num_threads(threads)
     cases = open_dataset(dataset, data)
-    fabric = Fabric(accelerator="auto" if device == "auto" else device, devices=1, precision=plan.precision)
+    chosen = choose_device(device)
+    devices = 1 if chosen.index is None else [chosen.index]
+    fabric = Fabric(accelerator=chosen.type, devices=devices, precision=plan.precision)
     fabric.launch()
     stop = StopRequest(None if seconds is None else time.monotonic() + seconds)
 

@@ -66,6 +66,7 @@ def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
         "held_out": {str(fold): sorted(cases) for fold, cases in manifest.held_out.items()},
         "roi": asdict(manifest.roi),
         "input": manifest.cascade_input.value,
+        "smallest_lesion_ml": dict(sorted(manifest.smallest_lesion_ml.items())),
         "options": dict(options),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -9,11 +9,16 @@ both counts 1) over cases that the predicting networks had not seen. See
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from CardiacUQLib.bundle import Bundle, write_manifest
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import ClassInfo
 from CardiacUQLib.plausibility import LESIONS
+
+from .run import Judged
 
 CANDIDATES_ML: Mapping[str, tuple[float, ...]] = {
     "MVO": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
@@ -81,3 +86,38 @@ def nested_mean_dice(cases: Sequence[LesionCase], folds: Sequence[int]) -> tuple
             if own == fold:
                 limited[number] = case.mean_dice(least)
     return float(np.mean(plain)), float(np.mean(limited))
+
+
+def lesion_cases(judged: Judged, classes: Sequence[ClassInfo]) -> list[LesionCase]:
+    """Cases of an evaluation, in its order, as the fit wants them."""
+    values = {info.name: info.value for info in classes if info.name in LESIONS}
+    found = []
+    for case in judged.figures:
+        arrays = judged.store.arrays(case)
+        voxel_ml = float(np.prod(arrays.spacing_xyz)) / 1000.0
+        found.append(LesionCase(arrays.segmentation, arrays.truth, voxel_ml, values, len(classes)))
+    return found
+
+
+def store_limits(bundle: Bundle, judged: Judged, command: str) -> str:
+    """Choose the limits on a cross-validated evaluation, write them into the manifest, say what they do.
+
+    Raises UsageError if the bundle has limits already: what was dropped cannot be chosen again.
+    """
+    if bundle.manifest.smallest_lesion_ml:
+        raise UsageError(
+            f"bundle '{bundle.manifest.name}' has lesion limits already; export it anew to refit them"
+        )
+    cases = lesion_cases(judged, bundle.manifest.classes)
+    limits = fit_smallest_lesions(cases)
+    plain, nested = nested_mean_dice(cases, [one.folds[0] for one in judged.figures.values()])
+    figures = {
+        "command": command,
+        "mean Dice without limits": round(plain, 4),
+        "mean Dice with limits chosen on other folds": round(nested, 4),
+    }
+    metrics = {**bundle.manifest.metrics, "smallest lesions": figures}
+    manifest = replace(bundle.manifest, smallest_lesion_ml=limits, metrics=metrics)
+    write_manifest(manifest, bundle.folder)
+    chosen = ", ".join(f"{lesion} {least:g} ml" for lesion, least in limits.items()) or "none"
+    return f"smallest lesions: {chosen}; mean Dice {plain:.4f} without, {nested:.4f} nested"

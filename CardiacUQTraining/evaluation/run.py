@@ -21,6 +21,7 @@ from CardiacUQLib.errors import (
 )
 from CardiacUQLib.manifest import BundleKind
 from CardiacUQLib.passes import Arithmetic
+from CardiacUQLib.plausibility import drop_small_lesions
 from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.result import MapName
 
@@ -138,6 +139,9 @@ def judge_case(
     truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
     classes = len(networks.manifest.classes)
     final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
+    final[Stage.CASCADE], _ = drop_small_lesions(
+        passes.stage3d.p.mean(axis=0), volume.geometry.voxel_volume_ml, networks.manifest
+    )
     segmentation = {
         stage.value: segmentation_scores(window.paste(final[stage]), truth, classes) for stage in Stage
     }

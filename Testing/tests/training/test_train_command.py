@@ -85,6 +85,7 @@ def test_an_unfinished_run_is_not_exported(tmp_path, emidec_like, tiny_recipe_fi
         (["--time-limit", "soon"], "--time-limit soon"),
         (["--data", "no folder"], "no such folder"),
         (["--dataset", "acdcc"], "no such data set"),
+        (["--device", "gpu7"], "gpu7"),
     ],
 )
 def test_wrong_options_end_before_any_work(
