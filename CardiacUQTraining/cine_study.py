@@ -255,7 +255,8 @@ def _copies(source: Path) -> ExtraWriter:
 
 def _refuse_other_method(source: Path, bundle: Bundle) -> None:
     if bundle.manifest.kind is not BundleKind.STREAMING:
-        problem = f"this is a cine, but bundle '{bundle.manifest.name}' is not made for cine"
+        what = "this is a cine (4 dimensions or two phases)"
+        problem = f"{what}, but bundle '{bundle.manifest.name}' is not made for cine"
         raise InputError(
             source, problem, "choose a cine bundle with --model, or give one late-enhancement stack"
         )
