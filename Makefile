@@ -1,7 +1,6 @@
 # `make demo` and `make test` need a Debian machine with Python 3.11 and nothing else: the first run of either
 # makes .venv from constraints.txt (about three minutes), later runs start at once.
-# For the small CPU build of torch from PyTorch's own index:
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+# PIP_EXTRA_INDEX_URL may name PyTorch's own index of CPU wheels (see pytorch.org): they are far smaller.
 
 SHELL := /bin/sh
 PYTHON ?= python3

@@ -10,7 +10,7 @@ BACKGROUND = ClassInfo(0, "background", "#999999", Code(PRIVATE_SCHEME, "BG", "B
 
 LGE_CLASSES: tuple[ClassInfo, ...] = (
     BACKGROUND,
-    ClassInfo(1, "blood pool", "#D55E00", Code("SCT", "87878005", "Left ventricular cavity")),
+    ClassInfo(1, "blood pool", "#D55E00", Code("SCT", "87878005", "Left ventricle")),
     ClassInfo(2, "healthy myocardium", "#0072B2", Code("SCT", "74281007", "Myocardium")),
     ClassInfo(3, "infarct", "#F0E442", Code("SCT", "55641003", "Infarct")),
     ClassInfo(4, "MVO", "#CC79A7", Code(PRIVATE_SCHEME, "MVO", "Microvascular obstruction")),
@@ -18,7 +18,7 @@ LGE_CLASSES: tuple[ClassInfo, ...] = (
 
 CINE_CLASSES: tuple[ClassInfo, ...] = (
     BACKGROUND,
-    ClassInfo(1, "RV", "#56B4E9", Code("SCT", "53085002", "Right ventricular cavity")),
+    ClassInfo(1, "RV", "#56B4E9", Code("SCT", "53085002", "Right ventricle")),
     ClassInfo(2, "myocardium", "#0072B2", Code("SCT", "74281007", "Myocardium")),
-    ClassInfo(3, "LV", "#D55E00", Code("SCT", "87878005", "Left ventricular cavity")),
+    ClassInfo(3, "LV", "#D55E00", Code("SCT", "87878005", "Left ventricle")),
 )
