@@ -17,7 +17,7 @@ test: $(READY)
 	@sh .ci/prepare --check-rendering
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest -m "not slow" $(PYTEST_ARGS)
 
 setup: $(READY)
 
