@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, Outcome, everything_in
+from cli_fixtures import REPOSITORY, Outcome, everything_in
 
 from CardiacUQLib.classes import LGE_CLASSES
 from CardiacUQLib.errors import ExitCode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import Outcome, everything_in, start_process
+from cli_fixtures import Outcome, everything_in, start_process
 
 from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import ExitCode
@@ -224,6 +225,55 @@ def test_the_output_cannot_be_a_file(
     assert outcome.code == ExitCode.USAGE
     assert "--output" in outcome.error_line
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def no_computing(*args: object, **options: object) -> None:
+    """Stands in for the networks where they must not be reached."""
+    raise AssertionError("the networks ran before the place was checked")
+
+
+@pytest.mark.parametrize("there", ["folder of other files", "file", "link", "output below a file"])
+def test_a_place_that_cannot_take_the_case_is_refused_before_any_work(
+    there: str,
+    cardiacuq: Command,
+    scan: Path,
+    tiny_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    segment = importlib.import_module("CardiacUQLib.segment")
+    monkeypatch.setattr(segment, "segment", no_computing)
+    out = tmp_path / "out"
+    place = out / "heart"
+    out.mkdir()
+    if there == "folder of other files":
+        place.mkdir()
+        (place / "thesis.txt").write_text("mine")
+    elif there == "file":
+        place.write_text("mine")
+    elif there == "link":
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        (out / "notes").write_text("mine")
+        out = out / "notes" / "cases"
+    before = everything_in(tmp_path)
+    outcome = cardiacuq("segment", scan, "-o", out, "--model", tiny_bundle, "--overwrite", *FAST)
+    assert outcome.code == ExitCode.USAGE
+    assert str(out / "heart") in outcome.error_line
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("cohort", [(), ("--no-report",)])
+def test_a_linked_scan_is_called_by_the_name_of_the_link(
+    cohort: tuple[str, ...], cardiacuq: Command, scan: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "patient 7.nii.gz"
+    link.symlink_to(scan)
+    outcome = cardiacuq("segment", link, "-o", tmp_path / "out", "--model", tiny_bundle, *cohort, *FAST)
+    assert (outcome.code, outcome.err) == (ExitCode.DONE, "")
+    case = read_case(tmp_path / "out" / "patient 7")
+    assert case.name == "patient 7"
+    assert not (tmp_path / "out" / "heart").exists()
 
 
 def test_a_dicom_folder_gives_its_name_and_its_series_can_be_chosen(

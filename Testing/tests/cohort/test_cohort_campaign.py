@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from conftest import FAST, child_environment, hidden_in, maps_of, scan_array, write_scan
+from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, scan_array, write_scan
 from test_cohort_runs import run, states
 
 from CardiacUQLib.errors import ExitCode

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import row
+from cohort_fixtures import row
 
 from CardiacUQLib.errors import UsageError
 from CardiacUQTraining.cohort import lock

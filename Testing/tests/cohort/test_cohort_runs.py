@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import FAST, child_environment, hidden_in, maps_of, write_scan
+from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_scan
 
 from CardiacUQLib.errors import CancelledError, ExitCode, UsageError
 from CardiacUQTraining.cohort import engine as engine_module

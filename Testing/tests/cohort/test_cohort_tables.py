@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import row, scan_array
+from cohort_fixtures import row, scan_array
 
 from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.errors import ExitCode

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PACKAGES, Source, sources_of
+from house_fixtures import PACKAGES, Source, sources_of
 
 QT = {"qt", "ctk", "PySide6", "PyQt5", "PyQt6", "PythonQt"}
 MRML = {"slicer", "vtk", "vtkmodules", "vtkAddon"}

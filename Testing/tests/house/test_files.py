@@ -7,7 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from conftest import REPOSITORY, Source
+from house_fixtures import REPOSITORY, Source
 
 from CardiacUQLib.version import __version__
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Shown
+from scene_fixtures import Shown
 
 from CardiacUQLib.result import MapName
 from CardiacUQScene import (

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from conftest import Shown, load_volume
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from review_cases import STORAGES
+from scene_fixtures import Shown, load_volume
 
 from CardiacUQLib.errors import InputError, UsageError
 from CardiacUQLib.review import Action, ItemStatus, labels_after, read_record

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
-from conftest import Shown
+from scene_fixtures import Shown
 
 import CardiacUQScene
 from CardiacUQLib.result import MapName

@@ -12,8 +12,8 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
-from conftest import Shown, load_volume
 from review_cases import STORAGES, make_result, write_image
+from scene_fixtures import Shown, load_volume
 
 from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import InputError

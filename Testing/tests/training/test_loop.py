@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import tiny_recipe
 from lightning_fabric import Fabric
+from tiny_training import tiny_recipe
 
 from CardiacUQLib.errors import ModelError, UsageError
 from CardiacUQTraining import checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from conftest import tiny_recipe
+from tiny_training import tiny_recipe
 
 from CardiacUQLib.errors import UsageError
 from CardiacUQTraining.recipe import read_recipe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from conftest import tiny_recipe
+from tiny_training import tiny_recipe
 
 from CardiacUQTraining.cascade_data import drawing_order
 from CardiacUQTraining.recipe import TrainingRecipe
