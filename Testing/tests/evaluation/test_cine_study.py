@@ -115,6 +115,17 @@ def test_nothing_is_written_where_both_phases_cannot_be(bundle, source, tmp_path
     assert json.loads((out / "Film ü_cine.json").read_text("utf-8"))["frames"]["ES"] == 3
 
 
+def test_a_place_that_cannot_take_both_phases_is_refused_before_any_work(bundle, source, tmp_path):
+    out = tmp_path / "out"
+    (out / "Film ü_ES").mkdir(parents=True)
+    (out / "Film ü_ES" / "thesis.txt").write_text("mine")
+    told = []
+    with pytest.raises(UsageError, match="no case folder and is not replaced"):
+        segment_cine(source, bundle, out, overwrite=True, progress=lambda *said: told.append(said))
+    assert told == []
+    assert [path.name for path in out.iterdir()] == ["Film ü_ES"]
+
+
 def test_two_files_of_one_heart_give_the_same_as_the_film(bundle, source, tmp_path):
     frames = film(RADII)
     ed, es = (
