@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from ..casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
 from ..errors import InputError
@@ -20,6 +22,11 @@ RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.
 
 SCORES = (MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE, MapName.ERROR_PROBABILITY)
 """Maps in the order in which they are asked which slice is the most uncertain."""
+
+Box = tuple[slice, slice, slice]
+"""Bounding box in stored order (k, j, i)."""
+
+_NOWHERE: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 
 @dataclass(frozen=True)
@@ -115,11 +122,21 @@ class CaseMaps:
             if labels is not None and labels.max(initial=0) >= len(self.classes):
                 raise InputError(where, f"its {what} holds labels that are no classes", remedy)
         for component in self.components:
-            region = self.component_ids == component.id
+            box = self.component_boxes.get(component.id, _NOWHERE)
+            region = self.component_ids[box] == component.id
             code = component.was * len(self.classes) + component.became
-            if np.count_nonzero(region) != component.voxels or (self.dcm[region] != code).any():
+            if np.count_nonzero(region) != component.voxels or (self.dcm[box][region] != code).any():
                 problem = f"component {component.id} of its table is not in its map of components"
                 raise InputError(where, problem, remedy)
+
+    @cached_property
+    def component_boxes(self) -> Mapping[int, Box]:
+        """Bounding box of every component by its id, found in one pass over the volume."""
+        highest = max((component.id for component in self.components), default=0)
+        if highest < 1:
+            return {}
+        boxes = ndimage.find_objects(self.component_ids, max_label=highest)
+        return {number: box for number, box in enumerate(boxes, start=1) if box is not None}
 
     def class_name(self, label: int) -> str:
         """Name of a label value; raises KeyError for a value that is no class."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..result import MapName
-from .case_maps import SCORES, CaseMaps
+from ..result import Component, MapName
+from .case_maps import SCORES, Box, CaseMaps
 
 SLICES_OFFERED = 3
 """How many of the most uncertain slices are offered where no region was corrected."""
@@ -51,7 +51,7 @@ def review_items(case: CaseMaps) -> tuple[ReviewItem, ...]:
     """Components by priority, highest first; without any, the slices of highest mean uncertainty."""
     if case.components:
         ordered = sorted(case.components, key=lambda c: (-c.priority, c.id))
-        return tuple(_component_item(case, component.id) for component in ordered)
+        return tuple(_component_item(case, component) for component in ordered)
     return tuple(_slice_item(case, number) for number in uncertain_slices(case, SLICES_OFFERED))
 
 
@@ -77,25 +77,26 @@ def score_of(case: CaseMaps) -> MapName | None:
     return next((name for name in SCORES if name in case.maps), None)
 
 
-def _component_item(case: CaseMaps, identifier: int) -> ReviewItem:
-    component = next(c for c in case.components if c.id == identifier)
-    mask = case.component_ids == identifier
+def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
+    box = case.component_boxes[component.id]
+    mask = case.component_ids[box] == component.id
     return ReviewItem(
         kind=ItemKind.COMPONENT,
-        number=identifier,
+        number=component.id,
         was=component.was,
         became=component.became,
         voxels=component.voxels,
         volume_ml=component.volume_mm3 / 1000.0,
-        centre_ras=_central_voxel_ras(case, mask),
+        centre_ras=_central_voxel_ras(case, mask, box),
         score=MapName.SCS,
         mean_score=component.mean_scs,
-        mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask),
+        mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask, box),
     )
 
 
 def _slice_item(case: CaseMaps, number: int) -> ReviewItem:
     mask = case.slice_mask(number) & case.foreground
+    whole = tuple(slice(0, size) for size in mask.shape)
     voxels = int(mask.sum())
     score = score_of(case)
     return ReviewItem(
@@ -105,20 +106,23 @@ def _slice_item(case: CaseMaps, number: int) -> ReviewItem:
         became=None,
         voxels=voxels,
         volume_ml=voxels * case.geometry.voxel_volume_ml,
-        centre_ras=_central_voxel_ras(case, mask),
+        centre_ras=_central_voxel_ras(case, mask, whole),
         score=score,
         mean_score=float(case.slice_profile(score)[number]),
-        mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask),
+        mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask, whole),
     )
 
 
-def _mean(case: CaseMaps, name: MapName, mask: np.ndarray) -> float | None:
-    return float(case.maps[name][mask].mean(dtype=np.float64)) if name in case.maps else None
+def _mean(case: CaseMaps, name: MapName, mask: np.ndarray, box: Box) -> float | None:
+    return float(case.maps[name][box][mask].mean(dtype=np.float64)) if name in case.maps else None
 
 
-def _central_voxel_ras(case: CaseMaps, mask: np.ndarray) -> tuple[float, float, float]:
-    """RAS of the voxel of the mask nearest to its centroid: the centroid of a ring lies outside it."""
-    kji = np.argwhere(mask)
+def _central_voxel_ras(case: CaseMaps, mask: np.ndarray, box: Box) -> tuple[float, float, float]:
+    """RAS of the voxel of the mask nearest to its centroid: the centroid of a ring lies outside it.
+
+    ``mask`` (k, j, i) covers ``box`` of the case only.
+    """
+    kji = np.argwhere(mask) + [extent.start for extent in box]
     spacing = np.asarray(case.geometry.spacing)[::-1]
     distances = np.linalg.norm((kji - kji.mean(axis=0)) * spacing, axis=1)
     ras = case.geometry.index_to_ras(kji[int(distances.argmin())][::-1])
