@@ -20,6 +20,7 @@ from .lock import locked
 from .page import write_page
 from .state import clear_debris, finished_rows, forget_tries
 from .table import write_table
+from .tries import Tries
 
 TABLE_EVERY_S = 60.0
 
@@ -104,6 +105,8 @@ def _run_locked(
     ledger = _Ledger(plan, out)
     if resume:
         ledger.rows.update(finished_rows(plan.cases, bundles, out))
+        for name in ledger.rows:  # whole, though its process may have died before it could say so
+            Tries(out, name).end()
     kept = len(ledger.rows)
     todo = [_ticket(case, bundles[case.bundle], out) for case in plan.cases if case.name not in ledger.rows]
     clock = stopwatch()
