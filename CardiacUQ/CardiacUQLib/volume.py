@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -108,7 +109,12 @@ IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 def case_name(path: Path) -> str:
-    """Short name of the case in ``path``: the file or folder name without its image suffix."""
+    """Short name of the case in ``path``: the file or folder name without its image suffix.
+
+    A link gives its own name, not that of its target; "." and ".." give the name of the folder they mean.
+    """
+    if path.name in ("", ".."):
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link
     for suffix in IMAGE_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]

@@ -70,7 +70,7 @@ def _expanded(given: str | Path) -> list[Path]:
 
 def _add(path: Path, model: Case, found: list[_Found], skipped: list[Skipped]) -> None:
     """Add what lies at ``path``; ``model`` carries bundle, options, series and perhaps the name."""
-    alone = replace(model, name=model.name or safe_name(case_name(path.resolve())), source=str(path))
+    alone = replace(model, name=model.name or safe_name(case_name(path)), source=str(path))
     if not path.is_dir() or model.series:
         found.append(_Found(alone))
         return

@@ -52,6 +52,13 @@ def test_equal_file_names_are_told_apart_by_their_folders(tmp_path: Path) -> Non
         collect([tmp_path / "study" / p / "lge.nii.gz" for p in ("anna", "berta")], "tiny", FAST)
 
 
+def test_linked_scans_are_called_by_the_names_of_the_links(tmp_path: Path, scans: Path) -> None:
+    links = [tmp_path / "anna.nii.gz", tmp_path / "berta.nii.gz"]
+    for link in links:
+        link.symlink_to(scans / "heart0.nii.gz")
+    assert names(collect(links, "tiny", FAST)) == ["anna", "berta"]
+
+
 def test_patterns_find_files_or_say_that_nothing_matches(tmp_path: Path, scans: Path) -> None:
     assert names(collect([str(scans / "heart[02].nii.gz")], "tiny", FAST)) == ["heart0", "heart2"]
     assert names(collect([str(tmp_path / "**" / "*.nii.gz")], "tiny", FAST)) == ["heart0", "heart1", "heart2"]
