@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
-from CardiacUQLib.casefolder import write_case
+from CardiacUQLib.casefolder import check_case, write_case
 from CardiacUQLib.checksum import sha256_of
 from CardiacUQLib.cine import Cine, read_cine
 from CardiacUQLib.errors import InputError, UsageError
@@ -263,9 +263,11 @@ def _refuse_other_method(source: Path, bundle: Bundle) -> None:
 
 
 def _check_targets(out: Path, name: str, *, overwrite: bool) -> None:
-    for path in (*(out / f"{name}_{phase}" for phase in PHASES), out / f"{name}_cine.json"):
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path}: this exists; use --overwrite or another --output")
+    for phase in PHASES:
+        check_case(out, f"{name}_{phase}", overwrite=overwrite)
+    summary = out / f"{name}_cine.json"
+    if summary.exists() and not overwrite:
+        raise UsageError(f"{summary}: this exists; use --overwrite or another --output")
 
 
 def _portion(
