@@ -129,19 +129,23 @@ def parse_folds(text: str) -> tuple[int, ...] | None:
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple[Job, ...]:
-    """One job per input. Raises UsageError, before any work, for names that clash or folders that exist."""
+    """One job per input.
+
+    Raises UsageError, before any work, for names that clash and places where no case can be written.
+    """
+    from CardiacUQLib.casefolder import check_case
+
     jobs: dict[str, Job] = {}
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
     for source in inputs:
-        name = case_name(source.resolve())
+        name = case_name(source)
         target = output / name
         if (other := jobs.get(name.casefold())) is not None:
             raise UsageError(
                 f"{source} and {other.source} would both become {target}; run them with different --output"
             )
-        if target.exists() and not overwrite:
-            raise UsageError(f"{target}: this case folder exists; use --overwrite or another --output")
+        check_case(output, name, overwrite=overwrite)
         jobs[name.casefold()] = Job(source, name, target)
     return tuple(jobs.values())
 

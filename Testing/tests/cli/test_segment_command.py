@@ -267,12 +267,12 @@ def test_a_place_that_cannot_take_the_case_is_refused_before_any_work(
 def test_a_linked_scan_is_called_by_the_name_of_the_link(
     cohort: tuple[str, ...], cardiacuq: Command, scan: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    link = tmp_path / "patient 7.nii.gz"
+    link = tmp_path / "patient7.nii.gz"
     link.symlink_to(scan)
     outcome = cardiacuq("segment", link, "-o", tmp_path / "out", "--model", tiny_bundle, *cohort, *FAST)
     assert (outcome.code, outcome.err) == (ExitCode.DONE, "")
-    case = read_case(tmp_path / "out" / "patient 7")
-    assert case.name == "patient 7"
+    case = read_case(tmp_path / "out" / "patient7")
+    assert case.name == "patient7"
     assert not (tmp_path / "out" / "heart").exists()
 
 
