@@ -64,11 +64,12 @@ def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.progress import print_filter_progress
     from CardiacUQLib.reading import read_volume, write_map
     from CardiacUQLib.result import MapName
-    from CardiacUQLib.segment import segment
 
     print_filter_progress(0.0, "loading")
     volume = read_volume(options.inputVolume)
     bundle = load_bundle(options.model)
+    from CardiacUQLib.segment import segment  # only now: a wrong input shall not wait for torch
+
     flips = bundle.manifest.flips[:1] if options.noFlips else None
     result = segment(
         volume,
@@ -108,16 +109,10 @@ def _present(path: Path, array: np.ndarray | None, model: str) -> np.ndarray:
 
 def _write_measurements(result: Result, path: Path) -> None:
     """Two columns, measure and value; nested measures are named with dots."""
-    volumes = {
-        f"volumes_ml.{info.name}": float((result.segmentation == info.value).sum())
-        * result.volume.geometry.voxel_volume_ml
-        for info in result.classes
-        if info.value
-    }
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["measure", "value"])
-        writer.writerows({**volumes, **_flat(result.measures)}.items())
+        writer.writerows(_flat(result.measures).items())
 
 
 def _flat(measures: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
