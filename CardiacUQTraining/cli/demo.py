@@ -21,7 +21,7 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the scan and the result.")
     ] = Path("demo-output"),
-    seed: Annotated[int, typer.Option(min=0, help="Another seed is another heart.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed is another heart.")] = 3,
     model: Annotated[
         str, typer.Option(help="Name of a bundle, or its folder; lge-cascade or cine-streaming if empty.")
     ] = "",
@@ -42,7 +42,7 @@ def command(
         show_cine(output, seed, model or CINE_MODEL)
         return
     bundle = open_bundle(model or DEFAULT_MODEL, Options())
-    heart = phantom.lge_phantom(seed, infarct=True, mvo=True)
+    heart = phantom.lge_phantom(seed)
     scan, _ = phantom.write(heart, output / "scan", CASE_NAME)
     job = Job(scan, CASE_NAME, output / CASE_NAME)
     with shown_progress(lines=False, quiet=False) as progress:
