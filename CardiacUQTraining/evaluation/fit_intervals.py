@@ -70,7 +70,8 @@ def fit_intervals(records: Sequence[SizeRecord], passes_per_fold: int) -> dict[s
     """Content of ``manifest.calibration["intervals"]``: one entry per size with enough cases.
 
     ``passes_per_fold`` is the number of flips of the bundle. Sizes defined in fewer than 19 cases,
-    or of which the model gives one and the same value in all, are left out: their intervals stay marked as not calibrated.
+    or of which the model gives one and the same value in all, are left out: their intervals stay marked
+    as not calibrated.
     """
     fitted = {}
     for key in _keys(records):
