@@ -44,8 +44,14 @@ def models(tiny_bundle):
 
 @pytest.fixture
 def module(host, models, monkeypatch):
-    """The module imported from its file, with the tiny bundle to choose."""
-    monkeypatch.setenv("CARDIACUQ_MODELS", str(models))
+    """The module imported from its file, with the tiny bundle to choose and not the one of the repository."""
+    from CardiacUQLib import bundle
+
+    def folders_of_the_environment() -> tuple[Path, ...]:
+        return tuple(Path(p) for p in os.environ.get(bundle.MODELS_VARIABLE, "").split(os.pathsep) if p)
+
+    monkeypatch.setenv(bundle.MODELS_VARIABLE, str(models))
+    monkeypatch.setattr(bundle, "bundle_folders", folders_of_the_environment)
     return host.load(MODULE)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # a child imports torch, long on a busy machine
+
 
 def _alive(pid: int) -> bool:
     try:
@@ -52,7 +54,6 @@ def test_the_widget_opens_with_volume_and_model_chosen(host, module, load, phant
     assert not widget.ui.reviewSection.enabled and not widget.ui.displaySection.enabled
 
 
-@pytest.mark.timeout(600)
 def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, capsys):
     from host.application import StallMeter
 
@@ -95,7 +96,6 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
     assert sum(n.startswith("LGE phantom segmentation") for n in _content(host.scene).values()) == 1
 
 
-@pytest.mark.timeout(600)
 def test_cancelling_after_the_preview_leaves_the_scene_as_it_was(host, widget, load, phantom_file):
     from CardiacUQScene import find_case
 
@@ -152,7 +152,6 @@ def test_a_killed_child_is_reported_with_its_cause(host, widget, load, phantom_f
     assert _content(host.scene) == before
 
 
-@pytest.mark.timeout(600)
 def test_a_bundle_with_a_wrong_hash_is_refused(
     host, module, load, phantom_file, tiny_bundle, tmp_path, monkeypatch
 ):
