@@ -46,6 +46,8 @@ def model_card(manifest: Manifest) -> str:
         "",
         "## Limits",
         "",
+        *[f"- {line}" for line in manifest.limitations],
+        *([""] if manifest.limitations else []),
         "Trained on one centre's scans: on other scanners, spacings and contrasts expect less.",
         "The maps show where this model disagrees with itself, not every way in which it can be wrong.",
     ]

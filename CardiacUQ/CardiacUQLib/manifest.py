@@ -130,6 +130,7 @@ class Manifest:
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
+    limitations: tuple[str, ...] = ()
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -151,7 +151,7 @@ def _as_result(
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*retreats, *findings.warnings),
+            warnings=(*manifest.limitations, *retreats, *findings.warnings),
         ),
         measures=measure(
             findings.segmentation,
