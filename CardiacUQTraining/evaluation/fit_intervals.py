@@ -70,13 +70,14 @@ def fit_intervals(records: Sequence[SizeRecord], passes_per_fold: int) -> dict[s
     """Content of ``manifest.calibration["intervals"]``: one entry per size with enough cases.
 
     ``passes_per_fold`` is the number of flips of the bundle. Sizes defined in fewer than 19 cases,
-    or of which the model gives one and the same value in all, are left out: their intervals stay marked
-    as not calibrated.
+    or of which every pass of every case gives one and the same value, are left out: their intervals
+    stay marked as not calibrated.
     """
     fitted = {}
     for key in _keys(records):
         column = _column(records, key, passes_per_fold)
-        if column.truth.size >= FEWEST_CASES and np.ptp(column.size) > 0:  # a constant size tells nothing
+        constant = np.ptp(column.size) == 0 and not column.spread.any()
+        if column.truth.size >= FEWEST_CASES and not constant:
             fitted[key] = _fit(column, passes_per_fold).as_json()
     return fitted
 
