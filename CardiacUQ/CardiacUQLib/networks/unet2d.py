@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .supervision import SUPERVISED_LEVELS, DeeplySupervised
+
 NEGATIVE_SLOPE = 0.01
-SUPERVISED_LEVELS = 3
 
 
 class ConvBlock2D(nn.Module):
@@ -28,7 +29,7 @@ class ConvBlock2D(nn.Module):
         return self.dropout(x)
 
 
-class UNet2D(nn.Module):
+class UNet2D(DeeplySupervised):
     """U-Net with max pooling down, nearest up-sampling + 1 x 1 convolution up, deep supervision.
 
     ``filters`` lists the channels from the finest to the deepest level; height and width of the
@@ -46,15 +47,6 @@ class UNet2D(nn.Module):
         self.decoder = nn.ModuleList(ConvBlock2D(2 * filters[i], filters[i], rates[i]) for i in levels)
         supervised = min(SUPERVISED_LEVELS, len(levels))
         self.heads = nn.ModuleList(nn.Conv2d(filters[i], out_channels, 1) for i in range(supervised))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C, y, x) at full resolution."""
-        return self.heads[0](self._decode(x)[0])
-
-    def deep(self, x: Tensor) -> list[Tensor]:
-        """Logits of the finest levels, full resolution first, each half the size of the one before."""
-        features = self._decode(x)
-        return [head(level) for head, level in zip(self.heads, features, strict=False)]
 
     def _decode(self, x: Tensor) -> list[Tensor]:
         """Decoder features of all levels, finest first."""

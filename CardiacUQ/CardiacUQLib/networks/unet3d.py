@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .unet2d import NEGATIVE_SLOPE, SUPERVISED_LEVELS
+from .supervision import SUPERVISED_LEVELS, DeeplySupervised
+from .unet2d import NEGATIVE_SLOPE
 
 FLAT_LEVELS = 2
 """The finest levels see single slices: 8-10 mm between slices say nothing about 1.5 mm detail."""
@@ -34,7 +35,7 @@ class ConvBlock3D(nn.Module):
         return self.dropout(x)
 
 
-class UNet3D(nn.Module):
+class UNet3D(DeeplySupervised):
     """U-Net over whole stacks (N, C, z, y, x) that halves the plane but never the slice direction.
 
     Kernels are 1 x 3 x 3 on the two finest levels and 3 x 3 x 3 below; up-sampling is by transposed
@@ -60,15 +61,6 @@ class UNet3D(nn.Module):
         )
         supervised = min(SUPERVISED_LEVELS, len(levels))
         self.heads = nn.ModuleList(nn.Conv3d(filters[i], out_channels, 1) for i in range(supervised))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, C, z, y, x) at full resolution."""
-        return self.heads[0](self._decode(x)[0])
-
-    def deep(self, x: Tensor) -> list[Tensor]:
-        """Logits of the finest levels, full resolution first, each half the plane of the one before."""
-        features = self._decode(x)
-        return [head(level) for head, level in zip(self.heads, features, strict=False)]
 
     def _decode(self, x: Tensor) -> list[Tensor]:
         """Decoder features of all levels, finest first."""
