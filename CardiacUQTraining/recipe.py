@@ -224,7 +224,11 @@ class StreamingVariant(enum.StrEnum):
 
 
 class StreamingRecipe(_Strict):
-    """Recipe of a cine ensemble; ``weights`` are those of members with a fixed share (else equal)."""
+    """Recipe of a cine ensemble; ``weights`` are those of members with a fixed share (else equal).
+
+    ``final_softmax`` trains through the final softmax of eq. (3); without it the loss sees the
+    weighted sum of the members' probabilities, whose arg max is the same.
+    """
 
     kind: Literal[BundleKind.STREAMING]
     title: str
@@ -235,6 +239,7 @@ class StreamingRecipe(_Strict):
     variant: StreamingVariant = StreamingVariant.UNCERTAINTY
     members: tuple[NetworkRecipe, ...] = Field(min_length=1)
     weights: tuple[PositiveFloat, ...] | None = None
+    final_softmax: bool = True
     locator: StageRecipe | None = None
     training: TrainingRecipe
 

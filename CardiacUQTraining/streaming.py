@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.combination import Combination, ensemble
+from CardiacUQLib.combination import Combination, ensemble, mixture
 from CardiacUQLib.manifest import NetworkSpec, RoiSpec
 from CardiacUQLib.networks import build_network
 
@@ -32,9 +32,14 @@ class JointEnsemble(nn.Module):
     """Members and their combination as one network over padded volumes (Streaming, eqs. (1) to (3))."""
 
     def __init__(
-        self, members: Sequence[nn.Module], rule: Combination, fixed: Sequence[float] | None
+        self,
+        members: Sequence[nn.Module],
+        rule: Combination,
+        fixed: Sequence[float] | None,
+        final_softmax: bool = True,
     ) -> None:
         super().__init__()
+        self.final_softmax = final_softmax
         self.members = nn.ModuleList(members)
         self.rule = rule
         self.fixed = fixed
@@ -51,7 +56,9 @@ class JointEnsemble(nn.Module):
             padded = p.new_zeros(*real.shape, *p.shape[1:])
             padded[real] = p
             volumes.append(padded.transpose(1, 2))
-        return ensemble(torch.stack(volumes, dim=1), self.rule, real, self.fixed)[0]
+        stacked = torch.stack(volumes, dim=1)
+        combined, weights = ensemble(stacked, self.rule, real, self.fixed)
+        return combined if self.final_softmax else mixture(stacked, weights)
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,13 @@ class StreamingMethod:
         """The ensemble, a single member as an ensemble of one, or the locator."""
         if stage == LOCATOR:
             return build_network(self._locator())
+        softmax = self.recipe.final_softmax
         if stage != ENSEMBLE:
             number = int(stage.removeprefix("member"))
-            return JointEnsemble([build_network(self._member(number))], Combination.FIXED, None)
+            return JointEnsemble([build_network(self._member(number))], Combination.FIXED, None, softmax)
         rule = Combination(self.recipe.variant.value)
         members = [build_network(self._member(n)) for n in range(len(self.recipe.members))]
-        return JointEnsemble(members, rule, self.recipe.weights)
+        return JointEnsemble(members, rule, self.recipe.weights, softmax)
 
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
         """Whole images for the locator; for the members the ROI around the labelled heart."""

@@ -40,15 +40,23 @@ def member_weights(sigma: Tensor) -> Tensor:
     return sigma.softmax(dim=-3)
 
 
-def combine(p: Tensor, weights: Tensor) -> Tensor:
-    """Prediction (..., C, z, y, x) of members ``p`` (..., M, C, z, y, x).
+def mixture(p: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum (..., C, z, y, x) of members ``p`` (..., M, C, z, y, x): itself a distribution.
 
-    ``weights`` is (..., M, y, x) or (M,). The weighted sum of probabilities goes through a final
-    softmax as published, so that its largest value is e / (e + C - 1): 0.475 for four classes.
+    ``weights`` is (..., M, y, x) or (M,).
     """
     if weights.ndim == 1:
         weights = weights[:, None, None]
-    return (weights[..., :, None, None, :, :] * p).sum(dim=-5).softmax(dim=-4)
+    return (weights[..., :, None, None, :, :] * p).sum(dim=-5)
+
+
+def combine(p: Tensor, weights: Tensor) -> Tensor:
+    """Prediction (..., C, z, y, x) of members ``p`` (..., M, C, z, y, x).
+
+    The :func:`mixture` goes through a final softmax as published, so that its largest value is
+    e / (e + C - 1): 0.475 for four classes.
+    """
+    return mixture(p, weights).softmax(dim=-4)
 
 
 def ensemble(

@@ -76,8 +76,7 @@ def fit_intervals(records: Sequence[SizeRecord], passes_per_fold: int) -> dict[s
     fitted = {}
     for key in _keys(records):
         column = _column(records, key, passes_per_fold)
-        constant = np.ptp(column.size) == 0 and not column.spread.any()
-        if column.truth.size >= FEWEST_CASES and not constant:
+        if column.truth.size >= FEWEST_CASES and (np.ptp(column.size) > 0 or column.spread.any()):
             fitted[key] = _fit(column, passes_per_fold).as_json()
     return fitted
 
