@@ -163,6 +163,7 @@ class Host:
 
     def _install(self) -> None:
         slicer = self.slicer
+        pythonqt.hold_none()
         pythonqt.quiet_qt()
         self.qt = sys.modules["qt"] = pythonqt.make_qt()
         self.ctk = sys.modules["ctk"] = types.ModuleType("ctk")

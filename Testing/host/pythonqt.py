@@ -7,6 +7,7 @@ PySide6 accepts ``button.enabled = False`` and does nothing; here it works, and 
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import logging
 import sys
@@ -262,6 +263,19 @@ def _adapted(value: Any) -> Any:
 
 _KNOWN_NOISE = ("propagateSizeHints", "mrmlSceneChanged(vtkMRMLScene*)", "(sender name:", "(receiver name:")
 """Said about being off-screen, and about the scene connections that the stand-ins make themselves."""
+
+
+def hold_none() -> None:
+    """Give None more references than any test can lose.
+
+    PySide6 counts on None being immortal, as it is from Python 3.12 on: under 3.11 every call of a method
+    without a result takes a reference away, and after some thousand of them the interpreter aborts.
+    """
+    if sys.version_info < (3, 12) and sys.getrefcount(None) < _MANY:
+        ctypes.c_ssize_t.from_address(id(None)).value += _MANY
+
+
+_MANY = 1 << 40
 
 
 def quiet_qt() -> None:
