@@ -8,13 +8,15 @@ uncertainty to error, can be plotted and read feature by feature, and needs noth
 predictions of folds that did not see the case, and stored in ``manifest.calibration``.
 
 All features come from the maps and label maps of one case, none from the grey values, and work in
-pixels of the plane, as the networks do.
+pixels of the plane, as the networks do. Which of them a model uses is stored with it, so that a bundle
+without a 2D stage (a cine ensemble) has a model of the maps it writes: its "other opinion" is the
+dissenting member's label, its features those of :func:`available_features`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +61,8 @@ class Feature(enum.StrEnum):
 
 
 class Category(enum.StrEnum):
-    """Discrete inputs: label pair 2D * C + final, final label, slices to the nearer end of the heart."""
+    """Discrete inputs: label pair other opinion * C + final, final label, slices to the nearer end of the
+    heart. The other opinion is the 2D stage's, or the dissenting member's."""
 
     LABEL_PAIR = "label_pair"
     LABEL = "label"
@@ -82,8 +85,18 @@ _AVERAGES = {
     Feature.WIDE_ENTROPY: (MapName.ENTROPY, SMOOTHING_PX[1]),
     Feature.WIDE_SCS: (MapName.SCS, SMOOTHING_PX[1]),
 }
-REQUIRED_MAPS: tuple[MapName, ...] = (*_LOG_MAPS.values(), *_DOUBT_MAPS.values())
-"""Maps that the features are made of."""
+_SOURCE: Mapping[Feature, MapName] = {
+    **_LOG_MAPS,
+    **_DOUBT_MAPS,
+    **{feature: name for feature, (name, _) in _AVERAGES.items()},
+    Feature.NEXT_SLICES_ENTROPY: MapName.ENTROPY,
+}
+"""The map that each feature is made of; features that are not listed come from the labels."""
+
+
+def available_features(maps: Collection[MapName]) -> tuple[Feature, ...]:
+    """Features that can be made of these maps, in the order of :class:`Feature`."""
+    return tuple(feature for feature in Feature if feature not in _SOURCE or _SOURCE[feature] in maps)
 
 
 @dataclass(frozen=True)
@@ -124,15 +137,27 @@ class ErrorProbability:
     intercept: float
     terms: tuple[Term, ...]
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Features that the terms need, in the order of :class:`Feature`."""
+        used = {term.feature for term in self.terms}
+        return tuple(feature for feature in Feature if feature in used)
+
+    @property
+    def required_maps(self) -> tuple[MapName, ...]:
+        """Maps that :meth:`predict` needs."""
+        return tuple(dict.fromkeys(_SOURCE[f] for f in self.features if f in _SOURCE))
+
     def predict(
-        self, maps: Mapping[MapName, np.ndarray], segmentation: np.ndarray, stage2d: np.ndarray
+        self, maps: Mapping[MapName, np.ndarray], segmentation: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
         """P(the label in ``segmentation`` is wrong), float32 (z, y, x), 0 .. 1.
 
-        ``maps`` holds :data:`REQUIRED_MAPS` and the label maps lie on the same grid, z the slices.
+        ``maps`` holds :attr:`required_maps` and the label maps lie on the same grid, z the slices;
+        ``other`` is the other opinion: the 2D stage's labels, or the dissenting member's.
         Raises :class:`ModelError` if a map is missing.
         """
-        features, categories = case_features(maps, segmentation, stage2d, self.classes)
+        features, categories = case_features(maps, segmentation, other, self.classes, self.features)
         return self.predict_features(features, categories)
 
     def predict_features(
@@ -184,30 +209,46 @@ def _read_term(stored: Mapping[str, Any]) -> Term:
 
 
 def case_features(
-    maps: Mapping[MapName, np.ndarray], segmentation: np.ndarray, stage2d: np.ndarray, classes: int
+    maps: Mapping[MapName, np.ndarray],
+    segmentation: np.ndarray,
+    other: np.ndarray,
+    classes: int,
+    wanted: Iterable[Feature] | None = None,
 ) -> tuple[dict[Feature, np.ndarray], dict[Category, np.ndarray]]:
-    """Every feature of one case, each (z, y, x); categories are integers from 0.
+    """Features of one case (``wanted``; default: all that ``maps`` allow) and all categories, each
+    (z, y, x); categories are integers from 0. ``other`` is the other opinion on every voxel.
 
-    Raises :class:`ModelError` if one of :data:`REQUIRED_MAPS` is missing.
+    Raises :class:`ModelError` if a map of a wanted feature is missing.
     """
-    missing = [name.value for name in REQUIRED_MAPS if name not in maps]
+    chosen = available_features(maps) if wanted is None else tuple(wanted)
+    missing = sorted({_SOURCE[f].value for f in chosen if f in _SOURCE and _SOURCE[f] not in maps})
     if missing:
         raise ModelError(
-            f"calibration: the maps {', '.join(missing)} are missing; it needs both stages' maps"
+            f"calibration: the maps {', '.join(missing)} are missing; the stored model was fitted with them"
         )
-    features = {feature: _log(maps[name]) for feature, name in _LOG_MAPS.items()}
-    features |= {feature: _log(1.0 - maps[name]) for feature, name in _DOUBT_MAPS.items()}
-    for feature, (name, sigma) in _AVERAGES.items():
-        features[feature] = _log(ndimage.gaussian_filter(maps[name], (0, sigma, sigma), mode="nearest"))
-    features[Feature.NEXT_SLICES_ENTROPY] = _log(_next_slices(maps[MapName.ENTROPY]))
-    features[Feature.BORDER_DISTANCE] = border_distance(segmentation)
-    pair = stage2d.astype(np.intp) * classes + segmentation
+    features = {feature: _feature(feature, maps, segmentation) for feature in chosen}
+    pair = other.astype(np.intp) * classes + segmentation
     categories = {
         Category.LABEL_PAIR: pair,
         Category.LABEL: segmentation.astype(np.intp),
         Category.END_DISTANCE: np.broadcast_to(end_distance(segmentation)[:, None, None], pair.shape),
     }
     return features, categories
+
+
+def _feature(feature: Feature, maps: Mapping[MapName, np.ndarray], segmentation: np.ndarray) -> np.ndarray:
+    """One feature (z, y, x)."""
+    if feature is Feature.BORDER_DISTANCE:
+        return border_distance(segmentation)
+    values = maps[_SOURCE[feature]]
+    if feature in _DOUBT_MAPS:
+        return _log(1.0 - values)
+    if feature in _AVERAGES:
+        sigma = _AVERAGES[feature][1]
+        return _log(ndimage.gaussian_filter(values, (0, sigma, sigma), mode="nearest"))
+    if feature is Feature.NEXT_SLICES_ENTROPY:
+        return _log(_next_slices(values))
+    return _log(values)
 
 
 def border_distance(labels: np.ndarray) -> np.ndarray:

@@ -31,6 +31,14 @@ TARGET_ECE, TARGET_AUROC, TARGET_PEARSON = 0.05, 0.90, 0.55
 
 
 @dataclass(frozen=True)
+class OutOfFold:
+    """P(wrong) of every case by a model that did not see it, and the model fitted on all cases."""
+
+    maps: Mapping[str, np.ndarray]
+    model: ErrorProbability
+
+
+@dataclass(frozen=True)
 class Calibrated:
     """Figures with the row of P(wrong) added, P(wrong) of every case, and the model fitted on all."""
 
@@ -42,8 +50,23 @@ class Calibrated:
 def calibrate(
     judged: Judged, classes: int, progress: ProgressCallback = ignore_progress
 ) -> Calibrated | None:
-    """Fit P(wrong) on judged cases that their networks had not seen, each case scored by a model that
-    was fitted without it; None for fewer than four cases or predictions without any error."""
+    """:func:`fit_out_of_fold` of a cascade, with the row of P(wrong) added to the figures."""
+    fitted = fit_out_of_fold(judged, classes, progress)
+    return fitted and Calibrated(with_row(judged, fitted.maps), fitted.maps, fitted.model)
+
+
+def fit_out_of_fold(
+    judged: Judged, classes: int, progress: ProgressCallback = ignore_progress
+) -> OutOfFold | None:
+    """Fit P(wrong) on judged cases that their networks had not seen; None for fewer than four cases or
+    predictions without any error.
+
+    Works for every kind of bundle: the features are those that the kept maps allow (entropy at least;
+    a cine ensemble has no maps of a 2D stage), and ``CaseArrays.stage2d`` is the other opinion, the 2D
+    stage's labels or the dissenting member's. Each case's map comes from a model that was fitted
+    without the patient and without the networks that predicted it; the model to be stored by
+    :func:`store` is fitted on all cases. Cases of one patient must share their fold.
+    """
     cases = list(judged.figures)
     if len(cases) < FEWEST_CASES:
         return None
@@ -60,8 +83,7 @@ def calibrate(
             arrays = judged.store.arrays(case)
             maps[case] = model.predict(arrays.maps, arrays.segmentation, arrays.stage2d)
     progress(len(groups) / (len(groups) + 1), "error probability, all cases")
-    final = fit(list(samples.values()), classes)
-    return Calibrated(with_row(judged, maps), maps, final)
+    return OutOfFold(maps, fit(list(samples.values()), classes))
 
 
 def all_outcomes(samples: Mapping[str, Sample]) -> bool:

@@ -81,12 +81,16 @@ class Sample:
     weight: np.ndarray
 
 
-def plan(classes: int) -> tuple[TermPlan, ...]:
-    """The terms of the model: one curve per feature, entropy's by label, constants per label pair and
-    per distance to the ends of the heart."""
-    curves = [TermPlan(feature, None, 1) for feature in Feature if feature is not Feature.LOG_ENTROPY]
+def plan(classes: int, features: Sequence[Feature]) -> tuple[TermPlan, ...]:
+    """The terms of a model of these features: one curve per feature, entropy's by label, constants per
+    label pair and per distance to the ends of the heart."""
+    curves = [
+        TermPlan(feature, Category.LABEL, classes)
+        if feature is Feature.LOG_ENTROPY
+        else TermPlan(feature, None, 1)
+        for feature in features
+    ]
     return (
-        TermPlan(Feature.LOG_ENTROPY, Category.LABEL, classes),
         *curves,
         TermPlan(None, Category.LABEL_PAIR, classes * classes),
         TermPlan(None, Category.END_DISTANCE, 4),
@@ -94,11 +98,11 @@ def plan(classes: int) -> tuple[TermPlan, ...]:
 
 
 def sample_case(arrays: CaseArrays, classes: int, seed: int) -> Sample:
-    """Voxels of one case for the fit; which certain ones are kept is random but fixed by ``seed``."""
+    """Voxels of one case for the fit, with every feature that its maps allow (entropy must be among
+    them); which certain voxels are kept is random but fixed by ``seed``."""
     features, categories = case_features(arrays.maps, arrays.segmentation, arrays.stage2d, classes)
-    certain = np.maximum(features[Feature.LOG_ENTROPY], features[Feature.LOG_ENTROPY_2D]) < np.log(
-        CERTAIN_ENTROPY
-    )
+    entropies = [features[f] for f in (Feature.LOG_ENTROPY, Feature.LOG_ENTROPY_2D) if f in features]
+    certain = np.maximum.reduce(entropies) < np.log(CERTAIN_ENTROPY)
     rng = np.random.default_rng(seed)
     chosen, weight = [], []
     for mask, most in ((~certain, MOST_DOUBTFUL), (certain, MOST_CERTAIN)):
@@ -117,8 +121,10 @@ def sample_case(arrays: CaseArrays, classes: int, seed: int) -> Sample:
 
 
 def fit(samples: Sequence[Sample], classes: int) -> ErrorProbability:
-    """The model of highest penalised likelihood; raises ValueError if no voxel is wrong or none right."""
-    terms = plan(classes)
+    """The model of highest penalised likelihood, of the features that all samples have; raises ValueError
+    if no voxel is wrong or none right."""
+    common = set.intersection(*(set(sample.features) for sample in samples))
+    terms = plan(classes, [feature for feature in Feature if feature in common])
     design = np.concatenate([design_matrix(sample, terms) for sample in samples])
     wrong = np.concatenate([sample.wrong for sample in samples]).astype(float)
     weight = np.concatenate([fit_weight(sample) for sample in samples])

@@ -9,11 +9,11 @@ from synthetic import CLASSES, case
 
 from CardiacUQLib.calibration import (
     FLOOR,
-    REQUIRED_MAPS,
     Category,
     ErrorProbability,
     Feature,
     Term,
+    available_features,
     border_distance,
     case_features,
     end_distance,
@@ -77,8 +77,18 @@ class TestFeatures:
     def test_missing_maps_are_named(self, cases):
         maps = {name: values for name, values in cases[0].maps.items() if name is not MapName.SCS}
         with pytest.raises(ModelError, match="the maps scs are missing"):
-            case_features(maps, cases[0].segmentation, cases[0].stage2d, CLASSES)
-        assert len(REQUIRED_MAPS) == 9
+            case_features(maps, cases[0].segmentation, cases[0].stage2d, CLASSES, [Feature.NEAR_SCS])
+
+    def test_maps_decide_which_features_there_are(self, cases):
+        one = cases[0]
+        assert available_features(one.maps) == tuple(Feature)
+        assert available_features([MapName.ENTROPY, MapName.UNCERTAINTY]) == (
+            Feature.LOG_ENTROPY,
+            Feature.NEAR_ENTROPY,
+            Feature.WIDE_ENTROPY,
+            Feature.NEXT_SLICES_ENTROPY,
+            Feature.BORDER_DISTANCE,
+        )
 
 
 class TestModel:
@@ -127,7 +137,7 @@ class TestModel:
 class TestFit:
     def test_design_gives_the_logit_of_the_model(self, model, cases):
         sample = fit_calibration.sample_case(cases[6], CLASSES, 1)
-        terms = fit_calibration.plan(CLASSES)
+        terms = fit_calibration.plan(CLASSES, tuple(Feature))
         beta = np.concatenate([term.values.ravel() for term in model.terms])
         logit = model.intercept + fit_calibration.design_matrix(sample, terms) @ beta
         expected = model.predict_features(sample.features, sample.categories)
@@ -138,7 +148,7 @@ class TestFit:
         from sklearn.linear_model import LogisticRegression
 
         sample = fit_calibration.sample_case(cases[0], CLASSES, 0)
-        terms = fit_calibration.plan(CLASSES)
+        terms = fit_calibration.plan(CLASSES, tuple(Feature))
         design = fit_calibration.design_matrix(sample, terms)
         penalty = np.eye(design.shape[1] + 1)
         penalty[0, 0] = 0
@@ -162,7 +172,8 @@ class TestFit:
         np.testing.assert_allclose(less, np.where(right_background, 0.2, 1.0))
 
     def test_calibrated_on_unseen_cases_and_better_than_every_map(self, model, cases):
-        predicted, wrong, maps = [], [], {name: [] for name in REQUIRED_MAPS}
+        assert len(model.required_maps) == 9
+        predicted, wrong, maps = [], [], {name: [] for name in model.required_maps}
         for one in cases[6:]:
             region = (one.segmentation > 0) | (one.truth > 0)
             predicted.append(model.predict(one.maps, one.segmentation, one.stage2d)[region])
@@ -175,6 +186,23 @@ class TestFit:
         assert found > 0.85
         assert all(found > auroc(np.concatenate(values), wrong) for values in maps.values())
         assert abs(predicted.mean() - wrong.mean()) < 0.1
+
+    def test_an_ensemble_without_2d_stage_has_a_model_of_the_maps_it_writes(self, cases):
+        written = [MapName.SCS, MapName.ENTROPY, MapName.VARIANCE, MapName.MAX_PROBABILITY]
+        fewer = [
+            dataclasses.replace(one, maps={name: one.maps[name] for name in written}) for one in cases[:5]
+        ]
+        model = fit_calibration.fit(
+            [fit_calibration.sample_case(one, CLASSES, 0) for one in fewer[:4]], CLASSES
+        )
+        assert set(model.required_maps) == set(written)
+        one, again = fewer[4], ErrorProbability.from_manifest(model.to_manifest())
+        found = again.predict(one.maps, one.segmentation, one.stage2d)
+        assert auroc(found, one.segmentation != one.truth) > auroc(
+            one.maps[MapName.SCS], one.segmentation != one.truth
+        )
+        with pytest.raises(ModelError, match="the maps variance are missing"):
+            again.predict({n: v for n, v in one.maps.items() if n is not MapName.VARIANCE}, *[one.truth] * 2)
 
     def test_needs_wrong_and_right_voxels(self, cases):
         perfect = dataclasses.replace(cases[0], truth=cases[0].segmentation)
