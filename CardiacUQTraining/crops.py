@@ -29,7 +29,6 @@ class CropSet:
     """
 
     ids: tuple[str, ...]
-    groups: tuple[str, ...]
     images: Tensor
     labels: Tensor
     starts: tuple[int, ...]
@@ -73,7 +72,6 @@ def crop_cases(
         starts.append(starts[-1] + len(truth))
     return CropSet(
         tuple(c.id for c in cases),
-        tuple(c.group for c in cases),
         torch.from_numpy(np.concatenate(images)).to(device),
         torch.from_numpy(np.concatenate(labels)).to(device),
         tuple(starts),

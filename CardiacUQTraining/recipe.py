@@ -179,7 +179,7 @@ class CascadeRecipe(_Strict):
     title: str
     seed: int = 20
     folds: PositiveInt = 5
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     roi: RoiRecipe = RoiRecipe()
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     inflate: bool = False
@@ -234,7 +234,7 @@ class StreamingRecipe(_Strict):
     title: str
     seed: int = 20
     folds: PositiveInt = 5
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     roi: RoiRecipe = RoiRecipe()
     variant: StreamingVariant = StreamingVariant.UNCERTAINTY
     members: tuple[NetworkRecipe, ...] = Field(min_length=1)

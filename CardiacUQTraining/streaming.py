@@ -98,12 +98,14 @@ class StreamingMethod:
         return JointEnsemble(members, rule, self.recipe.weights, softmax)
 
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
-        """Whole images for the locator; for the members the ROI around the labelled heart."""
+        """Whole images for the locator; for the members the ROI that inference will cut: around the
+        labelled heart where a locator will look for it, else at the image centre."""
         roi = self.recipe.roi
         if stage == LOCATOR:
             return locator_crops(roi, dataset, None, device)
         spec = RoiSpec(roi.size_px, roi.spacing_mm)
-        return StageCrops(crop_cases(dataset.cases, spec, MARGIN_PX, device, CropCentre.LABELS))
+        centre = CropCentre.IMAGE if self.recipe.locator is None else CropCentre.LABELS
+        return StageCrops(crop_cases(dataset.cases, spec, MARGIN_PX, device, centre))
 
     def data(
         self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder

@@ -15,12 +15,14 @@ from torch import nn
 from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.combination import Combination
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.manifest import NetworkSpec, RoiSpec
+from CardiacUQLib.networks import build_network
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.crops import CropSet
+from CardiacUQTraining.crops import CropSet, crop_cases
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.recipe import RECIPE, read_recipe
 from CardiacUQTraining.run import RunFolder, method_of
-from CardiacUQTraining.streaming import JointEnsemble
+from CardiacUQTraining.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
 from CardiacUQTraining.streaming_data import FrameData, scale_frames
 
 UNET = {"architecture": "streaming_unet", "filters": [2, 4], "dropout": 0.1}
@@ -80,7 +82,7 @@ def crops() -> CropSet:
     """Two frames of 2 and 4 slices."""
     generator = torch.Generator().manual_seed(0)
     return CropSet(
-        ("a", "b"), ("g", "g"), torch.rand(6, 40, 40, generator=generator) * 100,
+        ("a", "b"), torch.rand(6, 40, 40, generator=generator) * 100,
         torch.randint(0, 4, (6, 40, 40), generator=generator).to(torch.uint8), (0, 2, 6),
     )  # fmt: skip
 
@@ -281,3 +283,25 @@ def test_shipped_cine_recipes_are_valid():
     paper = read_recipe("cine-paper")
     assert (paper.training.epochs, paper.training.batch, paper.roi.size_px) == (500, 8, 224)
     assert read_recipe("cine-cpu").locator is not None
+
+
+def test_loss_may_see_the_mixture_instead_of_the_final_softmax():
+    members = [build_network(NetworkSpec("streaming_unet", 1, 4, (4, 8), 0.0)) for _ in range(2)]
+    frames, real = torch.rand(1, 3, 16, 16), torch.ones(1, 3, dtype=torch.bool)
+    squeezed = JointEnsemble(members, Combination.UNCERTAINTY, None).eval()(frames, real)
+    mixed = JointEnsemble(members, Combination.UNCERTAINTY, None, final_softmax=False).eval()(frames, real)
+    torch.testing.assert_close(mixed.sum(dim=1), torch.ones(1, 3, 16, 16))
+    torch.testing.assert_close(mixed.softmax(dim=1), squeezed)
+
+
+def test_members_are_cut_where_inference_will_cut(acdc_like):
+    """Without a locator inference looks at the image centre, so training must as well."""
+    recipe = read_recipe("cine-cpu")
+    dataset = open_dataset("acdc", acdc_like)
+    device = torch.device("cpu")
+    labelled = StreamingMethod(recipe).crops("ensemble", dataset, device).cases.images
+    plain = recipe.model_copy(update={"locator": None})
+    centred = StreamingMethod(plain).crops("ensemble", dataset, device).cases.images
+    spec = RoiSpec(recipe.roi.size_px + 2 * MARGIN_PX, recipe.roi.spacing_mm)
+    assert torch.equal(centred, crop_cases(dataset.cases, spec, 0, device).images)
+    assert not torch.equal(centred, labelled)
