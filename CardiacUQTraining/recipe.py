@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import Architecture, BundleKind, CascadeInput
+from CardiacUQLib.manifest import Architecture, BundleKind, CascadeInput, RoiSpec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -161,12 +161,22 @@ class StageRecipe(TrainingRecipe):
 
 
 class RoiRecipe(_Strict):
-    """The square the networks see; see :class:`CardiacUQLib.manifest.RoiSpec`."""
+    """The square the networks see; see :class:`CardiacUQLib.manifest.RoiSpec`.
+
+    ``inference_size_px`` goes into the bundle where networks that learned from small crops, placed
+    at random, do better with more around the heart.
+    """
 
     size_px: PositiveInt = 96
+    inference_size_px: PositiveInt | None = None
     spacing_mm: PositiveFloat | None = None
     locator_size_px: PositiveInt | None = None
     locator_spacing_mm: PositiveFloat | None = None
+
+    def spec(self) -> RoiSpec:
+        """The region of a bundle."""
+        side = self.inference_size_px or self.size_px
+        return RoiSpec(side, self.spacing_mm, self.locator_spacing_mm, self.locator_size_px)
 
 
 class CascadeRecipe(_Strict):

@@ -7,6 +7,7 @@ import yaml
 from tiny_training import tiny_recipe
 
 from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import RoiSpec
 from CardiacUQTraining.recipe import read_recipe
 
 
@@ -63,3 +64,8 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     path.write_bytes(text)
     with pytest.raises(UsageError, match=r"odd\.yaml"):
         read_recipe(path)
+
+
+def test_bundle_may_look_at_more_than_training_does():
+    assert read_recipe("cine-cpu").roi.spec() == RoiSpec(96, 1.5, 6.5, 64)
+    assert read_recipe("cpu").roi.spec() == RoiSpec(80, 1.458, 6.5, 64)
