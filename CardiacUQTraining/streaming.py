@@ -79,8 +79,8 @@ class StreamingMethod:
     @property
     def combination(self) -> str:
         """The rule for the manifest: members trained apart are pooled with fixed weights [paper]."""
-        if self.recipe.variant is StreamingVariant.UNCERTAINTY:
-            return Combination.UNCERTAINTY.value
+        if self.recipe.variant in (StreamingVariant.UNCERTAINTY, StreamingVariant.AUGMENTING):
+            return Combination(self.recipe.variant.value).value
         weights = self.recipe.weights
         numbers = "" if weights is None else ":" + ",".join(f"{weight:g}" for weight in weights)
         return Combination.FIXED.value + numbers

@@ -14,10 +14,14 @@ from torch import Tensor
 
 
 class Combination(enum.StrEnum):
-    """Ways to combine members; all but UNCERTAINTY weigh every pixel alike."""
+    """Ways to combine members; all but UNCERTAINTY weigh every pixel alike.
+
+    AUGMENTING has one network; its members are the predictions on turned copies of the frame.
+    """
 
     UNCERTAINTY = "uncertainty"
     FIXED = "fixed"
+    AUGMENTING = "augmenting"
 
 
 def member_consistency(p: Tensor, slices: Tensor | None = None) -> Tensor:

@@ -14,16 +14,17 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
 from .errors import ModelError
 from .manifest import Flip, Manifest
-from .maps import soft_correction_score
+from .maps import entropy, information_gain, soft_correction_score
 from .passes import Arithmetic, NetworkSource, flip_tensor, predict_slices
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .result import SIGMAS, WEIGHTS, MapName
+from .streaming_turns import ANGLES_DEG, turned_back, turned_copies
 from .timing import StepTimer
 
 MEMBER_PREFIX = "member"
@@ -32,7 +33,9 @@ MEMBER_PREFIX = "member"
 @dataclass(frozen=True)
 class StreamingPass:
     """One fold and flip: members' softmax (M, C, z, y, x), the combined prediction (C, z, y, x), the
-    sigma of each member and its weight (M, y, x); float32 on the device, flip undone."""
+    sigma of each member and its weight (M, y, x); float32 on the device, flip undone.
+
+    Of an *augmenting* bundle the members are the turned copies of the frame."""
 
     fold: int
     flip: Flip
@@ -67,8 +70,8 @@ def run_streaming(
 ) -> Iterator[StreamingPass]:
     """Yield one :class:`StreamingPass` per fold and flip; ``crop`` is the normalised ROI (z, y, x).
 
-    All flips of a fold run in one batch per member. The combination is the manifest's:
-    "uncertainty", or "fixed" with optional weights as in "fixed:0.7,0.3".
+    All flips of a fold run in one batch per member. The combination is the manifest's: "uncertainty",
+    "augmenting", or "fixed" with optional weights as in "fixed:0.7,0.3".
     """
     cancel, timer = cancel or CancelToken(), timer or StepTimer()
     names = member_names(source.manifest)
@@ -85,7 +88,7 @@ def run_streaming(
             with timer.step("load"):
                 network = source.network(name, fold, arithmetic.device).to(memory_format=torch.channels_last)
             with timer.step("members"):
-                outputs.append(predict_slices(network, frames, arithmetic))
+                outputs += member_outputs(network, frames, arithmetic, rule)
             done += 1
             progress(done / batches, f"{name}, fold {fold}")
         stacked = torch.stack(outputs, dim=1)
@@ -95,6 +98,23 @@ def run_streaming(
                 members = flip_tensor(stacked[number], flip)
                 combined, weights = ensemble(members, rule, fixed=fixed)
             yield StreamingPass(fold, flip, members, combined, member_consistency(members), weights)
+
+
+@torch.inference_mode()
+def member_outputs(
+    network: nn.Module, frames: Tensor, arithmetic: Arithmetic, rule: Combination
+) -> list[Tensor]:
+    """Softmax (K, C, z, y, x) of one network on frames (K, z, y, x), or one per turned copy of them."""
+    if rule is not Combination.AUGMENTING:
+        return [predict_slices(network, frames, arithmetic)]
+    p = predict_slices(network, turned_copies(frames).flatten(0, 1), arithmetic)
+    return list(turned_back(p.unflatten(0, (len(ANGLES_DEG), len(frames)))))
+
+
+def opinion_count(manifest: Manifest) -> int:
+    """Members that a pass of a bundle has: its networks, or the turned copies of its one network."""
+    rule, _ = parse_combination(manifest.combination)
+    return len(member_names(manifest)) * (len(ANGLES_DEG) if rule is Combination.AUGMENTING else 1)
 
 
 def parse_combination(text: str) -> tuple[Combination, tuple[float, ...] | None]:
@@ -109,61 +129,53 @@ class StreamingAccumulator:
     The maps of the final prediction come from the weighted mean of the members' own probabilities:
     the published final softmax leaves the arg max alone but squeezes 0..1 into 0.17..0.48, which
     would make every voxel look unsure.
+
+    What members disagree about is taken within each pass and then averaged: member 0 of one fold and
+    member 0 of another have nothing in common, so that means over folds would hide it.
     """
 
     def __init__(self) -> None:
         self.final = StageAccumulator()
-        self._members: list[StageAccumulator] = []
-        self._scs: Tensor | None = None
-        self._sigma: Tensor | None = None
-        self._weights: Tensor | None = None
+        self._sums: dict[str, Tensor] = {}
 
     def add(self, one: StreamingPass) -> None:
         """Take in one pass."""
         self.final.add((one.weights[:, None, None] * one.members).sum(dim=0))
-        if not self._members:
-            self._members = [StageAccumulator() for _ in one.members]
-        for accumulator, p in zip(self._members, one.members, strict=True):
-            accumulator.add(p)
-        pairs = list(combinations(range(len(one.members)), 2))
-        if pairs:
-            first, second = (one.members[[pair[n] for pair in pairs]] for n in (0, 1))
-            score = soft_correction_score(first, second)
-        else:
-            score = torch.zeros_like(one.combined[0])
-        self._scs = score if self._scs is None else self._scs + score
-        self._sigma = one.sigma if self._sigma is None else self._sigma + one.sigma
-        self._weights = one.weights if self._weights is None else self._weights + one.weights
+        between = information_gain(one.members.mean(dim=0), entropy(one.members, axis=1).mean(dim=0))
+        for name, values in (
+            ("members", one.members),
+            ("scs", _score_between(one.members)),
+            ("between", between),
+            ("sigma", one.sigma),
+            ("weights", one.weights),
+        ):
+            self._sums[name] = self._sums[name] + values if name in self._sums else values
 
     @property
     def sigma(self) -> Tensor:
         """Mean consistency of each member (M, y, x)."""
-        return self._mean(self._sigma)
+        return self._mean("sigma")
 
     @property
     def weights(self) -> Tensor:
         """Mean weight of each member (M, y, x); sums to 1 over the members."""
-        return self._mean(self._weights)
+        return self._mean("weights")
 
     def member_means(self) -> Tensor:
         """Mean softmax of each member (M, C, z, y, x)."""
-        return torch.stack([member.mean for member in self._members])
+        return self._mean("members")
 
     def prediction(self) -> Tensor:
         """The published output (C, z, y, x): softmax of the weighted members, from the means."""
         return combine(self.member_means(), self.weights)
 
     def maps(self) -> dict[MapName, Tensor]:
-        """SCS between members, uncertainty (1 - normalised sigma of the weighted members), the variance,
-        entropy, mutual information (between members) and maximum probability, and each member's sigma
-        and weight."""
+        """SCS and mutual information between members, uncertainty (1 - normalised sigma of the weighted
+        members), the variance, entropy and maximum probability, and each member's sigma and weight."""
         mean, depth = self.final.mean, self.final.mean.shape[1]
-        between = StageAccumulator()
-        for member in self.member_means():
-            between.add(member)
         maps = self.final.maps()
-        maps[MapName.MUTUAL_INFORMATION] = between.maps()[MapName.MUTUAL_INFORMATION]
-        maps[MapName.SCS] = self._mean(self._scs)
+        maps[MapName.MUTUAL_INFORMATION] = self._mean("between")
+        maps[MapName.SCS] = self._mean("scs")
         sigma = (self.weights * self.sigma).sum(dim=0)
         plane = relative_uncertainty(sigma, mean.shape[0])
         maps[MapName.UNCERTAINTY] = plane[None].expand(depth, -1, -1)
@@ -171,10 +183,19 @@ class StreamingAccumulator:
             maps |= {name: of[None].expand(depth, -1, -1) for name, of in zip(names, planes, strict=False)}
         return maps
 
-    def _mean(self, total: Tensor | None) -> Tensor:
-        if total is None:
+    def _mean(self, name: str) -> Tensor:
+        if name not in self._sums:
             raise ValueError("no pass was added yet")
-        return total / self.final.passes
+        return self._sums[name] / self.final.passes
+
+
+def _score_between(members: Tensor) -> Tensor:
+    """SCS averaged over all pairs of members (M, C, z, y, x); zero for a single one."""
+    pairs = list(combinations(range(len(members)), 2))
+    if not pairs:
+        return torch.zeros_like(members[0, 0])
+    first, second = (members[[pair[n] for pair in pairs]] for n in (0, 1))
+    return soft_correction_score(first, second)
 
 
 def other_opinion(member_labels: np.ndarray, final: np.ndarray) -> np.ndarray:

@@ -22,13 +22,15 @@ from .jobs import (
 )
 from .passes import Arithmetic
 from .streaming import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
+from .streaming_cleanup import largest_parts
 
 
 def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     """All steps of Streaming on one device.
 
     ``stage2d`` of the findings is the dissenting member's label where members disagree, so that the
-    corrections, and the review of them, read "one member said, the ensemble says".
+    corrections, and the review of them, read "one member said, the ensemble says". Parts of a structure
+    that lie apart from its largest one become background, so that they show up as corrections too.
     """
     manifest, timer = job.bundle.manifest, step_timer(arithmetic)
     roi, warnings = find_region(job, arithmetic, timer)
@@ -51,12 +53,13 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         members = accumulator.member_means()
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        final, first = (arg_max(mean.cpu().numpy()) for mean in (accumulator.final.mean, members[0]))
-        add_error_probability(maps, final, first, manifest)
+        final = largest_parts(arg_max(accumulator.final.mean.cpu().numpy()), manifest.classes)
+        said = np.stack([arg_max(member.cpu().numpy()) for member in members])
+        add_error_probability(maps, final, other_opinion(said, final), manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        segmentation = arg_max(on_image(accumulator.final.mean, roi))
+        segmentation = largest_parts(arg_max(on_image(accumulator.final.mean, roi)), manifest.classes)
         opinions = np.stack([arg_max(on_image(member, roi)) for member in members])
         maps = maps_on_image(maps, roi)
     with timer.step("components"):

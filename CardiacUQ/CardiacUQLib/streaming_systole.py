@@ -16,10 +16,10 @@ from .jobs import roi_voxel_ml
 from .locator import LOCATOR, find_heart
 from .manifest import BundleKind
 from .measures.anatomy import class_values
-from .passes import BATCH_PIXELS, Arithmetic, predict_slices
+from .passes import BATCH_PIXELS, Arithmetic
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .roi import Roi, find_roi
-from .streaming import member_names, normalise_frame, parse_combination
+from .streaming import member_names, member_outputs, normalise_frame, parse_combination
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _measure(
             roi = _region(next(iter(frames.values())), bundle, arithmetic, fold, cancel)
         crops = np.stack([normalise_frame(roi.extract(frame.array)) for frame in frames.values()])
         stack = torch.from_numpy(crops).to(arithmetic.device)
-        members = torch.stack([predict_slices(net, stack, arithmetic) for net in networks], dim=1)
+        outputs = [p for net in networks for p in member_outputs(net, stack, arithmetic, rule)]
+        members = torch.stack(outputs, dim=1)
         combined, _ = ensemble(members, rule, fixed=fixed)
         found = (combined.argmax(dim=1) == cavity).sum(dim=(1, 2, 3)).cpu().numpy()
         geometry = next(iter(frames.values())).geometry

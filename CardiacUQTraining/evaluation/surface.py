@@ -23,7 +23,8 @@ def hausdorff_mm(predicted: np.ndarray, truth: np.ndarray, spacing_zyx: tuple[fl
         return 0.0
     if not predicted.any() or not truth.any():
         return float("nan")
-    surface_a, surface_b = surface_voxels(predicted), surface_voxels(truth)
+    box = ndimage.find_objects((predicted | truth).astype(np.uint8))[0]  # nothing outside it is a surface
+    surface_a, surface_b = surface_voxels(predicted[box]), surface_voxels(truth[box])
     to_b = ndimage.distance_transform_edt(~surface_b, sampling=spacing_zyx)[surface_a]
     to_a = ndimage.distance_transform_edt(~surface_a, sampling=spacing_zyx)[surface_b]
     return float(max(to_b.max(), to_a.max()))
