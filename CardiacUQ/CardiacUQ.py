@@ -26,10 +26,20 @@ from slicer.util import VTKObservationMixin
 from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import ModelError
 from CardiacUQLib.review import CaseMaps
-from CardiacUQScene import CaseNodes, align_views, all_cases, find_case, show_case
+from CardiacUQScene import (
+    CaseNodes,
+    align_views,
+    all_cases,
+    find_case,
+    heat_map_choices,
+    insertion_ras,
+    show_case,
+)
 from CardiacUQWidgets import case_file, computer, dependencies, inputfile, launch, selftest, startup
 from CardiacUQWidgets.display_panel import DisplayPanel, HeatMapChoice
+from CardiacUQWidgets.insertion_panel import InsertionPanel
 from CardiacUQWidgets.model_panel import ModelPanel
+from CardiacUQWidgets.notice import FirstUseNotice
 from CardiacUQWidgets.review_panel import ReviewPanel
 from CardiacUQWidgets.run import RunOptions
 from CardiacUQWidgets.run_panel import RunPanel
@@ -63,6 +73,7 @@ class CardiacUQParameterNode:
     inputVolume: vtkMRMLScalarVolumeNode
     model: str = ""
     heatMap: HeatMapChoice = HeatMapChoice.ERROR_PROBABILITY
+    heatMapChosen: bool = False
     heatVisible: bool = True
     heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4
     heatThreshold: Annotated[float, WithinRange(0.0, 1.0)] = 0.1
@@ -97,6 +108,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.display = DisplayPanel(self.ui)
         self.runs = RunPanel(self.ui, self._prepare_run, self._take_result)
         self.review = ReviewPanel(self.ui, self.runs.guarded, self.toggle_heat_map)
+        self.insertion = InsertionPanel(self.ui, lambda: self.review.session, self.runs.say)
+        self.notice = FirstUseNotice(self.ui)
         self._connect()
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
@@ -116,6 +129,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ui.resultsPath.connect("currentPathChanged(QString)", computer.set_results_folder)
         computer.fill_device_selector(ui.deviceSelector)
         ui.deviceSelector.connect("activated(int)", self.on_device_chosen)
+        ui.heatMapSelector.connect("activated(int)", self.on_heat_map_chosen)
         self.models.on_change.append(self._show_expectation)
 
     # -- life cycle
@@ -162,10 +176,13 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if nodes is not None and not slicer.mrmlScene.IsNodePresent(nodes.segmentation):
             self.review.abandon()
             self._show_case(None)
+        if self._parameters is not None and not slicer.mrmlScene.IsClosing():
+            self.insertion.watch(self._volume)
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""
         self.runs.stop()
+        self.insertion.stop()
         self.review.close()
         self.review.drop_editor_node()
         self._show_case(None)
@@ -195,6 +212,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if volume is not self._volume:
             self._volume = volume
             self.models.guess(volume)
+            self.insertion.watch(volume)
             self._take_up(find_case(volume) if volume is not None else None)
         self.display.apply(self._parameters)
         self._show_expectation()
@@ -204,7 +222,12 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review.close()
         self._show_case(nodes)
         if nodes is not None and nodes.folder is not None and nodes.folder.is_dir():
-            self.runs.guarded(lambda: self.review.open(nodes, self.logic.read_case(nodes.folder)))
+            self.runs.guarded(lambda: self._open_review(nodes, self.logic.read_case(nodes.folder)))
+
+    def _open_review(self, nodes: CaseNodes, case: CaseMaps) -> None:
+        self.review.open(nodes, case)
+        if insertion_ras(nodes.volume) is not None:
+            self.insertion.count()
 
     # -- running
 
@@ -219,7 +242,14 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             dependencies.install(requirements)
         parameters.model = bundle.folder.name
         device = computer.chosen_device()
-        options = RunOptions(bundle.folder, device, parameters.folds, parameters.flips, parameters.preview)
+        options = RunOptions(
+            bundle.folder,
+            device,
+            parameters.folds,
+            parameters.flips,
+            parameters.preview,
+            insertion_ras(parameters.inputVolume),
+        )
         return parameters.inputVolume, options, self.models.passes(parameters.folds, parameters.flips)
 
     def _take_result(self, nodes: CaseNodes | None, case: CaseMaps | None) -> None:
@@ -227,13 +257,16 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review.close()
         self._show_case(nodes)
         if case is not None:
-            self.review.open(nodes, case)
+            self._open_review(nodes, case)
         elif nodes is not None:
             self.ui.headlineLabel.text = _("Preview of one fold; the ensemble follows.")
 
     def _show_case(self, nodes: CaseNodes | None) -> None:
         """Let display, measurements and buttons refer to these nodes."""
         self.display.show_case(nodes)
+        if nodes is not None and not self._parameters.heatMapChosen:
+            offered = next(iter(heat_map_choices(nodes)), None)
+            self._parameters.heatMap = HeatMapChoice(offered) if offered else self._parameters.heatMap
         self.display.apply(self._parameters)
         self.ui.measuresTable.setMRMLTableNode(nodes.measures if nodes else None)
         folder = nodes.folder if nodes else None
@@ -271,6 +304,11 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Keep the device for this computer."""
         computer.choose_device(self.ui.deviceSelector.itemData(index))
         self._show_expectation()
+
+    def on_heat_map_chosen(self, index: int) -> None:
+        """From now on the user's choice, not the one that the model's evaluation found best."""
+        if self._parameters is not None:
+            self._parameters.heatMapChosen = True
 
     def on_check_installation(self, checked: bool = False) -> None:
         """Tell what is here and offer to install what is missing."""

@@ -60,6 +60,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folds", help="comma-separated fold numbers (default: all)")
     parser.add_argument("--no-tta", action="store_true", help="no flipped passes")
     parser.add_argument(
+        "--rv-insertion", metavar="R,A,S", help="anterior RV insertion in mm, from which AHA segments count"
+    )
+    parser.add_argument(
         "--preview", action="store_true", help="write a one-fold result to NAME.preview first"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
@@ -70,6 +73,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> None:
     progress = print_filter_progress if options.progress else ignore_progress
     folds = _fold_numbers(options.folds)
+    insertion = _insertion(options.rv_insertion)
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
     from .bundle import load_bundle
@@ -85,10 +89,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.preview:
         first = (folds or bundle.manifest.folds)[:1]
         preview = _part(progress, 0.0, _PREVIEW_SHARE)
-        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (Flip.IDENTITY,), preview)
+        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (Flip.IDENTITY,), insertion, preview)
         progress(_PREVIEW_SHARE, "preview written")
         start = _PREVIEW_SHARE
-    _segment(options, volume, bundle, name, folds, flips, _part(progress, start, 1.0))
+    _segment(options, volume, bundle, name, folds, flips, insertion, _part(progress, start, 1.0))
     progress(1.0, "done")
 
 
@@ -99,6 +103,7 @@ def _segment(
     name: str,
     folds: Sequence[int] | None,
     flips: Sequence[Flip] | None,
+    insertion: tuple[float, float, float] | None,
     progress: ProgressCallback,
 ) -> None:
     """One segmentation into one case folder; an older preview is always replaced and has no report."""
@@ -114,6 +119,7 @@ def _segment(
         flips=flips,
         precision=options.precision,
         progress=_part(progress, 0.0, 0.95),
+        rv_insertion_ras=insertion,
     )
     progress(0.95, "writing")
     preview = name.endswith(PREVIEW_SUFFIX)
@@ -129,6 +135,14 @@ def _fold_numbers(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"--folds '{text}' is no list of numbers; write for example 0,1") from None
+
+
+def _insertion(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    from .measures.aha import parse_insertion
+
+    return parse_insertion(text)
 
 
 def _part(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:

@@ -71,7 +71,10 @@ class Component:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a result came about; written to ``case.json``. Times in seconds, memory in MB."""
+    """How a result came about; written to ``case.json``. Times in seconds, memory in MB.
+
+    ``default_map`` is the map that the evaluation of the bundle found to say most about errors.
+    """
 
     bundle: str
     bundle_version: str
@@ -85,6 +88,7 @@ class RunRecord:
     versions: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     peak_gpu_memory_mb: float = 0.0
+    default_map: MapName | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from .device import (
     with_less_memory,
 )
 from .errors import ModelError, UsageError
+from .heat_map import default_heat_map
 from .jobs import Findings, Job
 from .manifest import BundleKind, Flip, Manifest
 from .measures import measure
@@ -152,6 +153,7 @@ def _as_result(
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
             warnings=(*manifest.limitations, *retreats, *findings.warnings),
+            default_map=default_heat_map(manifest.calibration, findings.maps),
         ),
         measures=measure(
             findings.segmentation,

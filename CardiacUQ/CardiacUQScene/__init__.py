@@ -10,6 +10,7 @@ Showing a case::
 
     nodes = show_case(read_case(folder), volume)    # a case folder or a result.Result; all or nothing
     nodes = show_case(full_result, volume)          # again: replaces what stood there (the preview)
+    show_case_in_steps(case, volume)                # the same as a generator for a timer; ends with the nodes
     nodes = find_case(volume)                       # CaseNodes | None, also after loading an .mrb
     remove_case(nodes)                              # every node of ours, never the volume
 
@@ -19,7 +20,8 @@ that the module has just computed from this very node.
 
 ``CaseNodes`` (frozen dataclass of nodes): ``volume``, ``segmentation``, ``corrections`` (or None), ``maps``
 (dict MapName -> scalar volume node), ``measures`` (table), ``profile`` (table), ``chart`` (plot chart),
-``folder`` (pathlib.Path of the case folder or None), ``classes`` (tuple of ClassInfo).
+``bullseyes`` (colour picture or None), ``folder`` (pathlib.Path of the case folder or None), ``classes``
+(tuple of ClassInfo), ``default_map``, ``warnings``.
 
 Display::
 
@@ -31,6 +33,7 @@ Display::
     toggle_heat_map(nodes)                                      key H
     set_outlines_2d(nodes, visible), set_surfaces_3d(nodes, visible), set_corrections(nodes, visible)
     align_views(nodes)                                          acquired slices in the first slice view
+    show_bullseyes(nodes, visible)                              the 17 segments in the Yellow view
     value_at(nodes, ras) -> str                                 words for the data probe, "" outside
 
 Review (``case`` as given to show_case, needs a case folder to be resumable)::
@@ -48,18 +51,27 @@ Review (``case`` as given to show_case, needs a case folder to be resumable)::
     session.export(folder) -> Path                              training case, EMIDEC's layout
     session.close()                                             removes the outline of the region
 
+Where AHA segments are counted from (a point list with one point, found by its volume)::
+
+    add_insertion_markup(volume), insertion_markup(volume), remove_insertion(volume)
+    insertion_ras(volume) -> (r, a, s) | None                   mm on the grid of the volume
+    session.take_count(session.counted_from(ras))               measures and bull's-eyes anew; the second
+                                                                call may run in a thread
+
 ``session.on_change`` is a list of callables without arguments, called after every decision, move, undo
 and redo (for card, buttons and headline).
 
 Off-screen pictures: :mod:`CardiacUQScene.render`; without the application: :mod:`CardiacUQScene.standalone`.
 """
 
+from .bullseyes import show_bullseyes
 from .case_nodes import CaseNodes, all_cases, find_case, remove_case
 from .display import set_corrections, set_outlines_2d, set_surfaces_3d
+from .insertion import add_insertion_markup, insertion_markup, insertion_ras, remove_insertion
 from .maps import HeatMap, Scale, heat_map, heat_map_choices, scale_of, set_heat_map, toggle_heat_map
 from .probe import value_at
-from .review_session import ReviewSession
-from .show import show_case
+from .review_session import ReviewSession, SegmentCount
+from .show import show_case, show_case_in_steps
 from .views import align_views
 
 __all__ = [
@@ -67,18 +79,25 @@ __all__ = [
     "HeatMap",
     "ReviewSession",
     "Scale",
+    "SegmentCount",
+    "add_insertion_markup",
     "align_views",
     "all_cases",
     "find_case",
     "heat_map",
     "heat_map_choices",
+    "insertion_markup",
+    "insertion_ras",
     "remove_case",
+    "remove_insertion",
     "scale_of",
     "set_corrections",
     "set_heat_map",
     "set_outlines_2d",
     "set_surfaces_3d",
+    "show_bullseyes",
     "show_case",
+    "show_case_in_steps",
     "toggle_heat_map",
     "value_at",
 ]

@@ -24,6 +24,7 @@ _PROFILE = "CardiacUQ.profile"
 _SERIES = "CardiacUQ.series"
 _CHART = "CardiacUQ.chart"
 _MAP = "CardiacUQ.map."
+_BULLSEYES = "CardiacUQ.bullseyes"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class CaseNodes:
     """The nodes of one shown case; ``volume`` is the user's, all others are ours.
 
     ``series`` are the plot series of ``chart``, columns of the table ``profile``; ``folder`` is the
-    case folder the nodes were made from, None for a result that was still in memory.
+    case folder the nodes were made from, None for a result that was still in memory. ``bullseyes`` is a
+    picture of the 17 segments, None where no slice shows a ring.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -46,6 +48,9 @@ class CaseNodes:
     kind: BundleKind
     classes: tuple[ClassInfo, ...]
     folder: Path | None
+    bullseyes: slicer.vtkMRMLVectorVolumeNode | None = None
+    default_map: MapName | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def scene(self) -> slicer.vtkMRMLScene:
@@ -60,6 +65,7 @@ class CaseNodes:
     def ours(self) -> Iterator[slicer.vtkMRMLNode | None]:
         """Every node that goes when the case goes, display and storage nodes excepted."""
         yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
+        yield self.bullseyes
         if self.corrections is not None:
             yield self.corrections
             display = self.corrections.GetDisplayNode()
@@ -92,6 +98,7 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
     root.SetNodeReferenceID(_MEASURES, nodes.measures.GetID())
     root.SetNodeReferenceID(_PROFILE, nodes.profile.GetID())
     root.SetNodeReferenceID(_CHART, nodes.chart.GetID())
+    tie_bullseyes(root, nodes.bullseyes)
     for series in nodes.series:
         root.AddNodeReferenceID(_SERIES, series.GetID())
     content = {
@@ -100,12 +107,21 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         "folder": None if case.folder is None else str(case.folder),
         "bundle": case.bundle,
         "bundle_sha256": case.bundle_sha256,
+        "default_map": case.default_map,
+        "warnings": list(case.warnings),
         "classes": [
             [info.value, info.name, info.colour, info.code.scheme, info.code.value, info.code.meaning]
             for info in case.classes
         ],
     }
     root.SetAttribute(CASE_ATTRIBUTE, json.dumps(content))
+
+
+def tie_bullseyes(
+    segmentation: slicer.vtkMRMLSegmentationNode, picture: slicer.vtkMRMLVectorVolumeNode | None
+) -> None:
+    """Let the case have this picture of its segments."""
+    segmentation.SetNodeReferenceID(_BULLSEYES, None if picture is None else picture.GetID())
 
 
 def all_cases(scene: slicer.vtkMRMLScene | None = None) -> tuple[CaseNodes, ...]:
@@ -207,4 +223,7 @@ def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
             ClassInfo(v, name, colour, Code(*code)) for v, name, colour, *code in content["classes"]
         ),
         folder=None if content["folder"] is None else Path(content["folder"]),
+        bullseyes=root.GetNodeReference(_BULLSEYES),
+        default_map=MapName(content["default_map"]) if content.get("default_map") else None,
+        warnings=tuple(content.get("warnings", ())),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import slicer
 
-_MAP_SIZE, _MAP_POSITION = (0.11, 0.5), (0.97, 0.5)
-_LIST_POSITION = (0.97, 0.04)
-_LIST_WIDTH, _LIST_ROW = 0.42, 0.05
+_MAP_SIZE, _MAP_POSITION = (0.07, 0.4), (0.98, 0.86)
+_LIST_POSITION = (0.98, 0.03)
+_LIST_WIDTH, _LIST_ROW, _LIST_HEIGHT = 0.34, 0.04, 0.36
+"""Shares of a view: the scale stands in its upper right corner, the list below it, whatever its length.
+The other corners belong to Slicer's own annotations."""
 
 
 def add_scale_legend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
@@ -16,10 +18,7 @@ def add_scale_legend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None
     legend.SetLabelFormat("%.2f")
     legend.SetNumberOfLabels(5)
     legend.SetUseColorNamesForLabels(False)
-    legend.SetSize(*_MAP_SIZE)
-    legend.SetPosition(*_MAP_POSITION)
-    legend.SetVisibility3D(False)
-    legend.SetVisibility(False)
+    _place(legend, _MAP_SIZE, _MAP_POSITION)
 
 
 def add_list_legend(node: slicer.vtkMRMLSegmentationNode, title: str) -> slicer.vtkMRMLColorTableNode:
@@ -42,11 +41,22 @@ def add_list_legend(node: slicer.vtkMRMLSegmentationNode, title: str) -> slicer.
     legend.SetLabelFormat("%s")
     legend.SetMaxNumberOfColors(len(segments))
     legend.SetNumberOfLabels(len(segments))
-    legend.SetSize(_LIST_WIDTH, _LIST_ROW * (len(segments) + 1))
-    legend.SetPosition(*_LIST_POSITION)
+    height = min(_LIST_ROW * (len(segments) + 1), _LIST_HEIGHT)
+    _place(legend, (_LIST_WIDTH, height), _LIST_POSITION)
+    return table
+
+
+def _place(
+    legend: slicer.vtkMRMLColorLegendDisplayNode, size: tuple[float, float], position: tuple[float, float]
+) -> None:
+    """Size and place as shares of a slice view, plain letters, hidden for now and never in 3D."""
+    legend.SetSize(*size)
+    legend.SetPosition(*position)
+    for words in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        words.SetFontFamilyToArial()
+        words.SetShadow(True)
     legend.SetVisibility3D(False)
     legend.SetVisibility(False)
-    return table
 
 
 def legend_of(node: slicer.vtkMRMLDisplayableNode) -> slicer.vtkMRMLColorLegendDisplayNode | None:

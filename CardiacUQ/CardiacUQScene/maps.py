@@ -94,8 +94,9 @@ def add_map(
 
 
 def heat_map_choices(nodes: CaseNodes) -> tuple[MapName, ...]:
-    """The maps that can be shown, the most telling first."""
-    return tuple(name for name in RANKING if name in nodes.maps)
+    """The maps that can be shown: first the one that the evaluation of the bundle found best."""
+    ranked = sorted(RANKING, key=lambda name: name != nodes.default_map)
+    return tuple(name for name in ranked if name in nodes.maps)
 
 
 def set_heat_map(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -11,6 +13,7 @@ import slicer
 
 from CardiacUQLib.casefolder import CaseFolder
 from CardiacUQLib.errors import UsageError
+from CardiacUQLib.report.bullseye_picture import bullseyes_picture
 from CardiacUQLib.result import Result
 from CardiacUQLib.review import (
     ELSEWHERE,
@@ -29,6 +32,7 @@ from CardiacUQLib.review import (
     parse_record,
 )
 
+from .bullseyes import fill_bullseyes
 from .case_nodes import REVIEW_ATTRIBUTE, CaseNodes, correction_id, remove_with_companions
 from .grid import ijk_to_ras
 from .segmentations import add_segmentation_node, restore_missing_segments
@@ -40,6 +44,19 @@ from .voxels import LABELMAP, has_overlaps, labelmap, labels_of, volume_array, w
 REGION_NAME = "Region under review"
 _REGION = "CardiacUQ_region"
 _REGION_COLOUR = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class SegmentCount:
+    """Measures with the point that their segments are counted from, and their bull's-eyes.
+
+    ``insertion_ras`` None is 12 o'clock of the image; ``measures`` is the content of ``measures.json``,
+    empty for those of the case; ``picture`` is uint8 (rows, columns, RGB).
+    """
+
+    insertion_ras: tuple[float, float, float] | None = None
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    picture: np.ndarray | None = None
 
 
 class ReviewSession:
@@ -72,6 +89,7 @@ class ReviewSession:
         self._review = Review(self._case, reviewer, record=saved)
         self._region: slicer.vtkMRMLSegmentationNode | None = None
         self._headline = ""
+        self._counted = SegmentCount()
         self._resume(saved.events if saved else ())
 
     # -- the queue
@@ -207,7 +225,28 @@ class ReviewSession:
 
     def refresh_measures(self) -> None:
         """All measures of the corrected labels into the table; decisions only renew the sizes, for speed."""
-        fill_measures(self.nodes.measures, corrected_measures(self._review))
+        try:
+            measures = corrected_measures(self._review, self._counted.insertion_ras)
+        except UsageError:  # an edit has moved the heart away from the point
+            measures = corrected_measures(self._review)
+        fill_measures(self.nodes.measures, measures)
+
+    def counted_from(self, insertion_ras: tuple[float, float, float] | None) -> SegmentCount:
+        """Measures with AHA segments from the anterior insertion of the right ventricle, RAS in mm on the
+        grid of the volume, or as they were computed for None.
+
+        Changes nothing and touches no node, so it may run in a thread. Raises :class:`UsageError` for a
+        point that is not beside the left ventricle.
+        """
+        measures = corrected_measures(self._review, insertion_ras)
+        return SegmentCount(insertion_ras, measures, bullseyes_picture(measures, len(self.nodes.classes)))
+
+    def take_count(self, count: SegmentCount) -> None:
+        """Let table and bull's-eyes show it, until it is counted from another point."""
+        self._counted = count
+        fill_measures(self.nodes.measures, count.measures)
+        if count.picture is not None and self.nodes.bullseyes is not None:
+            fill_bullseyes(self.nodes.bullseyes, count.picture)
 
     def close(self) -> None:
         """Store what was painted last and take the outline of the region out of the scene.
@@ -270,6 +309,9 @@ class ReviewSession:
     def _renew_sizes(self) -> None:
         sizes = corrected_sizes(self._review)
         self._headline = str(sizes["headline"])
+        counted = self._counted.measures
+        if "segments" in sizes and counted:  # the labels are the networks' again, and so are their segments
+            sizes = {**sizes, "segments": counted["segments"], "notes": counted["notes"]}
         fill_measures(self.nodes.measures, sizes)
 
     def _changed(self) -> None:

@@ -27,7 +27,7 @@ _SURROUNDING_OPACITY = 0.3
 def add_segmentation(
     case: CaseMaps, labels: np.ndarray, volume: slicer.vtkMRMLScalarVolumeNode, matrix: np.ndarray, name: str
 ) -> slicer.vtkMRMLSegmentationNode:
-    """The final labels (k, j, i of the node): one segment per class, also for classes that do not occur."""
+    """The final labels (k, j, i of the node), hidden: a segment for every class, whether it occurs or not."""
     node = add_segmentation_node(volume, name)
     image = labelmap(labels, matrix)
     for info in case.classes:
@@ -37,6 +37,7 @@ def add_segmentation(
             )
             segment.SetTag(segment.GetTerminologyEntryTagName(), terminology(info))
     display = node.GetDisplayNode()
+    display.SetVisibility(False)
     display.SetVisibility2DOutline(True)
     display.SetVisibility2DFill(False)
     for info in case.classes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from CardiacUQLib.result import MapName, Result
 from CardiacUQLib.review import RANKING, CaseMaps
 from CardiacUQLib.volume import StorageOrder
 
-from .case_nodes import CASE_ATTRIBUTE, CaseNodes, composites, find_case, remove_case, tie
+from .bullseyes import add_bullseyes
+from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, composites, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
 from .legends import show_legend
 from .maps import HeatMap, add_map, heat_map, heat_map_choices, set_heat_map
@@ -41,14 +42,38 @@ def show_case(
     computed from this very node a moment ago. Opacity, threshold and choice of the heat map, and what
     was visible, carry over from the replaced case. Raises :class:`InputError` with the scene as it was.
     """
+    *_, nodes = show_case_in_steps(case, volume, scene, check_content=check_content)
+    assert nodes is not None
+    return nodes
+
+
+def show_case_in_steps(
+    case: CaseMaps | CaseFolder | Result,
+    volume: slicer.vtkMRMLScalarVolumeNode,
+    scene: slicer.vtkMRMLScene | None = None,
+    *,
+    check_content: bool = True,
+) -> Generator[CaseNodes | None]:
+    """The same in steps of some ten milliseconds, so that a window stays alive; the last yields the nodes.
+
+    What is seen changes in the last step only. Closing the generator before leaves the scene as it was.
+    """
     maps = CaseMaps.of(case)
     scene = volume.GetScene() if scene is None else scene
     order = matching_order(maps, volume)
     if check_content:
         _check_content(maps, volume, order)
-    previous = find_case(volume)
     with _all_or_nothing(scene):
-        nodes = _build(maps, volume, order)
+        nodes = yield from _build(maps, volume, order)
+    yield _take_over(nodes, scene)
+
+
+def _take_over(nodes: CaseNodes, scene: slicer.vtkMRMLScene) -> CaseNodes:
+    """Let a case that is complete in the scene be the one that is seen."""
+    volume, root = nodes.volume, nodes.segmentation
+    others = (n for n in all_cases(scene) if n.volume is volume and n.segmentation is not root)
+    previous = next(others, None)
+    nodes.segmentation.GetDisplayNode().SetVisibility(True)
     look = None
     if previous is not None:
         look = heat_map(previous)
@@ -138,18 +163,26 @@ def _hierarchy_items(hierarchy: slicer.vtkMRMLSubjectHierarchyNode) -> set[int]:
     return {children.GetId(n) for n in range(children.GetNumberOfIds())}
 
 
-def _build(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: StorageOrder) -> CaseNodes:
+def _build(
+    case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: StorageOrder
+) -> Generator[None, None, CaseNodes]:
+    """All nodes, none of them visible yet."""
     scene, matrix, name = volume.GetScene(), ijk_to_ras(volume), volume.GetName()
     turn = order.from_stored
     segmentation = add_segmentation(case, turn(case.segmentation), volume, matrix, f"{name} segmentation")
+    yield
     corrections = None
     if case.dcm is not None:
         corrections = add_corrections(case, turn(case.dcm), volume, matrix, f"{name} corrections")
+        yield
     maps: dict[MapName, slicer.vtkMRMLScalarVolumeNode] = {}
     for which in RANKING:
         if which in case.maps:
             title = f"{name} {which.value.replace('_', ' ')}"
             maps[which] = add_map(which, turn(case.maps[which]), len(case.classes), volume, matrix, title)
+            yield
+    bullseyes = add_bullseyes(case.bullseyes, scene, f"{name} bull's-eyes")
+    yield
     profile = add_profile(case, scene, f"{name} uncertainty per slice")
     series = add_series(profile, scene)
     nodes = CaseNodes(
@@ -165,9 +198,13 @@ def _build(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: Storag
         kind=case.kind,
         classes=case.classes,
         folder=case.folder,
+        bullseyes=bullseyes,
+        default_map=case.default_map,
+        warnings=case.warnings,
     )
-    tie(nodes, case)
+    yield
     _group(nodes)
+    tie(nodes, case)
     return nodes
 
 

@@ -38,10 +38,21 @@ def align_views(nodes: CaseNodes) -> None:
 
 
 def jump_to(nodes: CaseNodes, ras: tuple[float, float, float]) -> None:
-    """Centre every slice view on a point, RAS in mm of the volume, and zoom to the heart."""
-    world = _to_world(nodes, ras)
-    mode = slicer.vtkMRMLSliceNode.CenteredJumpSlice
-    slicer.vtkMRMLSliceNode.JumpAllSlices(nodes.scene, *world, mode)
+    """Let every slice view cut through a point, RAS in mm of the volume, and show the heart around it.
+
+    The heart is in the middle of the views, not the point: so it stays where it is from one region to the
+    next, and clear of the legends. Without a heart the point is in the middle.
+    """
+    world = np.array(_to_world(nodes, ras))
+    inside = labels_of(nodes.segmentation, nodes.segments, nodes.volume) > 0
+    heart = np.array(_centre_of(heart_bounds(nodes))) if inside.any() else world
+    for view in slice_nodes(nodes.scene):
+        frame = view.GetSliceToRAS()
+        normal = np.array([frame.GetElement(row, 2) for row in range(3)])
+        middle = heart + normal * ((world - heart) @ normal) / (normal @ normal)
+        for row in range(3):
+            frame.SetElement(row, 3, middle[row])
+        view.UpdateMatrices()
     zoom_to_heart(nodes)
 
 
@@ -89,6 +100,10 @@ def heart_bounds(nodes: CaseNodes) -> tuple[float, float, float, float, float, f
     world = np.array([_to_world(nodes, point) for point in local[:3].T])
     low, high = world.min(axis=0), world.max(axis=0)
     return tuple(float(v) for pair in zip(low, high, strict=True) for v in pair)
+
+
+def _centre_of(bounds: Sequence[float]) -> list[float]:
+    return [(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)]
 
 
 def _to_world(nodes: CaseNodes, ras: Sequence[float]) -> list[float]:

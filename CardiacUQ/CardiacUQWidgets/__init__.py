@@ -12,6 +12,9 @@ in the scene and CardiacUQLib for the rest. Nothing here imports torch or any pa
 | case_file.py | a case folder onto its volume, which is loaded if need be |
 | view_state.py | what the slice views show, to be put back after a cancelled run |
 | model_panel.py | choice of the bundle, its model card |
+| contrast.py | late enhancement or cine: sequence, DICOM header, name |
+| insertion_panel.py | the RV insertion, from which AHA segments are counted |
+| notice.py | research use only, shown once |
 | display_panel.py | heat map, opacity, threshold, outlines, words under the cursor |
 | review_panel.py | the queue of doubtful regions: buttons, keys, Segment Editor |
 | computer.py | devices found, expected time, settings that belong to this computer |

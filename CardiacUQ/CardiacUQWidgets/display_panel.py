@@ -12,12 +12,14 @@ from slicer.i18n import tr as _
 from CardiacUQLib.result import MapName
 from CardiacUQScene import (
     CaseNodes,
+    align_views,
     heat_map_choices,
     scale_of,
     set_corrections,
     set_heat_map,
     set_outlines_2d,
     set_surfaces_3d,
+    show_bullseyes,
     value_at,
 )
 
@@ -29,6 +31,7 @@ class HeatMapChoice(enum.Enum):
     SCS = MapName.SCS
     ENTROPY = MapName.ENTROPY
     VARIANCE = MapName.VARIANCE
+    UNCERTAINTY = MapName.UNCERTAINTY
 
     def label(self) -> str:
         """The words in the selector."""
@@ -37,6 +40,7 @@ class HeatMapChoice(enum.Enum):
             HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
             HeatMapChoice.ENTROPY: _("entropy"),
             HeatMapChoice.VARIANCE: _("variance"),
+            HeatMapChoice.UNCERTAINTY: _("uncertainty of the ensemble"),
         }[self]
 
 
@@ -48,6 +52,7 @@ class DisplayPanel:
         self.nodes: CaseNodes | None = None
         self._shown: tuple[Any, ...] | None = None
         self._crosshair: tuple[Any, int] | None = None
+        ui.bullseyesButton.connect("toggled(bool)", self._show_bullseyes)
         self.show_case(None)
 
     def show_case(self, nodes: CaseNodes | None) -> None:
@@ -56,6 +61,9 @@ class DisplayPanel:
         self._shown = None
         self.ui.displaySection.enabled = nodes is not None
         self.ui.cursorLabel.text = ""
+        self.ui.warningsLabel.text = "\n".join(nodes.warnings) if nodes is not None else ""
+        self.ui.bullseyesButton.checked = False
+        self.ui.bullseyesButton.enabled = nodes is not None and nodes.bullseyes is not None
 
     def apply(self, parameters: Any) -> None:
         """Make the scene look as the parameters say; does nothing if it does."""
@@ -81,6 +89,12 @@ class DisplayPanel:
         ):
             if value != old:
                 apply(self.nodes, value)
+
+    def _show_bullseyes(self, on: bool) -> None:
+        if self.nodes is not None and self.nodes.scene is not None:
+            show_bullseyes(self.nodes, on)
+            if not on:
+                align_views(self.nodes)
 
     def _apply_heat(self, parameters: Any) -> None:
         choices = heat_map_choices(self.nodes)

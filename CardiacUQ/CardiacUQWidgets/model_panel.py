@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
 
 import slicer
@@ -11,22 +10,20 @@ from slicer.i18n import tr as _
 from CardiacUQLib.bundle import Bundle, list_bundles
 from CardiacUQLib.errors import ModelError
 
-_CINE_WORDS = re.compile(r"cine|bssfp|ssfp|trufi|fiesta|b-?tfe|(?<![a-z])(sax|ed|es)(?![a-z])", re.IGNORECASE)
-_LGE_WORDS = re.compile(
-    r"lge|psir|enhanc|viab|(?<![a-z])(de|ir|tfi|dhe)(?![a-z])|delayed|late", re.IGNORECASE
-)
+from .contrast import Contrast, Evidence, evidence_of
 
 
-def guess_bundle(bundles: tuple[Bundle, ...], volume_name: str) -> Bundle | None:
-    """The bundle that fits a volume of this name: cine if the name says so, late enhancement otherwise."""
-    cine = bool(_CINE_WORDS.search(volume_name)) and not _LGE_WORDS.search(volume_name)
-    fitting = [bundle for bundle in bundles if _is_cine(bundle) == cine]
+def guess_bundle(bundles: tuple[Bundle, ...], evidence: Evidence | None) -> Bundle | None:
+    """The first bundle that fits the evidence, of late enhancement where there is none."""
+    wanted = Contrast.LGE if evidence is None else evidence.contrast
+    fitting = [bundle for bundle in bundles if contrast_of(bundle) is wanted]
     return next(iter(fitting or bundles), None)
 
 
-def _is_cine(bundle: Bundle) -> bool:
-    """True for bundles that know the right ventricle but no infarct."""
-    return "infarct" not in {info.name for info in bundle.manifest.classes}
+def contrast_of(bundle: Bundle) -> Contrast:
+    """What a bundle is made for: without infarct among its classes, cine."""
+    names = {info.name for info in bundle.manifest.classes}
+    return Contrast.LGE if "infarct" in names else Contrast.CINE
 
 
 class ModelPanel:
@@ -37,7 +34,7 @@ class ModelPanel:
         self.problems: tuple[str, ...] = ()
         self._bundles: tuple[Bundle, ...] = ()
         self._chosen_by_user = False
-        self._filling = False
+        self._evidence: Evidence | None = None
         self.on_change: list = []
         ui.modelCardView.visible = False
         ui.modelCardButton.connect("toggled(bool)", self._show_card)
@@ -61,12 +58,12 @@ class ModelPanel:
         self._describe()
 
     def guess(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        """Choose the bundle for a volume, unless the user has chosen one."""
-        if volume is None or self._chosen_by_user:
-            return
-        guessed = guess_bundle(self._bundles, volume.GetName() or "")
-        if guessed is not None:
-            self.ui.modelSelector.currentIndex = self._bundles.index(guessed)
+        """Choose the bundle for a volume, unless the user has chosen one; warn if the bundle does not fit."""
+        self._evidence = None if volume is None else evidence_of(volume)
+        if volume is not None and not self._chosen_by_user:
+            guessed = guess_bundle(self._bundles, self._evidence)
+            if guessed is not None:
+                self.ui.modelSelector.currentIndex = self._bundles.index(guessed)
         self._describe()
 
     def choose(self, name: str) -> bool:
@@ -97,6 +94,14 @@ class ModelPanel:
         for changed in self.on_change:
             changed()
 
+    def _mismatch(self, bundle: Bundle) -> str:
+        """A warning if the model is made for the other kind of image."""
+        seen, made_for = self._evidence, contrast_of(bundle)
+        if seen is None or seen.contrast is made_for:
+            return ""
+        words = _("Check the model: the volume looks like {seen} ({why}), the model is made for {made_for}.")
+        return words.format(seen=seen.contrast.value, why=seen.words, made_for=made_for.value)
+
     def _show_card(self, shown: bool) -> None:
         self.ui.modelCardView.visible = shown
 
@@ -108,9 +113,10 @@ class ModelPanel:
             return
         manifest = bundle.manifest
         labels = ", ".join(info.name for info in manifest.classes if info.value)
-        self.ui.modelLabel.text = _("{labels}. Version {version}. Research use only.").format(
+        text = _("{labels}. Version {version}. Research use only.").format(
             labels=labels[:1].upper() + labels[1:], version=manifest.version
         )
+        self.ui.modelLabel.text = "\n".join(filter(None, (self._mismatch(bundle), text)))
         card = bundle.model_card or f"# {manifest.title}\n\n{manifest.training_data}"
         self.ui.modelCardView.setMarkdown(card)
         self.ui.modelSelector.toolTip = str(bundle.folder)

@@ -26,13 +26,17 @@ _CASE_FILE = "case.json"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What is computed and how; ``folds`` as the user typed them, empty for all."""
+    """What is computed and how; ``folds`` as the user typed them, empty for all.
+
+    ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from.
+    """
 
     model: Path
     device: str = "auto"
     folds: str = ""
     flips: bool = True
     preview: bool = True
+    rv_insertion_ras: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,9 @@ class SegmentationRun:
             arguments.append("--no-tta")
         if options.preview:
             arguments.append("--preview")
+        if options.rv_insertion_ras is not None:
+            # One argument, since a first number below zero would look like an option.
+            arguments.append("--rv-insertion=" + ",".join(f"{v:.3f}" for v in options.rv_insertion_ras))
         return arguments
 
     def _collect(self) -> tuple[CaseMaps | None, bool]:
@@ -224,6 +231,7 @@ class _Reader(threading.Thread):
         try:
             # A case folder reads its arrays when asked; plain arrays keep the GUI thread from files.
             self.case = CaseMaps.of(read_case(self.folder))
+            _ = self.case.bullseyes, self.case.component_boxes, self.case.foreground  # drawn and found here
         except (CardiacUQError, OSError) as error:
             self.error = error
 

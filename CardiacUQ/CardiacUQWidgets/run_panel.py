@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import qt
@@ -13,7 +14,7 @@ from slicer.i18n import tr as _
 from CardiacUQLib.childprocess import State
 from CardiacUQLib.errors import CardiacUQError
 from CardiacUQLib.review import CaseMaps
-from CardiacUQScene import CaseNodes, align_views, find_case, remove_case, show_case
+from CardiacUQScene import CaseNodes, align_views, find_case, remove_case, show_case_in_steps
 
 from . import computer, launch
 from .run import RunOptions, SegmentationRun, Tick
@@ -21,6 +22,15 @@ from .view_state import ViewState
 
 TICK_MS = 50
 _ERROR_STYLE = "color: #b00020;"
+
+
+@dataclass(frozen=True)
+class _Showing:
+    """A case that is on its way into the scene, one step per tick of the timer."""
+
+    steps: Generator[CaseNodes | None]
+    case: CaseMaps
+    final: bool
 
 
 class RunPanel:
@@ -44,6 +54,7 @@ class RunPanel:
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._preview: CaseNodes | None = None
         self._views: ViewState | None = None
+        self._showing: _Showing | None = None
         self._finished: tuple[CaseNodes, CaseMaps] | None = None
         self._started, self._passes = 0.0, 1
         self.timer = qt.QTimer()
@@ -57,7 +68,7 @@ class RunPanel:
     @property
     def busy(self) -> bool:
         """True while a child process is at work or its result is being shown."""
-        return any(work is not None for work in (self.run, self._probe, self._finished))
+        return any(work is not None for work in (self.run, self._probe, self._showing, self._finished))
 
     def say(self, text: str, *, error: bool = False) -> None:
         """One line under the button; errors in red."""
@@ -84,9 +95,11 @@ class RunPanel:
         for work in (self.run, self._probe):
             if work is not None:
                 work.stop()
+        if self._showing is not None:
+            self._showing.steps.close()
         if self.run is not None and not slicer.mrmlScene.IsClosing():
             self._take_back()
-        self.run = self._probe = self._preview = self._views = self._finished = None
+        self.run = self._probe = self._preview = self._views = self._showing = self._finished = None
         self._show_idle()
 
     def on_button(self, checked: bool = False) -> None:
@@ -106,10 +119,20 @@ class RunPanel:
         if self._finished is not None:
             (nodes, case), self._finished = self._finished, None
             self.guarded(lambda: self._shown(nodes, case))
-        if self.run is not None:
+        if self._showing is not None:
+            self._show_step(self._showing)
+        elif self.run is not None:
             self._take(self.run.tick())
+        self._keep_pace()
         if not self.busy:
+            self._show_idle()
             self.timer.stop()
+
+    def _keep_pace(self) -> None:
+        """Nothing is waited for while a case goes into the scene: its steps follow at once."""
+        wanted = TICK_MS if self._showing is None else 0
+        if self.timer.interval != wanted:
+            self.timer.interval = wanted
 
     def _start(self) -> None:
         volume, options, self._passes = self._prepare()
@@ -129,9 +152,7 @@ class RunPanel:
     def _take(self, tick: Tick) -> None:
         """What one tick of the run brought."""
         run = self.run
-        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is not self._volume:
-            self.stop()
-            self.say(_("The volume was removed, so the run was ended."), error=True)
+        if self._volume_is_gone():
             return
         for line in tick.lines:
             self.ui.logView.appendPlainText(line)
@@ -142,7 +163,7 @@ class RunPanel:
             self.run = None
             self._show_idle()
         if tick.case is not None:
-            self.guarded(lambda: self._show(tick.case, final=tick.final))
+            self.guarded(lambda: self._begin_to_show(tick.case, final=tick.final))
         if tick.state is State.FAILED:
             self._take_back()
             self.say(run.error, error=True)
@@ -152,27 +173,50 @@ class RunPanel:
         elif tick.state is State.CANCELLED:
             self._take_back()
             self.say(_("Cancelled; the scene is as it was."))
-        if tick.state.final:
+        if tick.state.final and self._showing is None:
             self._preview = self._views = None
 
-    def _show(self, case: CaseMaps, *, final: bool) -> None:
-        """The case into the scene; a preview never replaces a case that is shown already."""
-        if not final:
-            if find_case(self._volume) is None:
-                self._preview = show_case(case, self._volume, check_content=False)
-                align_views(self._preview)
-                self._shown(self._preview, None)
+    def _begin_to_show(self, case: CaseMaps, *, final: bool) -> None:
+        """Bring the case into the scene from now on; a preview never replaces a case that is shown."""
+        if not final and find_case(self._volume) is not None:
             return
-        self._shown(None, None)  # an older case goes now: its review must be closed before
-        first_look = self._preview is None
-        nodes = show_case(case, self._volume, check_content=False)
-        if first_look:
+        if final:
+            self._shown(None, None)  # an older case goes soon: its review must be closed before
+            seconds = time.monotonic() - self._started
+            computer.remember_speed(seconds, case.slices, self._passes)
+            self.say(_("Done in {seconds:.0f} s.").format(seconds=seconds))
+            self.ui.segmentButton.enabled = self.ui.inputSelector.enabled = False
+        self._showing = _Showing(show_case_in_steps(case, self._volume, check_content=False), case, final)
+
+    def _show_step(self, showing: _Showing) -> None:
+        """One more step; the event loop breathes between two of them."""
+        if self._volume_is_gone():
+            return
+        try:
+            nodes = next(showing.steps)
+        except (CardiacUQError, OSError) as error:
+            self._showing = None
+            self.say(str(error), error=True)
+            return
+        if nodes is None:
+            return
+        self._showing = None
+        if self._preview is None:
             align_views(nodes)
-        # Opening the review is left to the next tick: the event loop breathes between the two.
-        self._finished = (nodes, case)
-        seconds = time.monotonic() - self._started
-        computer.remember_speed(seconds, case.slices, self._passes)
-        self.say(_("Done in {seconds:.0f} s.").format(seconds=seconds))
+        if showing.final:
+            self._preview = self._views = None
+            self._finished = (nodes, showing.case)  # opening the review is left to the next tick
+        else:
+            self._preview = nodes
+            self._shown(nodes, None)
+
+    def _volume_is_gone(self) -> bool:
+        """Ends the run if the user has removed its volume."""
+        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is self._volume:
+            return False
+        self.stop()
+        self.say(_("The volume was removed, so the run was ended."), error=True)
+        return True
 
     def _take_back(self) -> None:
         """Remove the preview and put the views back."""

@@ -46,15 +46,9 @@ def command(
 
 def parse_point(text: str) -> tuple[float, float, float] | None:
     """A point such as "12.5,-30,40"; None for an empty text. Raises UsageError."""
-    if not text.strip():
-        return None
-    try:
-        r, a, s = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"--rv-insertion '{text}' is no point; write R,A,S in mm, such as 12.5,-30,40"
-        ) from None
-    return r, a, s
+    from CardiacUQLib.measures.aha import parse_insertion
+
+    return parse_insertion(text) if text.strip() else None
 
 
 def measures_of(

@@ -123,6 +123,8 @@ def _set(self: QtCore.QObject, name: str, value: Any) -> None:
         raise DialectError(f"{type(self).__name__} has no property {name!r}")
     if not writable:
         raise DialectError(f"{type(self).__name__}.{name} is read-only")
+    if isinstance(value, tuple):
+        value = list(value)  # PythonQt takes any sequence for a list of strings
     if not QtCore.QObject.setProperty(self, "objectName" if name == "name" else name, value):
         raise DialectError(f"{type(self).__name__}.{name} does not take {value!r}")
 

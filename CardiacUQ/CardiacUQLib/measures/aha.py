@@ -52,6 +52,8 @@ APICAL_BY_SECTOR = np.array([14, 15, 16, 13])
 CLOCK_START_DEG = 120.0
 CONTACT_MM = 6.0
 FARTHEST_INSERTION_MM = 20.0
+NO_INSERTION = "no RV insertion point: sectors are counted from 12 o'clock of the image, not AHA segments"
+"""Note of a model that is no AHA model."""
 
 
 class Reference(enum.StrEnum):
@@ -135,12 +137,21 @@ def segment_model(
         turn = by_rv
     else:
         reference = Reference.IMAGE_12_OCLOCK
-        notes = ("no RV insertion point: sectors are counted from 12 o'clock of the image, not AHA segments",)
+        notes = (NO_INSERTION,)
     model = SegmentModel(
         np.zeros(anatomy.wall.shape, np.uint8), reference, start, turn, int(base), int(apex), rule, notes
     )
     _paint(model, anatomy, geometry)
     return model
+
+
+def parse_insertion(text: str, option: str = "--rv-insertion") -> tuple[float, float, float]:
+    """A point such as "12.5,-30,40", R,A,S in mm; raises :class:`UsageError` naming the ``option``."""
+    try:
+        r, a, s = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} '{text}' is no point; write R,A,S in mm, such as 12.5,-30,40") from None
+    return r, a, s
 
 
 def check_insertion(geometry: Geometry, ras: tuple[float, float, float]) -> None:

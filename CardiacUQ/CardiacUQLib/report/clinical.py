@@ -31,6 +31,8 @@ SHARE_STOPS = (
 RADIUS, SIDE, HEIGHT = 120.0, 300.0, 350.0
 INK, SOFT = "#1b1f24", "#5b6470"
 BINS = 16
+DOTS_TOP = 28.0
+"""Where the highest dot may lie, below the title."""
 SHOWN_SIZES = ("infarct_share_of_lv_percent", "lv_mass_g", "lv_volume_ml", "rv_volume_ml", "ef_percent")
 
 
@@ -118,7 +120,7 @@ def _bullseye(
                 f'{shape} fill="url(#undefined)" stroke="#7f7f7f"><title>{name}: not defined</title>'
             )
         else:
-            red, green, blue = _colour(value / quantity.maximum, stops)
+            red, green, blue = colour_at(value / quantity.maximum, stops)
             text = quantity.text(value)
             parts.append(
                 f'{shape} fill="rgb({red},{green},{blue})" stroke="#7f7f7f">'
@@ -141,7 +143,7 @@ def _scale(left: float, quantity: Quantity, stops: Sequence[str]) -> str:
     step = width / 40
     bars = "".join(
         f'<rect x="{left + n * step:.2f}" y="{top}" width="{step + 0.4:.2f}" height="9" '
-        f'fill="rgb({",".join(map(str, _colour((n + 0.5) / 40, stops)))})"/>'
+        f'fill="rgb({",".join(map(str, colour_at((n + 0.5) / 40, stops)))})"/>'
         for n in range(40)
     )
     ends = ((left, 0.0), (left + width, quantity.maximum))
@@ -176,10 +178,12 @@ def _dots(left: float, key: str, entry: Mapping[str, Any]) -> str:
     parts.append(
         f'<line x1="{value:.1f}" y1="26" x2="{value:.1f}" y2="{base + 8}" stroke="#D55E00" stroke-width="2"/>'
     )
+    tallest = int(np.bincount(bins - bins.min()).max())
+    step = min(9.5, (base - 6 - DOTS_TOP) / max(1, tallest - 1))  # a single column must not reach the title
     for n, b in enumerate(bins):
         height = int(np.count_nonzero(bins[:n] == b))
-        x, y = at(low + b * span / BINS), base - 6 - 9.5 * height
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.4" fill="#0072B2"/>')
+        x, y = at(low + b * span / BINS), base - 6 - step * height
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{min(4.4, step):.1f}" fill="#0072B2"/>')
     if entry["interval"]:
         a, b = (at(end) for end in entry["interval"])
         y = base + 4
@@ -231,7 +235,8 @@ def _wedge(cx: float, cy: float, inner: float, outer: float, begin: float, end: 
     )
 
 
-def _colour(share: float, stops: Sequence[str]) -> tuple[int, int, int]:
+def colour_at(share: float, stops: Sequence[str]) -> tuple[int, int, int]:
+    """Red, green and blue of a share (0..1) of a scale with evenly spaced ``stops``."""
     place = min(max(share, 0.0), 1.0) * (len(stops) - 1)
     low = min(int(place), len(stops) - 2)
     first, second = ([int(stops[n][i : i + 2], 16) for i in (1, 3, 5)] for n in (low, low + 1))

@@ -36,6 +36,7 @@ class CaseMaps:
     ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 correction codes and
     ``component_ids`` int32 (0 outside); the last three are None where the method has none.
     ``storage`` leads from stored order to slice order, in which ``components`` count their slices.
+    ``default_map`` is the map to show first, ``warnings`` what was odd and what the bundle cannot do.
     """
 
     name: str
@@ -55,6 +56,8 @@ class CaseMaps:
     folder: Path | None = None
     input_path: Path | None = None
     input_sha256: str = ""
+    default_map: MapName | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_result(cls, result: Result) -> CaseMaps:
@@ -78,6 +81,8 @@ class CaseMaps:
             measures=result.measures,
             input_path=volume.path,
             input_sha256=volume.sha256,
+            default_map=result.run.default_map,
+            warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
         )
 
     @classmethod
@@ -104,6 +109,8 @@ class CaseMaps:
             folder=case.folder,
             input_path=case.input_path,
             input_sha256=case.input_sha256,
+            default_map=case.run.default_map,
+            warnings=case.warnings,
         )
         maps.check()
         return maps
@@ -137,6 +144,13 @@ class CaseMaps:
             return {}
         boxes = ndimage.find_objects(self.component_ids, max_label=highest)
         return {number: box for number, box in enumerate(boxes, start=1) if box is not None}
+
+    @cached_property
+    def bullseyes(self) -> np.ndarray | None:
+        """Picture of the 17 segments, uint8 (rows, columns, RGB); None without segments. Takes a moment."""
+        from ..report.bullseye_picture import bullseyes_picture
+
+        return bullseyes_picture(self.measures, len(self.classes))
 
     def class_name(self, label: int) -> str:
         """Name of a label value; raises KeyError for a value that is no class."""

@@ -9,21 +9,51 @@ from __future__ import annotations
 from typing import Any
 
 from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
+from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of
 from ..measures.lge import lge_sizes
 from ..orientation import reorder_geometry
+from ..result import MapName
 from .review import Review
 
+Point = tuple[float, float, float]
 
-def corrected_measures(review: Review) -> dict[str, Any]:
-    """Content of ``measures.json`` for the labels as they stand."""
-    if _as_computed(review):
-        return dict(review.case.measures)
+
+def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) -> dict[str, Any]:
+    """Content of ``measures.json`` for the labels as they stand.
+
+    With ``rv_insertion_ras``, the anterior insertion of the right ventricle in mm, the segments are
+    counted from it. Raises :class:`UsageError` for a point that is not beside the left ventricle.
+    """
+    if not _as_computed(review):
+        return _measured(review, rv_insertion_ras)
+    measures = dict(review.case.measures)
+    if rv_insertion_ras is None:
+        return measures
+    # The networks' intervals stay: only where the segments begin has changed.
+    kept = [note for note in measures.get("notes", ()) if note != NO_INSERTION]
+    return {**measures, "segments": _measured(review, rv_insertion_ras)["segments"], "notes": kept}
+
+
+def _measured(review: Review, rv_insertion_ras: Point | None) -> dict[str, Any]:
+    """Measured anew; uncertainty per segment as long as it is that of these labels."""
     case = review.case
-    labels, geometry = case.storage.from_stored(review.labels), reorder_geometry(case.geometry, case.storage)
+    turn, geometry = case.storage.from_stored, reorder_geometry(case.geometry, case.storage)
+    maps = (case.maps.get(name) for name in (MapName.SCS, MapName.ERROR_PROBABILITY))
+    scs, wrong = (None if m is None or not _as_computed(review) else turn(m) for m in maps)
+    labels = turn(review.labels)
     if _is_lge(review):
-        return measures_json(lge_measures(labels, geometry, case.classes))
-    return measures_json(frame_measures(Frame(labels, geometry), case.classes))
+        measures = lge_measures(
+            labels,
+            geometry,
+            case.classes,
+            scs=scs,
+            error_probability=wrong,
+            rv_insertion_ras=rv_insertion_ras,
+        )
+        return measures_json(measures)
+    frame = Frame(labels, geometry, None, scs, wrong)
+    return measures_json(frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras))
 
 
 def corrected_sizes(review: Review) -> dict[str, Any]:

@@ -52,15 +52,65 @@ def test_both_phantoms_are_in_sample_data_and_load(host, module):
 )
 def test_the_model_is_guessed_from_the_name(host, module, name, expected):
     from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+    from CardiacUQWidgets.contrast import evidence_of
     from CardiacUQWidgets.model_panel import guess_bundle
 
     def bundle(kind, classes):
         return SimpleNamespace(kind=kind, manifest=SimpleNamespace(classes=classes))
 
     bundles = (bundle("cine", CINE_CLASSES), bundle("lge", LGE_CLASSES))
-    assert guess_bundle(bundles, name).kind == expected
-    assert guess_bundle(bundles[:1], name).kind == "cine", "what there is, if nothing fits"
-    assert guess_bundle((), name) is None
+    evidence = evidence_of(host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name))
+    assert guess_bundle(bundles, evidence).kind == expected
+    assert guess_bundle(bundles[:1], evidence).kind == "cine", "what there is, if nothing fits"
+    assert guess_bundle((), evidence) is None
+
+
+def test_a_sequence_and_the_dicom_header_count_more_than_the_name(host, module, monkeypatch):
+    import slicer
+
+    from CardiacUQWidgets.contrast import Contrast, evidence_of
+
+    volume = host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "LGE")
+    headers = {"0020,0105": "25"}
+    database = SimpleNamespace(instanceValue=lambda uid, tag: headers.get(tag, ""))
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    assert evidence_of(volume).contrast is Contrast.LGE, "not from the database: its name"
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    assert evidence_of(volume).contrast is Contrast.CINE and "phases" in evidence_of(volume).words
+    headers["0018,0020"] = "GR\\IR"
+    assert evidence_of(volume).contrast is Contrast.LGE
+
+    sequence = host.scene.AddNode(slicer.vtkMRMLSequenceNode())
+    for frame in range(3):
+        sequence.SetDataNodeAtValue(volume, str(frame))
+    browser = host.scene.AddNode(slicer.vtkMRMLSequenceBrowserNode())
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    browser.AddProxyNode(volume, sequence, False)
+    assert evidence_of(volume).contrast is Contrast.CINE and "3 images" in evidence_of(volume).words
+
+
+def test_a_model_for_the_other_kind_of_image_is_warned_about(host, module, load, phantom_file, tmp_path):
+    """Only an LGE model is installed; the volume says that it is a frame of a cine."""
+    cine = tmp_path / "patient7_cine_ED.nii.gz"
+    cine.write_bytes(phantom_file.read_bytes())
+    load(phantom_file)
+    widget = host.open("CardiacUQ")
+    assert "Check the model" not in widget.ui.modelLabel.text
+    widget.ui.inputSelector.setCurrentNode(load(cine))
+    assert "looks like cine (its name says cine)" in widget.ui.modelLabel.text
+    assert "made for late enhancement" in widget.ui.modelLabel.text
+
+
+def test_the_notice_is_shown_until_it_is_confirmed_once(host, module, widget):
+    from CardiacUQWidgets.notice import FirstUseNotice
+
+    assert widget.ui.noticeFrame.visible and "not a medical device" in widget.ui.noticeLabel.text
+    assert widget.ui.segmentButton.enabled, "it informs, it does not block"
+    widget.ui.noticeButton.click()
+    assert not widget.ui.noticeFrame.visible
+    widget.ui.noticeFrame.visible = True
+    FirstUseNotice(widget.ui)  # the next start of the application
+    assert not widget.ui.noticeFrame.visible
 
 
 def test_settings_of_the_computer_stay_out_of_the_scene(host, widget, tmp_path):

@@ -169,6 +169,8 @@ def test_display_controls_reach_the_scene(reviewing):
     from CardiacUQScene import heat_map, scale_of
 
     ui, nodes = reviewing.ui, reviewing.display.nodes
+    assert heat_map(nodes).name is MapName.SCS and ui.heatMapSelector.currentText.endswith("(SCS)")
+    ui.heatMapSelector.currentIndex = 0
     assert heat_map(nodes).name is MapName.SCS and "SCS is shown instead" in ui.cursorLabel.text
     ui.heatMapSelector.currentIndex = 2
     ui.heatOpacitySlider.value, ui.heatThresholdSlider.value = 0.8, 0.25
@@ -183,6 +185,114 @@ def test_display_controls_reach_the_scene(reviewing):
     assert not display.GetVisibility2DOutline()
     ui.surfaces3DCheckBox.click()
     assert display.GetVisibility3D()
+
+
+def test_a_heat_map_that_the_user_has_chosen_stays_for_the_next_case(reviewing, case):
+    from CardiacUQLib.result import MapName
+    from CardiacUQScene import heat_map
+
+    selector = reviewing.ui.heatMapSelector
+    selector.currentIndex = 2
+    selector.activated.emit(2)
+    reviewing.load_case(case)
+    assert heat_map(reviewing.display.nodes).name is MapName.ENTROPY
+
+
+def test_the_limits_of_the_model_stand_under_the_headline(host, widget, case):
+    text = (case / "case.json").read_text("utf-8")
+    record = json.loads(text)
+    record["warnings"] = ["this model finds no MVO"]
+    (case / "case.json").write_text(json.dumps(record), "utf-8")
+    widget.load_case(case)
+    assert widget.ui.warningsLabel.text == "this model finds no MVO"
+    host.scene.Clear(0)
+    assert widget.ui.warningsLabel.text == ""
+
+
+def _cell(table, measure: str) -> str:
+    rows = {table.GetCellText(row, 0): table.GetCellText(row, 1) for row in range(table.GetNumberOfRows())}
+    return rows.get(measure, "")
+
+
+def test_marking_the_insertion_counts_aha_segments_from_it(host, reviewing):
+    """One click beside the heart; a click in the middle of nowhere is refused and changes nothing."""
+    import vtk
+
+    ui, nodes, panel = reviewing.ui, reviewing.display.nodes, reviewing.insertion
+    assert "not AHA" in ui.insertionLabel.text and "not AHA" in _cell(nodes.measures, "segments model")
+    pixels = np.asarray(
+        vtk.util.numpy_support.vtk_to_numpy(nodes.bullseyes.GetImageData().GetPointData().GetScalars())
+    ).copy()
+    ui.insertionButton.click()
+    selection = host.app.applicationLogic().GetSelectionNode()
+    markup = host.scene.GetNodeByID(selection.GetActivePlaceNodeID())
+    before = [nodes.measures.GetCellText(0, 1), _cell(nodes.measures, "segments model")]
+
+    markup.AddControlPointWorld(vtk.vtkVector3d(500.0, 0.0, 0.0))
+    host.wait(lambda: not panel.busy, 60)
+    assert "insertion" in ui.messageLabel.text and ";" in ui.messageLabel.text
+    assert [nodes.measures.GetCellText(0, 1), _cell(nodes.measures, "segments model")] == before
+
+    markup.SetNthControlPointPositionWorld(0, *_beside_the_heart(nodes))
+    markup.InvokeEvent(markup.PointEndInteractionEvent)
+    host.wait(lambda: not panel.busy, 60)
+    assert _cell(nodes.measures, "segments model") == "AHA-17"
+    assert "AHA" in ui.insertionLabel.text and ui.insertionRemoveButton.enabled
+    now = vtk.util.numpy_support.vtk_to_numpy(nodes.bullseyes.GetImageData().GetPointData().GetScalars())
+    assert (now != pixels).any()
+
+    ui.insertionRemoveButton.click()
+    host.wait(lambda: not panel.busy, 60)
+    assert "not AHA" in _cell(nodes.measures, "segments model") and "not AHA" in ui.insertionLabel.text
+
+
+def _beside_the_heart(nodes) -> tuple[float, float, float]:
+    """A point just outside the wall in the slice with the most wall, world RAS."""
+    from CardiacUQScene.grid import ijk_to_ras
+    from CardiacUQScene.voxels import labels_of
+
+    labels = labels_of(nodes.segmentation, nodes.segments, nodes.volume)
+    heart = labels > 0
+    k = int(heart.sum(axis=(1, 2)).argmax())
+    j, i = (int(v) for v in np.argwhere(heart[k]).mean(axis=0))
+    while heart[k, j, i:].any():
+        i += 1
+    return tuple((ijk_to_ras(nodes.volume) @ [i, j, k, 1.0])[:3].tolist())
+
+
+def test_the_mark_goes_to_the_child_and_is_found_in_a_saved_scene(host, reviewing, tmp_path):
+    from CardiacUQScene import insertion_ras
+
+    panel, nodes = reviewing.insertion, reviewing.display.nodes
+    place = _beside_the_heart(nodes)
+    reviewing.ui.insertionButton.click()
+    import vtk
+
+    from CardiacUQScene import insertion_markup
+
+    insertion_markup(nodes.volume).AddControlPointWorld(vtk.vtkVector3d(*place))
+    host.wait(lambda: not panel.busy, 60)
+    _volume, options, _passes = reviewing._prepare_run()
+    assert options.rv_insertion_ras == pytest.approx(place, abs=1e-3)
+    host.app.standalone.save(tmp_path / "scene.mrb")
+    host.scene.Clear(0)
+    host.app.standalone.load(tmp_path / "scene.mrb")
+    host.open("CardiacUQ")
+    host.wait(lambda: not panel.busy, 60)
+    nodes = reviewing.display.nodes
+    assert insertion_ras(nodes.volume) == pytest.approx(place, abs=1e-3)
+    assert _cell(nodes.measures, "segments model") == "AHA-17"
+
+
+def test_the_bulls_eyes_come_and_go_in_the_yellow_view(host, reviewing):
+    nodes = reviewing.display.nodes
+    composite = next(
+        n for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode") if n.GetLayoutName() == "Yellow"
+    )
+    reviewing.ui.bullseyesButton.click()
+    assert composite.GetBackgroundVolumeID() == nodes.bullseyes.GetID()
+    reviewing.ui.bullseyesButton.click()
+    assert composite.GetBackgroundVolumeID() == nodes.volume.GetID()
 
 
 def test_the_cursor_is_put_into_words(host, module, case):

@@ -21,6 +21,7 @@ from CardiacUQLib.review import Action, ItemStatus, labels_after, read_record
 from CardiacUQScene import CaseNodes, ReviewSession, align_views, set_surfaces_3d, show_case
 from CardiacUQScene.grid import as_array, ijk_to_ras
 from CardiacUQScene.review_session import REGION_NAME
+from CardiacUQScene.views import heart_bounds
 from CardiacUQScene.voxels import labelmap, labels_of, segment_mask
 
 Make = Callable[..., Shown]
@@ -78,7 +79,7 @@ def begin(made: Shown, reviewer: str = "Jane", **options: object) -> ReviewSessi
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-def test_next_centres_the_region_in_the_acquired_slice_and_outlines_it(shown: Make, storage: str) -> None:
+def test_next_cuts_through_the_region_with_the_heart_in_the_middle(shown: Make, storage: str) -> None:
     made = shown(storage)
     views = [made.app.add_slice_view(name) for name in ("Red", "Green", "Yellow")]
     for view in views:
@@ -89,7 +90,11 @@ def test_next_centres_the_region_in_the_acquired_slice_and_outlines_it(shown: Ma
     centre = np.array(session.items[0].centre_ras)
     red = views[0].GetSliceNode()
     to_ras = as_array(red.GetSliceToRAS())
-    assert np.allclose(to_ras[:3, 3], centre, atol=0.01)
+    heart = np.reshape(heart_bounds(session.nodes), (3, 2)).mean(axis=1)
+    across = to_ras[:3, 2] / np.linalg.norm(to_ras[:3, 2])
+    assert (to_ras[:3, 3] - centre) @ across == pytest.approx(0.0, abs=0.01), "the slice of the region"
+    aside = to_ras[:3, 3] - heart
+    assert np.allclose(aside - across * (aside @ across), 0.0, atol=0.01), "the heart in the middle of it"
     normal = ijk_to_ras(made.volume)[:3, :3]
     through = normal[:, np.argmax(np.linalg.norm(normal, axis=0))]
     assert abs(to_ras[:3, 2] @ through) == pytest.approx(np.linalg.norm(through), rel=1e-3)

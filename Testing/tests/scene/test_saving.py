@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+import vtk
 from scene_fixtures import Shown
+from vtk.util.numpy_support import vtk_to_numpy
 
 import CardiacUQScene
 from CardiacUQLib.result import MapName
@@ -20,9 +22,11 @@ from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import (
     CaseNodes,
     ReviewSession,
+    add_insertion_markup,
     all_cases,
     heat_map,
     heat_map_choices,
+    insertion_ras,
     scale_of,
     set_corrections,
     set_heat_map,
@@ -88,6 +92,15 @@ def describe(nodes: CaseNodes) -> dict[str, object]:
         "folder": [hierarchy.GetItemName(folder), hierarchy.GetNumberOfItemChildren(folder)],
         "case": [nodes.name, nodes.kind.value, [info.name for info in nodes.classes], str(nodes.folder)],
         "review": nodes.segmentation.GetAttribute(REVIEW_ATTRIBUTE),
+        "bull's-eyes": [
+            nodes.bullseyes.GetName(),
+            list(nodes.bullseyes.GetImageData().GetDimensions()),
+            nodes.bullseyes.GetImageData().GetNumberOfScalarComponents(),
+            int(vtk_to_numpy(nodes.bullseyes.GetImageData().GetPointData().GetScalars()).sum(dtype=np.int64)),
+            hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.bullseyes)) == folder,
+        ],
+        "first": [nodes.default_map, list(nodes.warnings)],
+        "insertion": insertion_ras(nodes.volume) and np.round(insertion_ras(nodes.volume), 3).tolist(),
     }
 
 
@@ -134,6 +147,7 @@ def test_a_saved_review_is_intact_in_a_fresh_process(shown: Make, tmp_path: Path
     session.next()
     session.flag('50 % "sure"; see: <Ann> & co')
     session.close()
+    add_insertion_markup(made.volume).AddControlPointWorld(vtk.vtkVector3d(1.0, 2.0, 3.0))
     before = describe(session.nodes)
     made.app.save(tmp_path / "scene.mrb")
     after = read_elsewhere(tmp_path / "scene.mrb")
