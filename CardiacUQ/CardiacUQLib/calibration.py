@@ -41,13 +41,15 @@ END_LEVELS = 4
 
 class Feature(enum.StrEnum):
     """Continuous inputs; ``LOG_*`` are natural logarithms of a map, ``NEAR_*`` and ``WIDE_*`` of its
-    in-plane average with the small and the large Gaussian."""
+    in-plane average with the small and the large Gaussian. ``LOG_INCONSISTENCY`` is of cine alone: how
+    little the weighted members keep to one class over the slices."""
 
     LOG_SCS = "log_scs"
     LOG_VARIANCE = "log_variance"
     LOG_ENTROPY = "log_entropy"
     LOG_MUTUAL_INFORMATION = "log_mutual_information"
     LOG_DOUBT = "log_doubt"
+    LOG_INCONSISTENCY = "log_inconsistency"
     LOG_VARIANCE_2D = "log_variance_2d"
     LOG_ENTROPY_2D = "log_entropy_2d"
     LOG_MUTUAL_INFORMATION_2D = "log_mutual_information_2d"
@@ -74,6 +76,7 @@ _LOG_MAPS: Mapping[Feature, MapName] = {
     Feature.LOG_VARIANCE: MapName.VARIANCE,
     Feature.LOG_ENTROPY: MapName.ENTROPY,
     Feature.LOG_MUTUAL_INFORMATION: MapName.MUTUAL_INFORMATION,
+    Feature.LOG_INCONSISTENCY: MapName.UNCERTAINTY,
     Feature.LOG_VARIANCE_2D: MapName.VARIANCE_2D,
     Feature.LOG_ENTROPY_2D: MapName.ENTROPY_2D,
     Feature.LOG_MUTUAL_INFORMATION_2D: MapName.MUTUAL_INFORMATION_2D,

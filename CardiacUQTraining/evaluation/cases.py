@@ -55,6 +55,8 @@ class CaseArrays:
     """Voxels of each class of the truth that lie outside the window."""
     brier: np.ndarray
     """Brier score per voxel of the cascade's mean softmax."""
+    undropped: np.ndarray | None = None
+    """The segmentation before lesions too small to be believed were dropped; None if it was not kept."""
 
 
 def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
@@ -104,6 +106,7 @@ class CaseStore:
                 tuple(stored["spacing_xyz"].tolist()),
                 tuple(stored["outside"].tolist()),
                 stored["brier"],
+                stored["undropped"] if "undropped" in stored.files else None,
             )
 
     def save(self, figures: CaseFigures, arrays: CaseArrays, files: str = "") -> None:
@@ -111,6 +114,7 @@ class CaseStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{figures.case}.npz"
         partial = target.with_name(f".{figures.case}.partial.npz")
+        undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
         np.savez_compressed(
             partial,
             image=arrays.image,
@@ -120,6 +124,7 @@ class CaseStore:
             spacing_xyz=np.asarray(arrays.spacing_xyz),
             outside=np.asarray(arrays.outside),
             brier=arrays.brier.astype(np.float32),
+            **undropped,
             **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
         )
         partial.replace(target)

@@ -89,25 +89,28 @@ def nested_mean_dice(cases: Sequence[LesionCase], folds: Sequence[int]) -> tuple
 
 
 def lesion_cases(judged: Judged, classes: Sequence[ClassInfo]) -> list[LesionCase]:
-    """Cases of an evaluation, in its order, as the fit wants them."""
+    """Cases of an evaluation, in its order, as the fit wants them: with every lesion that was found.
+
+    Raises UsageError if lesions were dropped and what they were was not kept.
+    """
     values = {info.name: info.value for info in classes if info.name in LESIONS}
     found = []
     for case in judged.figures:
         arrays = judged.store.arrays(case)
+        if arrays.undropped is None:
+            raise UsageError(
+                f"{case}: was judged before dropped lesions were kept; choose a new folder with -o"
+            )
         voxel_ml = float(np.prod(arrays.spacing_xyz)) / 1000.0
-        found.append(LesionCase(arrays.segmentation, arrays.truth, voxel_ml, values, len(classes)))
+        found.append(LesionCase(arrays.undropped, arrays.truth, voxel_ml, values, len(classes)))
     return found
 
 
 def store_limits(bundle: Bundle, judged: Judged, command: str) -> str:
     """Choose the limits on a cross-validated evaluation, write them into the manifest, say what they do.
 
-    Raises UsageError if the bundle has limits already: what was dropped cannot be chosen again.
+    Limits that the bundle has already have no part in the choice.
     """
-    if bundle.manifest.smallest_lesion_ml:
-        raise UsageError(
-            f"bundle '{bundle.manifest.name}' has lesion limits already; export it anew to refit them"
-        )
     cases = lesion_cases(judged, bundle.manifest.classes)
     limits = fit_smallest_lesions(cases)
     plain, nested = nested_mean_dice(cases, [one.folds[0] for one in judged.figures.values()])

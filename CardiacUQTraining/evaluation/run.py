@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ from .dice import mean_foreground_dice
 from .methods import ROWS, Method, Row, Stage, final_maps, predictions, why_unavailable
 from .predict import KeptNetworks, PassOptions, permitted_folds, predict_case
 from .scores import Truth, brier_score, map_record, row_scores, segmentation_scores
+
+T = TypeVar("T")
 
 DROPOUT_SAMPLES = 10
 PREDICTED_METHODS = tuple(m for m in Method if m is not Method.ERROR_PROBABILITY)
@@ -66,6 +69,7 @@ def judge(
     A case that cannot be judged is reported as one line and the others go on. Raises UsageError if the
     model's classes are not those of the data set, and what concerns all cases alike (device, memory).
     """
+    check_cascade(bundle)
     check_classes(bundle, dataset)
     where = choose_device(device)
     arithmetic = Arithmetic(where, choose_precision(precision, where))
@@ -76,22 +80,15 @@ def judge(
         described["calibration"] = bundle.manifest.calibration.get(KEY)
     store = CaseStore(out / "cases", run_key(bundle.manifest, described))
     networks = KeptNetworks(bundle)
-    cases = dataset.cases[:limit]
-    figures: dict[str, CaseFigures] = {}
-    failures: dict[str, str] = {}
-    for number, case in enumerate(cases):
-        progress(number / len(cases), case.id)
-        found = store.load(case.id, file_state(case))
-        try:
-            if found is None:
-                folds = permitted_folds(bundle.manifest, case.id, options)
-                found = judge_case(case, networks, arithmetic, folds, options, methods, store, cancel)
-            figures[case.id] = found
-        except (CancelledError, InsufficientMemoryError):
-            raise
-        except Exception as error:  # whatever is wrong with one case must not cost the others
-            failures[case.id] = failure_line(case.id, error)
-            on_failure(failures[case.id])
+
+    def judged_or_kept(case: LabelledCase) -> CaseFigures:
+        kept = store.load(case.id, file_state(case))
+        if kept is not None:
+            return kept
+        folds = permitted_folds(bundle.manifest, case.id, options)
+        return judge_case(case, networks, arithmetic, folds, options, methods, store, cancel)
+
+    figures, failures = each_case(dataset.cases[:limit], judged_or_kept, progress, on_failure)
     progress(1.0, "all cases judged")
     held_out = bundle.manifest.held_out
     training = {case for cases_of_fold in held_out.values() for case in cases_of_fold}
@@ -99,11 +96,40 @@ def judge(
     return Judged(figures, failures, store, leaked)
 
 
-def check_classes(bundle: Bundle, dataset: LabelledDataset) -> None:
-    """Raise UsageError unless the bundle is a cascade for the classes of the data set."""
+def each_case(
+    cases: Sequence[LabelledCase],
+    work: Callable[[LabelledCase], T],
+    progress: ProgressCallback = ignore_progress,
+    on_failure: Callable[[str], None] = lambda line: None,
+) -> tuple[dict[str, T], dict[str, str]]:
+    """Results of ``work`` by case, and one line for every case that it failed on; the others go on.
+
+    Only what concerns all cases alike (cancelled, out of memory) is raised.
+    """
+    found: dict[str, T] = {}
+    failures: dict[str, str] = {}
+    for number, case in enumerate(cases):
+        progress(number / len(cases), case.id)
+        try:
+            found[case.id] = work(case)
+        except (CancelledError, InsufficientMemoryError):
+            raise
+        except Exception as error:  # whatever is wrong with one case must not cost the others
+            failures[case.id] = failure_line(case.id, error)
+            on_failure(failures[case.id])
+    return found, failures
+
+
+def check_cascade(bundle: Bundle) -> None:
+    """Raise UsageError unless the bundle is a cascade."""
     manifest = bundle.manifest
     if manifest.kind is not BundleKind.CASCADE:
         raise UsageError(f"bundle '{manifest.name}' is of kind '{manifest.kind}'; this needs a cascade")
+
+
+def check_classes(bundle: Bundle, dataset: LabelledDataset) -> None:
+    """Raise UsageError unless the bundle is for the classes of the data set."""
+    manifest = bundle.manifest
     ours, theirs = ([c.name for c in classes] for classes in (manifest.classes, dataset.classes))
     if ours != theirs:
         raise UsageError(
@@ -139,6 +165,7 @@ def judge_case(
     truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
     classes = len(networks.manifest.classes)
     final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
+    undropped = final[Stage.CASCADE]
     final[Stage.CASCADE], _ = drop_small_lesions(
         passes.stage3d.p.mean(axis=0), volume.geometry.voxel_volume_ml, networks.manifest
     )
@@ -177,6 +204,7 @@ def judge_case(
         truth.spacing_xyz,
         tuple((_voxels(labels, classes) - _voxels(truth.window, classes)).tolist()),
         brier,
+        undropped,
     )
     store.save(figures, arrays, file_state(case))
     return figures
