@@ -105,18 +105,17 @@ def plan(classes: int, features: Sequence[Feature]) -> tuple[TermPlan, ...]:
     )
 
 
-def sample_case(arrays: CaseArrays, classes: int, seed: int, cases: int = 1) -> Sample:
-    """Voxels of one of ``cases`` for the fit, with every feature that its maps allow (entropy must be
-    among them); which certain voxels are kept is random but fixed by ``seed``."""
+def sample_case(arrays: CaseArrays, classes: int, seed: int) -> Sample:
+    """Voxels of one case for the fit, with every feature that its maps allow (entropy must be among
+    them); which certain voxels are kept is random but fixed by ``seed``."""
     features, categories = case_features(arrays.maps, arrays.segmentation, arrays.stage2d, classes)
     entropies = [features[f] for f in (Feature.LOG_ENTROPY, Feature.LOG_ENTROPY_2D) if f in features]
     certain = np.maximum.reduce(entropies) < np.log(CERTAIN_ENTROPY)
     rng = np.random.default_rng(seed)
     chosen, weight = [], []
-    share = min(1.0, MOST_IN_ALL / (cases * (MOST_DOUBTFUL + MOST_CERTAIN)))
     for mask, most in ((~certain, MOST_DOUBTFUL), (certain, MOST_CERTAIN)):
         index = np.flatnonzero(mask)
-        kept = rng.choice(index, min(round(share * most), index.size), replace=False)
+        kept = rng.choice(index, min(most, index.size), replace=False)
         chosen.append(kept)
         weight.append(np.full(kept.size, index.size / max(1, kept.size)))
     index = np.sort(np.concatenate(chosen))
