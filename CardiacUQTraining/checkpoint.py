@@ -21,11 +21,16 @@ from .optimisation import AveragedWeights
 
 @dataclass(frozen=True)
 class StageProgress:
-    """How far a stage is: finished optimiser steps and the best validation Dice so far."""
+    """How far a stage is: finished optimiser steps and the best validation Dice so far.
+
+    ``loss_sum`` adds up the losses of ``loss_count`` steps of the epoch that is under way.
+    """
 
     step: int = 0
     best_dice: float = -1.0
     finished: bool = False
+    loss_sum: float = 0.0
+    loss_count: int = 0
 
 
 def save_weights(

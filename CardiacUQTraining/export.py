@@ -12,9 +12,10 @@ from typing import Any
 from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import Flip, Manifest, RoiSpec, WeightFile
+from CardiacUQLib.manifest import Flip, Manifest, WeightFile
 from CardiacUQLib.version import __version__
 
+from .input_statistics import INPUT_STATISTICS
 from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, RunFolder, method_of
@@ -104,7 +105,7 @@ def _manifest(
         kind=recipe.kind,
         licence=LICENCES[dataset],
         training_data=TRAINING_DATA[dataset] + mixed,
-        roi=RoiSpec(**recipe.roi.model_dump()),
+        roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
         flips=tuple(Flip),
@@ -114,6 +115,7 @@ def _manifest(
             "commit": record["commit"],
             "torch": record["torch"],
             "exported": datetime.now(UTC).date().isoformat(),
+            **{key: record[key] for key in (INPUT_STATISTICS,) if key in record},
         },
         **special,
     )

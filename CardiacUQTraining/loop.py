@@ -15,10 +15,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
+from CardiacUQLib.errors import UsageError
+
 from .checkpoint import StageProgress, load_checkpoint, load_weights, save_checkpoint, save_weights
 from .journal import TrainingLog
 from .optimisation import AveragedWeights, learning_rate, make_optimiser
+from .ranks import Ranks
 from .recipe import StageRecipe
+from .sharing import SharedNetwork
 
 CHECKPOINT_SECONDS = 60.0
 
@@ -45,6 +49,12 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         return self.signalled or (self.deadline is not None and time.monotonic() >= self.deadline)
+
+    def agreed(self, ranks: Ranks) -> bool:
+        """Whether any rank wants to stop; a signal to one of them counts as one to all."""
+        asked = ranks.largest(int(bool(self)) + int(self.signalled))
+        self.signalled = asked > 1
+        return asked > 0
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -99,51 +109,71 @@ def train_stage(
     """Train until the recipe is fulfilled (True) or a stop is asked for (False, everything saved).
 
     Every random number comes from the step number, so an interrupted and resumed training ends with
-    the same weights as an uninterrupted one on the same device.
+    the same weights as an uninterrupted one on the same device. Several ranks share every batch and
+    follow the loss curve of one process; only rank 0 writes and validates.
     """
-    recipe = job.recipe
+    recipe, ranks = job.recipe, Ranks(fabric)
+    shared = network if ranks.count == 1 else SharedNetwork(network, ranks)
     optimiser = make_optimiser(network, recipe.optimiser)
-    trained, optimiser = fabric.setup(network, optimiser)
+    trained, optimiser = fabric.setup(shared, optimiser)
     if hasattr(network, "deep"):
         trained.mark_forward_method("deep")
     average = AveragedWeights(network, recipe.ema)
     progress = StageProgress()
-    if job.checkpoint.exists():
+    if ranks.agree(job.checkpoint.exists):
         progress = load_checkpoint(job.checkpoint, network, average, optimiser)
     order = data.epoch(job.generator(0))
+    ranks.agree(lambda: _check_batch(job, min(recipe.batch, len(order)), ranks))
     steps = max(1, len(order) // recipe.batch)
     total = steps * recipe.epochs
-    log = TrainingLog(job.folder, progress.step)
-    losses: list[float] = []
-    clock = saved = time.monotonic()
-    while progress.step < total and not stop:
+    log = TrainingLog(job.folder, progress.step) if ranks.leads else None
+    order = data.epoch(job.generator(progress.step // steps))
+    began, clock = progress.step, time.monotonic()
+    saved = clock
+    while progress.step < total and not stop.agreed(ranks):
         epoch, within = divmod(progress.step, steps)
-        if within == 0 or not losses:
+        if within == 0:
             order = data.epoch(job.generator(epoch))
         samples = order[within * recipe.batch : (within + 1) * recipe.batch]
-        losses.append(_step(fabric, job, trained, optimiser, data, samples, (progress.step, total, epoch)))
+        position = (progress.step, total, epoch)
+        loss = _step(fabric, ranks, job, trained, optimiser, data, samples, position)
         average.update(network, progress.step)
-        progress = replace(progress, step=progress.step + 1)
-        if progress.step % steps == 0:
+        progress = replace(
+            progress,
+            step=progress.step + 1,
+            loss_sum=progress.loss_sum + loss,
+            loss_count=progress.loss_count + 1,
+        )
+        if progress.step % steps == 0 and log is not None:
             progress, row = _end_epoch(job, network, average, data, progress, epoch + 1)
             seconds = time.monotonic() - clock
-            rate = learning_rate(recipe.optimiser, progress.step, total)
-            row |= {"loss": sum(losses) / len(losses), "learning_rate": rate, "seconds": seconds}
-            row["samples_per_second"] = len(losses) * recipe.batch / max(seconds, 1e-9)
+            row["learning_rate"] = learning_rate(recipe.optimiser, progress.step, total)
+            row["seconds"] = seconds
+            row["samples_per_second"] = (progress.step - began) * recipe.batch / max(seconds, 1e-9)
             log.write(row)
             report(job, row)
-            losses, clock = [], time.monotonic()
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if progress.step % steps == 0:
+            progress = replace(progress, loss_sum=0.0, loss_count=0)
+            began, clock = progress.step, time.monotonic()
+        if ranks.leads and time.monotonic() - saved > CHECKPOINT_SECONDS:
             save_checkpoint(job.checkpoint, network, average, optimiser, progress)
             saved = time.monotonic()
     if progress.step >= total and not progress.finished:
-        progress = _finish(job, average, progress)
-    save_checkpoint(job.checkpoint, network, average, optimiser, progress)
+        progress = ranks.agree(lambda: _finish(job, average, progress))
+    ranks.agree(lambda: save_checkpoint(job.checkpoint, network, average, optimiser, progress))
     return progress.finished
+
+
+def _check_batch(job: StageJob, batch: int, ranks: Ranks) -> None:
+    if batch < ranks.count:
+        raise UsageError(
+            f"{job.name}: batches of {batch} cannot be shared by {ranks.count} processes; start fewer"
+        )
 
 
 def _step(
     fabric: Fabric,
+    ranks: Ranks,
     job: StageJob,
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -163,6 +193,7 @@ def _step(
     loss = data.loss(network, samples, generator, epoch)
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
+    ranks.sum_gradients(network)
     fabric.clip_gradients(network, optimiser, max_norm=job.recipe.optimiser.gradient_clip)
     optimiser.step()
     return float(loss.detach())
@@ -177,7 +208,8 @@ def _end_epoch(
     epoch: int,
 ) -> tuple[StageProgress, dict[str, float]]:
     """Validate when it is due and keep the best weights."""
-    row: dict[str, float] = {"epoch": epoch, "step": progress.step}
+    mean_loss = progress.loss_sum / progress.loss_count
+    row: dict[str, float] = {"epoch": epoch, "step": progress.step, "loss": mean_loss}
     if epoch % job.recipe.validate_every == 0 or epoch == job.recipe.epochs:
         present = {name: value.clone() for name, value in network.state_dict().items()}
         network.load_state_dict(average.weights)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,9 @@ from .checkpoint import load_weights
 from .commit import project_commit
 from .crops import CropSet, stratified_folds
 from .datasets import LabelledDataset
+from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageData, StageJob, StopRequest, train_stage
+from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 
 
@@ -56,6 +59,10 @@ class RunFolder:
     def final(self, fold: int, name: str) -> Path:
         """Weights of a finished stage."""
         return self.stage(fold, name) / "final.safetensors"
+
+    def unfinished(self, folds: Sequence[int], name: str) -> list[int]:
+        """Those of ``folds`` whose stage is still to be trained."""
+        return [fold for fold in folds if not self.final(fold, name).exists()]
 
     def load_final(self, fold: int, name: str, network: nn.Module) -> nn.Module:
         """``network`` with the finished weights of a stage, in evaluation mode."""
@@ -146,6 +153,7 @@ def begin_run(
     else:
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
+        record[INPUT_STATISTICS] = usual_ranges(dataset)
         partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
         partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
         partial.replace(run.record)
@@ -163,11 +171,15 @@ def train_run(
     stop: StopRequest,
     report: ReportEpoch,
 ) -> bool:
-    """Train all stages of the given folds; False if it was stopped before the end."""
-    held_out = begin_run(run, recipe, dataset, resume=resume)
+    """Train all stages of the given folds; False if it was stopped before the end.
+
+    The ranks of one training call this alike and need the run folder at the same place.
+    """
+    ranks = Ranks(fabric)
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume))
     method = method_of(recipe)
     for name, stage in method.stages().items():
-        waiting = [fold for fold in folds if not run.final(fold, name).exists()]
+        waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:
             continue
         crops = method.crops(name, dataset, fabric.device)

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "segment": "Segment scans: one case folder each, with a report.",
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
+    "statistics": "Store in a bundle what its training scans look like.",
     "evaluate": "Measure a model or a folder of cases against expert labels.",
     "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",

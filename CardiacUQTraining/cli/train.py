@@ -59,7 +59,10 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")] = None,
 ) -> None:
-    """Train a model by recipe; every stage can be stopped and resumed."""
+    """Train a model by recipe; every stage can be stopped and resumed.
+
+    Started by torchrun or srun, all processes train one model together: they share every batch.
+    """
     from ..recipe import read_recipe
 
     seconds = parse_duration(time_limit)
@@ -69,21 +72,18 @@ def command(
     wanted = parse_folds(folds, plan.folds)
 
     import torch
-    from lightning_fabric import Fabric
 
     from CardiacUQLib.device import choose_device
 
     from ..datasets import open_dataset
     from ..loop import StageJob, StopRequest
+    from ..ranks import Ranks, launch_fabric
     from ..run import RunFolder, train_run
 
     if threads is not None:
         torch.set_num_threads(threads)
     cases = open_dataset(dataset, data)
-    chosen = choose_device(device)
-    devices = 1 if chosen.index is None else [chosen.index]
-    fabric = Fabric(accelerator=chosen.type, devices=devices, precision=plan.precision)
-    fabric.launch()
+    fabric = launch_fabric(choose_device(device), plan.precision)
     stop = StopRequest(None if seconds is None else time.monotonic() + seconds)
 
     def report(job: StageJob, row: dict[str, float]) -> None:
@@ -97,9 +97,13 @@ def command(
         finished = train_run(
             fabric, RunFolder(output), plan, cases, wanted, resume=resume, stop=stop, report=report
         )
-    if finished:
+    if finished and Ranks(fabric).leads:
         typer.echo(f"finished; next: cardiacuq export {output} -o BUNDLE")
+    if finished:
         return
-    typer.echo(f"stopped, everything is saved; go on with: cardiacuq train {kind} ... -o {output} --resume")
+    if Ranks(fabric).leads:
+        typer.echo(
+            f"stopped, everything is saved; go on with: cardiacuq train {kind} ... -o {output} --resume"
+        )
     if stop.signalled:
         raise typer.Exit(EXIT_STOPPED_BY_SIGNAL)

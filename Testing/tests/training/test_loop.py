@@ -65,8 +65,13 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, emidec
     whole, joined = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
     assert whole.keys() == joined.keys()
     assert all(torch.equal(whole[name], joined[name]) for name in whole)
-    log = (tmp_path / "pieces" / "fold0" / "stage3d" / "log.csv").read_text()
-    assert [int(row["epoch"]) for row in csv.DictReader(log.splitlines())] == [1, 2, 3]
+    for stage in ("locator", "stage2d", "stage3d"):
+        rows = [
+            list(csv.DictReader((tmp_path / run / "fold0" / stage / "log.csv").read_text().splitlines()))
+            for run in ("whole", "pieces")
+        ]
+        assert [int(row["epoch"]) for row in rows[1]] == [1, 2, 3]
+        assert [row["loss"] for row in rows[0]] == [row["loss"] for row in rows[1]]
 
 
 def test_another_seed_gives_other_weights(tmp_path, emidec_like):

@@ -47,6 +47,7 @@ def test_from_images_to_a_bundle(tmp_path, emidec_like, tiny_recipe_file, capsys
     assert sorted(c for ids in bundle.manifest.held_out.values() for c in ids)[0] == "Case_N1"
     assert "Research use only" in bundle.model_card
     assert bundle.manifest.training["recipe"]["seed"] == 7
+    assert bundle.manifest.training["input_statistics"]["slices"] == [3.6, 4.4]
     assert bundle.network("stage3d", 1).training is False
     assert main(["export", str(run), "-o", str(bundle_folder)]) == ExitCode.USAGE
     assert "exists already" in capsys.readouterr().err
