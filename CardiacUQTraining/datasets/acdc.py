@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from CardiacUQLib.classes import CINE_CLASSES
 from CardiacUQLib.errors import InputError
+from CardiacUQLib.review.export import PHASES_KEY
 
 from .case import LabelledCase, LabelledDataset, require_pair
 
@@ -16,13 +18,14 @@ PHASES = ("ED", "ES")
 def acdc_dataset(folder: Path) -> LabelledDataset:
     """Two cases per patient, ``patientXXX_ED`` and ``patientXXX_ES``; the group is the pathology.
 
+    Where ``Info.cfg`` has a line ``Phases``, as exported reviews have, only those phases are cases.
     Raises :class:`InputError` naming the patient whose ``Info.cfg`` is missing, incomplete or names a
     frame that is absent.
     """
     cases: list[LabelledCase] = []
     for patient in sorted(p for p in folder.glob("patient*") if p.is_dir()):
         info = read_info(patient / "Info.cfg")
-        for phase in PHASES:
+        for phase in phases_of(info):
             stem = f"{patient.name}_frame{int(info[phase]):02d}"
             image, label = patient / f"{stem}.nii.gz", patient / f"{stem}_gt.nii.gz"
             require_pair(image, label)
@@ -47,8 +50,18 @@ def read_info(path: Path) -> dict[str, str]:
     info = {
         key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon
     }
-    for key in (*PHASES, "Group"):
+    for key in (*phases_of(info), "Group"):
         value = info.get(key, "")
         if not value or (key in PHASES and not value.isdigit()):
             raise InputError(path, f"has no usable line {key} for {patient}", f"expected `{key}: ...`")
+    if not phases_of(info):
+        raise InputError(path, f"names no phase of {patient}", "expected `Phases: ED, ES` or one of them")
     return info
+
+
+def phases_of(info: Mapping[str, str]) -> tuple[str, ...]:
+    """Phases of a patient: those that a line ``Phases`` names, else both."""
+    if PHASES_KEY not in info:
+        return PHASES
+    named = {phase.strip() for phase in info[PHASES_KEY].split(",")}
+    return tuple(phase for phase in PHASES if phase in named)

@@ -3,62 +3,137 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from ..classes import LGE_CLASSES
+from ..classes import CINE_CLASSES, LGE_CLASSES
 from ..errors import InputError, UsageError
+from ..manifest import ClassInfo
 from ..reading import geometry_of
 from .case_maps import CaseMaps
 from .review import Review
+
+PHASES_KEY = "Phases"
+"""Line of ``Info.cfg`` that says which phases of the patient are there."""
 
 PATHOLOGICAL = (3, 4)
 """Labels whose presence puts a case into EMIDEC's group P: infarct and MVO."""
 
 
+FRAMES = {"ED": 1, "ES": 2}
+"""Numbers in the file names of exported cine phases; the true ones are unknown by then."""
+
+
 def export_reviewed(review: Review, folder: Path, image: sitk.Image | None = None) -> Path:
-    """Write ``Case_X/Images``, ``Case_X/Contours`` and ``Case_X/decisions.json`` below ``folder``.
+    """Write image, corrected labels and decisions below ``folder`` in the layout of a training data set.
 
-    This is EMIDEC's layout, so `cardiacuq train --dataset emidec` reads the folder as it is. X is the
-    name of the case, with "P" before it if an infarct is left and "N" otherwise, unless the name
-    already begins so: the reader balances its folds by that letter. ``image`` is the input volume;
-    by default it is read from the path that the case was computed from.
+    LGE: EMIDEC's ``Case_X/Images``, ``Case_X/Contours`` and ``Case_X/decisions.json``, which
+    `cardiacuq train cascade --dataset emidec` reads as it is. X is the name of the case, with "P" before
+    it if an infarct is left and "N" otherwise, unless the name already begins so: the reader balances
+    its folds by that letter. Cine: ACDC's ``patientX`` for `cardiacuq train streaming --dataset acdc`,
+    where the phases of one patient come together; the phase is that of ``measures.json``, or the end of
+    the case's name, ED without either. ``image`` is the input volume; by default it is read from the
+    path that the case was computed from.
 
-    Returns the case's folder, which is complete or absent. Raises :class:`UsageError` for a case
-    whose classes are not EMIDEC's or whose folder exists, :class:`InputError` for a missing or
-    different image.
+    Returns the case's folder, which is complete or as before. Raises :class:`UsageError` for other
+    classes and for a case that is there already, :class:`InputError` for a missing or different image.
     """
     case = review.case
-    if [info.value for info in case.classes] != [info.value for info in LGE_CLASSES]:
-        raise UsageError(f"{case.name}: only LGE cases can be exported in EMIDEC's layout")
+    layouts = {LGE_CLASSES: _export_lge, CINE_CLASSES: _export_cine}
+    export = next((e for classes, e in layouts.items() if _meaning(classes) == _meaning(case.classes)), None)
+    if export is None:
+        raise UsageError(f"{case.name}: only cases with the LGE or the cine classes can be exported")
     image = _input_image(case) if image is None else image
     _check_grid(case, image)
+    return export(review, image, folder)
+
+
+def _meaning(classes: tuple[ClassInfo, ...]) -> list[tuple[int, str]]:
+    return [(info.value, info.name) for info in classes]
+
+
+def _export_lge(review: Review, image: sitk.Image, folder: Path) -> Path:
     name = _case_name(review)
-    target = folder / name
-    if target.exists():
-        raise UsageError(f"{target} exists; move it away or choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+    if (folder / name).exists():
+        raise UsageError(f"{folder / name} exists; move it away or choose another folder")
+
+    def write(target: Path) -> None:
+        for part, content in (("Images", image), ("Contours", _labels(review, image))):
+            (target / part).mkdir()
+            _write_image(content, target / part / f"{name}.nii.gz")
+        _write_decisions(review, target / "decisions.json")
+
+    return _replaced(folder / name, write)
+
+
+def _export_cine(review: Review, image: sitk.Image, folder: Path) -> Path:
+    """One phase into the patient's folder, beside the other phase if that was exported before."""
+    patient, phase = _patient_and_phase(review.case)
+    target, stem = folder / patient, f"{patient}_frame{FRAMES[phase]:02d}"
+    if (target / f"{stem}.nii.gz").exists():
+        raise UsageError(f"{target} holds its {phase} frame; move it away or choose another folder")
+    info = target / "Info.cfg"
+    if target.exists() and not (info.is_file() and PHASES_KEY in info.read_text("utf-8")):
+        raise UsageError(f"{target} was not exported by a review; choose another folder")
+
+    def write(made: Path) -> None:
+        _write_image(image, made / f"{stem}.nii.gz")
+        _write_image(_labels(review, image), made / f"{stem}_gt.nii.gz")
+        _write_decisions(review, made / f"decisions_{phase}.json")
+        here = [p for p, number in FRAMES.items() if (made / f"{patient}_frame{number:02d}.nii.gz").exists()]
+        frames = [f"{p}: {number}" for p, number in FRAMES.items()]
+        lines = [*frames, "Group: reviewed", f"{PHASES_KEY}: {', '.join(here)}"]
+        (made / "Info.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    return _replaced(target, write)
+
+
+def _patient_and_phase(case: CaseMaps) -> tuple[str, str]:
+    """ "patient7", "ES" of a case "patient7_ES"; ACDC's reader wants every folder to begin with "patient"."""
+    stem, _, end = re.sub(r"[-_ ](?=(ED|ES)$)", "\n", case.name).partition("\n")
+    phase = str(case.measures.get("phase") or end or "ED")
+    return stem if stem.startswith("patient") else f"patient_{stem}", phase
+
+
+def _replaced(target: Path, write: Callable[[Path], None]) -> Path:
+    """A folder with what it held and what ``write`` adds, made beside it and swapped in when complete."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    older = made.with_name(made.name + "-older")
     try:
-        _write(review, image, temporary, name)
-        temporary.chmod(0o755)
-        temporary.replace(target)
+        if target.exists():
+            shutil.copytree(target, made, dirs_exist_ok=True)
+        write(made)
+        made.chmod(0o755)
+        if target.exists():
+            target.rename(older)
+        made.rename(target)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
+        if older.exists():
+            older.rename(target)
         raise
+    shutil.rmtree(older, ignore_errors=True)
     return target
 
 
-def _write(review: Review, image: sitk.Image, folder: Path, name: str) -> None:
+def _labels(review: Review, image: sitk.Image) -> sitk.Image:
     labels = sitk.GetImageFromArray(review.labels)
     labels.CopyInformation(image)
-    for part, content in (("Images", image), ("Contours", labels)):
-        (folder / part).mkdir()
-        sitk.WriteImage(content, str(folder / part / f"{name}.nii.gz"), useCompression=True)
+    return labels
+
+
+def _write_image(image: sitk.Image, path: Path) -> None:
+    sitk.WriteImage(image, str(path), useCompression=True)
+
+
+def _write_decisions(review: Review, path: Path) -> None:
     case = review.case
     content = {
         "case": case.name,
@@ -71,7 +146,7 @@ def _write(review: Review, image: sitk.Image, folder: Path, name: str) -> None:
         ],
         "decisions": [decision.as_json() for decision in review.decisions],
     }
-    (folder / "decisions.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _case_name(review: Review) -> str:

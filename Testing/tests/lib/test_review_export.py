@@ -11,8 +11,9 @@ import pytest
 import SimpleITK as sitk
 from review_cases import STORAGES, make_case
 
-from CardiacUQLib.classes import CINE_CLASSES
+from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.manifest import BundleKind
 from CardiacUQLib.review import CaseMaps, Review, export_reviewed
 
 
@@ -81,7 +82,58 @@ def test_unusable_images_and_classes_are_refused(tmp_path: Path) -> None:
     review.case.input_path.unlink()
     with pytest.raises(InputError, match="no longer there"):
         export_reviewed(review, tmp_path / "out")
-    review.case = replace(review.case, classes=CINE_CLASSES)
-    with pytest.raises(UsageError, match="only LGE"):
+    review.case = replace(review.case, classes=LGE_CLASSES[:3])
+    with pytest.raises(UsageError, match="only cases with the LGE"):
         export_reviewed(review, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def cine_review(folder: Path, name: str, **changes: object) -> Review:
+    """A cine frame with one voxel drawn by hand; no corrections, so the queue holds its slices."""
+    folder.mkdir(parents=True, exist_ok=True)
+    case = CaseMaps.of(make_case(folder, "oblique"))
+    cine = replace(
+        case,
+        name=name,
+        kind=BundleKind.STREAMING,
+        classes=CINE_CLASSES,
+        segmentation=np.minimum(case.segmentation, 3),
+        stage2d=None,
+        dcm=None,
+        component_ids=None,
+        components=(),
+        folder=None,
+        **changes,
+    )
+    review = Review(cine, "Jane")
+    labels = review.labels.copy()
+    labels[2, 3, 4] = 1
+    review.edited(0, labels)
+    return review
+
+
+def test_both_phases_of_a_cine_become_one_patient_of_acdc(tmp_path: Path) -> None:
+    acdc = pytest.importorskip("CardiacUQTraining.datasets.acdc")
+    out = tmp_path / "training"
+    ed, es = (cine_review(tmp_path / phase, f"jane_{phase}") for phase in ("ED", "ES"))
+    written = export_reviewed(ed, out)
+    (only,) = acdc.acdc_dataset(out)
+    assert (only.id, only.phase) == ("patient_jane_ED", "ED")
+    assert export_reviewed(es, out) == written == out / "patient_jane"
+    cases = tuple(acdc.acdc_dataset(out))
+    assert [(case.patient, case.phase) for case in cases] == [("patient_jane", p) for p in ("ED", "ES")]
+    for case, review in zip(cases, (ed, es), strict=True):
+        volume, labels = case.load()
+        assert np.array_equal(volume.storage.to_stored(labels), review.labels)
+    assert sorted(path.name for path in out.iterdir()) == ["patient_jane"]
+    with pytest.raises(UsageError, match="ES frame"):
+        export_reviewed(es, out)
+
+
+def test_a_patient_of_acdc_itself_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "patient001").mkdir()
+    (tmp_path / "patient001" / "Info.cfg").write_text("ED: 1\nES: 12\nGroup: DCM\n", "utf-8")
+    review = cine_review(tmp_path / "case", "patient001", measures={"phase": "ES"})
+    with pytest.raises(UsageError, match="not exported by a review"):
+        export_reviewed(review, tmp_path)
+    assert [path.name for path in (tmp_path / "patient001").iterdir()] == ["Info.cfg"]
