@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +23,8 @@ if TYPE_CHECKING:
     from CardiacUQLib.bundle import Bundle
 
     from ..datasets import LabelledDataset
-    from ..evaluation.analysis import Analysis
     from ..evaluation.cine.command import CineOptions
-    from ..evaluation.fit_lesions import store_limits
+    from ..evaluation.command import CascadeOptions
     from ..evaluation.methods import Method
     from ..evaluation.predict import PassOptions
 
@@ -30,7 +32,9 @@ DATASET_HELP = "Layout of the data: emidec, myops, phantom; for cine models acdc
 
 
 def command(
-    model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = "lge-cascade",
+    model: Annotated[
+        str, typer.Option(help="Name of a bundle, its folder, or the folder of a training run.")
+    ] = "lge-cascade",
     dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
@@ -45,6 +49,7 @@ def command(
     ] = "",
     folds: Annotated[str, typer.Option(help="Folds to use, such as 0,1; all if empty.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Judge only the first N cases.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Judge only every Nth case.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     store_calibration: Annotated[
@@ -60,12 +65,17 @@ def command(
             help="Choose the smallest believable infarct and MVO; write them into the bundle.",
         ),
     ] = False,
+    store_metrics: Annotated[
+        bool,
+        typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
+    ] = False,
     no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes.")] = False,
     ec_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Cine: Dice that the end slices of a good frame exceed.")
     ] = 0.8,
     against: Annotated[
-        list[Path] | None, typer.Option(help="Cine: output folder of an earlier evaluation to test against.")
+        list[Path] | None,
+        typer.Option(help="Cine: earlier evaluation, bundle or training run to compare with; repeatable."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
@@ -74,66 +84,81 @@ def command(
     Writes evaluation.md with the published figures beside ours, CSV files per case, JSON and figures.
     A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
     """
-    from CardiacUQLib.bundle import load_bundle
-
     from ..datasets import open_dataset
-    from ..evaluation.analysis import analyse, write_analysis
-    from ..evaluation.calibrate import store
     from ..evaluation.cine.command import CineOptions
+    from ..evaluation.command import CascadeOptions, Stored
     from ..evaluation.methods import Method
     from ..evaluation.predict import PassOptions
-    from ..evaluation.report import Source
-    from ..evaluation.run import DROPOUT_SAMPLES, judge
-    from ..evaluation.sizes import size_figures, store_intervals
+    from ..evaluation.run import DROPOUT_SAMPLES
 
     chosen = parse_methods(methods)
-    fit_calibration = cross_validated and Method.ERROR_PROBABILITY in chosen
-    if store_calibration and not fit_calibration:
-        raise UsageError("--store-calibration needs --cross-validated: it is fitted on unseen cases only")
-    if store_lesion_limits and not cross_validated:
-        raise UsageError(
-            "--store-lesion-limits needs --cross-validated: they are chosen on unseen cases only"
-        )
+    stored = Stored(store_calibration, store_lesion_limits, store_metrics)
+    stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
-    bundle = load_bundle(model)
-    options = PassOptions(
-        parse_folds(folds),
-        (Flip.IDENTITY,) if no_tta else bundle.manifest.flips,
-        DROPOUT_SAMPLES if Method.MC_DROPOUT in chosen else 0,
-        cross_validated,
-    )
-    if bundle.manifest.kind is BundleKind.STREAMING:
-        if store_calibration or store_lesion_limits:
-            raise UsageError("--store-calibration and --store-lesion-limits are for cascades, not for cine")
-        cine = CineOptions(ec_threshold, tuple(against or ()), device, precision, limit)
-        _evaluate_cine(bundle, cases, output, options, cine, quiet=quiet)
+    cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
+    with opened_model(model, to_be_changed=any(dataclasses.astuple(stored))) as bundle:
+        passes = PassOptions(
+            parse_folds(folds),
+            (Flip.IDENTITY,) if no_tta else bundle.manifest.flips,
+            DROPOUT_SAMPLES if Method.MC_DROPOUT in chosen else 0,
+            cross_validated,
+        )
+        if bundle.manifest.kind is BundleKind.STREAMING:
+            if store_lesion_limits:
+                raise UsageError("--store-lesion-limits is for cascades: a cine has no lesions")
+            cine = CineOptions(
+                ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
+            )
+            _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
+        else:
+            cascade = CascadeOptions(chosen, device, precision, stored)
+            _evaluate_cascade(bundle, cases, output, passes, cascade, quiet=quiet)
+
+
+@contextlib.contextmanager
+def opened_model(model: str, *, to_be_changed: bool) -> Iterator[Bundle]:
+    """The bundle of that name or folder; a training run is exported to a bundle that lasts as long.
+
+    Raises UsageError for a run that something shall be stored in: it would be lost with the export.
+    """
+    from CardiacUQLib.bundle import load_bundle
+
+    from ..export import export_run
+    from ..run import RunFolder
+
+    if not RunFolder(Path(model)).record.is_file():
+        yield load_bundle(model)
         return
+    if to_be_changed:
+        raise UsageError(f"{model}: is a training run; export it to store anything: cardiacuq export {model}")
+    with tempfile.TemporaryDirectory(prefix="cardiacuq-run-") as scratch:
+        yield load_bundle(export_run(Path(model), Path(scratch) / Path(model).resolve().name))
+
+
+def _evaluate_cascade(
+    bundle: Bundle,
+    cases: LabelledDataset,
+    output: Path,
+    passes: PassOptions,
+    options: CascadeOptions,
+    *,
+    quiet: bool,
+) -> None:
+    from ..evaluation.command import evaluate_cascade
+
     with shown_progress(lines=False, quiet=quiet) as progress:
-        judged = judge(
+        judged, page, limits = evaluate_cascade(
             bundle,
             cases,
             output,
+            passes,
             options,
-            methods=chosen,
-            device=device,
-            precision=precision,
-            limit=limit,
+            command_line(),
             progress=progress,
-            on_failure=lambda line: print(f"cardiacuq: {line}", file=sys.stderr, flush=True),
+            on_failure=_print_failure,
         )
-        analysis = analyse(
-            judged, len(bundle.manifest.classes), fit_calibration=fit_calibration, progress=progress
-        )
-    sizes = size_figures(judged, bundle.manifest, fit=cross_validated)
-    analysis = dataclasses.replace(analysis, sizes=sizes)
-    source = Source(bundle, cases, "cardiacuq " + shlex.join(sys.argv[1:]), cross_validated)
-    page = write_analysis(analysis, source, output)
-    if store_calibration and analysis.model is not None and analysis.verdict is not None:
-        store(bundle, analysis.model, provenance(dataset, analysis))
-    if store_calibration and sizes is not None and sizes.fitted:
-        store_intervals(load_bundle(str(bundle.folder)), sizes, dataset)
-    if store_lesion_limits:
-        typer.echo(store_limits(load_bundle(model), judged, source.command))
+    if limits and not quiet:
+        typer.echo(limits)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
@@ -160,9 +185,9 @@ def _evaluate_cine(
             output,
             passes,
             options,
-            "cardiacuq " + shlex.join(sys.argv[1:]),
+            command_line(),
             progress=progress,
-            on_failure=lambda line: print(f"cardiacuq: {line}", file=sys.stderr, flush=True),
+            on_failure=_print_failure,
         )
     if not quiet:
         typer.echo(f"{len(judged.figures)} frames judged: {', '.join(map(str, pages))}")
@@ -172,17 +197,15 @@ def _evaluate_cine(
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def provenance(dataset: str, analysis: Analysis) -> dict[str, object]:
-    """Where a fitted error probability comes from and whether it shall be the default heat map."""
-    from ..evaluation.tables import as_plain
+def command_line() -> str:
+    """The command as others can repeat it: where data and results lie is theirs to say."""
+    from ..evaluation.headline import command_without_places
 
-    return {
-        "dataset": dataset,
-        "cases": len(analysis.judged.figures),
-        "predictions": "out of fold",
-        "figures": as_plain(analysis.verdict),
-        "default_heat_map": analysis.verdict is not None and analysis.verdict.wins,
-    }
+    return "cardiacuq " + shlex.join(command_without_places(sys.argv[1:]))
+
+
+def _print_failure(line: str) -> None:
+    print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:

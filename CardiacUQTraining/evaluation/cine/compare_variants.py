@@ -1,10 +1,12 @@
-"""Two or more evaluated cine ensembles side by side: paired tests over patients, Dice against cost.
+"""Two or more evaluated cine ensembles side by side: paired tests, Dice and EC against cost.
 
-Reads the ``evaluation.json`` that :mod:`.report` wrote; only frames that all of them judged are compared.
+Reads the ``evaluation.json`` that :mod:`.report` wrote; only frames that all of them judged are compared,
+so that runs of which only some folds are finished can be compared too.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +19,14 @@ from CardiacUQLib.errors import InputError, UsageError
 
 from ..cases import nan_from_none, write_json
 from ..report import FIGURES
-from ..statistics import holm, paired_wilcoxon
-from ..tables import as_plain, markdown_table
-from .end_slices import THRESHOLD, end_coefficient
-from .figures import CostPoint, cost_figure, save
+from ..statistics import Summary, holm, paired_wilcoxon, summarise
+from ..tables import as_plain
+from .end_slices import THRESHOLD, good_ends
+from .figures import CostPoint, cost_figure, save, threshold_figure
 from .report import PROTOCOL
-from .tables import p_text
 
 COMPARED = ("mean_dice", "dice_1", "dice_2", "dice_3", "end_dice")
+EC = "ec"
 PHASES = ("all", "ED", "ES")
 PAGE, RESULT = "comparison.md", "comparison.json"
 
@@ -41,29 +43,49 @@ class Evaluated:
         """Figures of every frame."""
         return self.content["frames"]
 
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Parameters, and floating point operations per slice."""
+        found = self.content["cost"]["ensemble"]
+        return int(found["parameters"]), int(found["flops"])
+
 
 @dataclass(frozen=True)
 class PairedTest:
-    """``first`` against ``second`` over ``patients``: means (0 to 1) and paired Wilcoxon p, Holm-corrected
-    over the figures and phases of this pair."""
+    """``first`` against ``second``: means (0 to 1) over ``count`` pairs, p, and p Holm-corrected over all
+    figures and phases of this pair of variants.
+
+    Dice: Wilcoxon's signed-rank test, a pair being a patient (the mean of both frames, or the frame of one
+    phase). EC: McNemar's exact test, a pair being a frame.
+    """
 
     first: str
     second: str
     figure: str
     phase: str
-    patients: int
+    count: int
     first_mean: float
     second_mean: float
     p: float
     p_holm: float
 
 
+@dataclass(frozen=True)
+class Variant:
+    """Figures of one variant over the common frames by phase: every one of :data:`COMPARED`, and "ec"."""
+
+    evaluated: Evaluated
+    figures: Mapping[str, Mapping[str, Summary]]
+
+
 def compare_variants(folders: Sequence[Path], out: Path, threshold: float = THRESHOLD) -> list[PairedTest]:
-    """Compare the first evaluation with each other one and write page, JSON and figure to ``out``.
+    """Compare the first evaluation with each other one and write page, JSON and figures to ``out``.
 
     Raises UsageError for fewer than two folders or no common frame, InputError for a folder that holds no
     cine evaluation.
     """
+    from .variants_page import write_page
+
     if len(folders) < 2:
         raise UsageError("a comparison needs at least two evaluation folders")
     evaluated = _named([read_evaluation(folder) for folder in folders])
@@ -71,12 +93,19 @@ def compare_variants(folders: Sequence[Path], out: Path, threshold: float = THRE
     if not common:
         raise UsageError("the evaluations have no frame in common; evaluate both on the same data set")
     first, *others = evaluated
-    tests = [test for other in others for test in paired_tests(first, other, common)]
-    points = [_point(one, common, threshold) for one in evaluated]
+    tests = [test for other in others for test in paired_tests(first, other, common, threshold)]
+    variants = [Variant(one, phase_figures(one, common, threshold)) for one in evaluated]
     out.mkdir(parents=True, exist_ok=True)
-    save({"cost": cost_figure(points)}, out / "figures")
-    (out / PAGE).write_text(_page(evaluated, points, tests, len(common), threshold), "utf-8")
-    content = {"variants": as_plain(points), "frames": len(common), "tests": as_plain(tests)}
+    ends = {one.name: [one.frames[case]["end_dice"] for case in common] for one in evaluated}
+    points = [_point(variant) for variant in variants]
+    save({"cost": cost_figure(points), "end_slices": threshold_figure(ends, threshold)}, out / "figures")
+    write_page(variants, tests, common, threshold, out / PAGE)
+    content = {
+        "variants": as_plain(points),
+        "figures": {variant.evaluated.name: as_plain(variant.figures) for variant in variants},
+        "frames": len(common),
+        "tests": as_plain(tests),
+    }
     write_json(content, out / RESULT)
     return tests
 
@@ -91,19 +120,27 @@ def read_evaluation(folder: Path) -> Evaluated:
         raise InputError(path, "there is no readable evaluation", remedy) from None
     if not isinstance(content, dict) or content.get("format") != PROTOCOL or not content.get("frames"):
         raise InputError(path, "this is no evaluation of cine frames", remedy)
-    return Evaluated(content["model"], nan_from_none(content))
+    return Evaluated(content.get("variant") or content["model"], nan_from_none(content))
 
 
-def paired_tests(first: Evaluated, second: Evaluated, cases: Sequence[str]) -> list[PairedTest]:
-    """All figures, over both phases and over each, paired by patient."""
+def paired_tests(
+    first: Evaluated, second: Evaluated, cases: Sequence[str], threshold: float = THRESHOLD
+) -> list[PairedTest]:
+    """All figures, over both phases together and over each."""
     pairs: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
     for phase in PHASES:
-        chosen = [case for case in cases if phase in ("all", first.frames[case]["phase"])]
+        chosen = _of_phase(first, cases, phase)
         for figure in COMPARED:
             pair = tuple(_by_patient(one, chosen, figure) for one in (first, second))
             if chosen and all(np.isfinite(values).any() for values in pair):
                 pairs[figure, phase] = pair
-    p = {name: paired_wilcoxon(*pair) for name, pair in pairs.items()}
+        ends = tuple(good_ends(_values(one, chosen, "end_dice"), threshold) for one in (first, second))
+        if np.isfinite(ends[0] + ends[1]).any():
+            pairs[EC, phase] = ends
+    p = {
+        name: mcnemar_exact(*pair) if name[0] == EC else paired_wilcoxon(*pair)
+        for name, pair in pairs.items()
+    }
     corrected = holm(p)
     return [
         PairedTest(
@@ -120,92 +157,59 @@ def paired_tests(first: Evaluated, second: Evaluated, cases: Sequence[str]) -> l
     ]
 
 
+def mcnemar_exact(first: np.ndarray, second: np.ndarray) -> float:
+    """Two-sided p of McNemar's exact test for pairs of 0 and 1 (NaN: left out); 1 without a difference."""
+    from scipy.stats import binomtest
+
+    known = np.isfinite(first) & np.isfinite(second)
+    better, worse = int((first > second)[known].sum()), int((first < second)[known].sum())
+    return float(binomtest(better, better + worse, 0.5).pvalue) if better + worse else 1.0
+
+
+def phase_figures(one: Evaluated, cases: Sequence[str], threshold: float) -> dict[str, dict[str, Summary]]:
+    """Mean over frames with its 95 % bootstrap interval, by phase and figure; phases without frames left
+    out."""
+    found = {}
+    for phase in PHASES:
+        chosen = _of_phase(one, cases, phase)
+        if chosen:
+            figures = {figure: summarise(_values(one, chosen, figure)) for figure in COMPARED}
+            figures[EC] = summarise(good_ends(_values(one, chosen, "end_dice"), threshold))
+            found[phase] = figures
+    return found
+
+
+def _of_phase(one: Evaluated, cases: Sequence[str], phase: str) -> list[str]:
+    return [case for case in cases if phase in ("all", one.frames[case]["phase"])]
+
+
+def _values(one: Evaluated, cases: Sequence[str], figure: str) -> np.ndarray:
+    return np.array([one.frames[case].get(figure, np.nan) for case in cases], float)
+
+
 def _by_patient(one: Evaluated, cases: Sequence[str], figure: str) -> np.ndarray:
     """Mean of a figure over each patient's frames, patients in the order in which they appear."""
     found: dict[str, list[float]] = {}
-    for case in cases:
-        frame = one.frames[case]
-        found.setdefault(frame["patient"], []).append(float(frame.get(figure, np.nan)))
+    for case, value in zip(cases, _values(one, cases, figure), strict=True):
+        found.setdefault(one.frames[case]["patient"], []).append(float(value))
     known = ([v for v in values if np.isfinite(v)] for values in found.values())
     return np.array([np.mean(values) if values else np.nan for values in known])
 
 
-def _point(one: Evaluated, cases: Sequence[str], threshold: float) -> CostPoint:
-    cost = one.content["cost"]["ensemble"]
-    frames = [one.frames[case] for case in cases]
-    return CostPoint(
-        one.name,
-        float(np.mean([frame["mean_dice"] for frame in frames])),
-        end_coefficient([frame["end_dice"] for frame in frames], threshold),
-        int(cost["parameters"]),
-        int(cost["flops"]),
-    )
+def _point(variant: Variant) -> CostPoint:
+    whole = variant.figures["all"]
+    return CostPoint(variant.evaluated.name, whole["mean_dice"].mean, whole[EC].mean, *variant.evaluated.cost)
 
 
 def _named(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
-    """Equal names get a number, so that a bundle can be compared with a later version of itself."""
+    """Equal names get the bundle's, then a number, so that a bundle can be compared with a later version."""
     names = [one.name for one in evaluated]
+    clear = [
+        one if names.count(one.name) == 1 else dataclasses.replace(one, name=one.content["model"])
+        for one in evaluated
+    ]
+    names = [one.name for one in clear]
     return [
-        one if names.count(one.name) == 1 else Evaluated(f"{one.name} ({number + 1})", one.content)
-        for number, one in enumerate(evaluated)
+        one if names.count(one.name) == 1 else dataclasses.replace(one, name=f"{one.name} ({number + 1})")
+        for number, one in enumerate(clear)
     ]
-
-
-def _page(
-    evaluated: Sequence[Evaluated],
-    points: Sequence[CostPoint],
-    tests: Sequence[PairedTest],
-    frames: int,
-    threshold: float,
-) -> str:
-    variants = [
-        [
-            point.name,
-            str(one.content.get("title", "")),
-            f"{100 * point.dice:.2f}",
-            f"{100 * point.ec:.1f}",
-            f"{point.parameters / 1e6:.3f}",
-            f"{point.flops / 1e9:.3f}",
-        ]
-        for one, point in zip(evaluated, points, strict=True)
-    ]
-    lines = [
-        [
-            f"{test.figure}, {test.phase}: {test.first} against {test.second}",
-            str(test.patients),
-            f"{100 * test.first_mean:.2f}",
-            f"{100 * test.second_mean:.2f}",
-            p_text(test.p),
-            p_text(test.p_holm),
-        ]
-        for test in tests
-    ]
-    names = {str(value): name for value, name in ((1, "RV"), (2, "myocardium"), (3, "LV"))}
-    legend = ", ".join(f"dice_{value}: {name}" for value, name in names.items())
-    return (
-        "\n\n".join(
-            [
-                f"# {', '.join(one.name for one in evaluated)}",
-                f"Dataset {evaluated[0].content['dataset']}, {frames} frames that all of them judged.",
-                markdown_table(
-                    [
-                        "variant",
-                        "what",
-                        "mean Dice (%)",
-                        f"EC (%) at {threshold:g}",
-                        "parameters (M)",
-                        "GFLOPs",
-                    ],
-                    variants,
-                ),
-                "## Paired tests",
-                markdown_table(
-                    ["figure and phase", "patients", "first (%)", "second (%)", "p", "p (Holm)"], lines
-                ),
-                "Wilcoxon signed-rank tests over patients (mean of a patient's frames), Holm-corrected "
-                f"within each pair of variants. {legend}; end_dice: mean Dice of the end slices.",
-                "![Dice against cost](figures/cost.png)",
-            ]
-        )
-        + "\n"
-    )

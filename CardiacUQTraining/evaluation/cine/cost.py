@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from CardiacUQLib.manifest import Manifest, NetworkSpec
 from CardiacUQLib.networks import build_network
-from CardiacUQLib.streaming import member_names
+from CardiacUQLib.streaming import member_names, opinion_count
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ def network_cost(spec: NetworkSpec, size_px: int) -> Cost:
 
 
 def bundle_cost(manifest: Manifest) -> Mapping[str, Cost]:
-    """Cost of every member by name, and of the "ensemble" as their sum; the locator is not counted."""
+    """Cost of every member by name, and of the "ensemble" as their sum; the locator is not counted.
+
+    The members of an *augmenting* bundle share the parameters of their one network.
+    """
     size_px = manifest.roi.size_px
     by_spec: dict[NetworkSpec, Cost] = {}
     members = {}
@@ -45,4 +48,9 @@ def bundle_cost(manifest: Manifest) -> Mapping[str, Cost]:
         if spec not in by_spec:
             by_spec[spec] = network_cost(spec, size_px)
         members[name] = by_spec[spec]
-    return {"ensemble": sum(members.values(), start=Cost(0, 0, size_px)), **members}
+    whole = sum(members.values(), start=Cost(0, 0, size_px))
+    copies = opinion_count(manifest) // len(members)
+    if copies > 1:
+        whole = Cost(whole.parameters, copies * whole.flops, size_px)
+        members = {f"member{number}": members["member0"] for number in range(copies)}
+    return {"ensemble": whole, **members}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..agreement import SizeRecord, bland_altman_figure
+from ..calibration_error import Reliability
 from ..figures import DPI, PALETTE
 from .end_slices import end_coefficient
 
@@ -96,6 +97,25 @@ def sizes_figure(records: Sequence[SizeRecord]) -> Figure | None:
     if len(records) < FEWEST_PATIENTS:
         return None
     return bland_altman_figure(records, SIZES_SHOWN)
+
+
+def reliability_figure(found: Mapping[str, Reliability]) -> Figure | None:
+    """Share of wrong voxels against P(wrong), by region; the area of a marker grows with its voxels."""
+    if not found:
+        return None
+    figure = _figure(4.4, 4.0)
+    axes = figure.subplots()
+    axes.plot((0, 1), (0, 1), color="#999999", linewidth=1, linestyle=":")
+    for number, (region, bins) in enumerate(found.items()):
+        area = 8 + 60 * np.sqrt(bins.count / max(bins.count.max(), 1))
+        colour = PALETTE[number % len(PALETTE)]
+        axes.plot(bins.mean_probability, bins.observed, color=colour, linewidth=1, label=region)
+        axes.scatter(bins.mean_probability, bins.observed, s=area, color=colour)
+    axes.set_xlabel("P(wrong)", fontsize=9)
+    axes.set_ylabel("share of wrong voxels", fontsize=9)
+    axes.legend(fontsize=8)
+    axes.tick_params(labelsize=8)
+    return figure
 
 
 def save(figures: Mapping[str, Figure | None], folder: Path) -> list[Path]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from CardiacUQLib.bundle import Bundle
 from CardiacUQLib.calibration import KEY
 from CardiacUQLib.device import choose_device, choose_precision
 from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, UsageError
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.manifest import BundleKind, Manifest
 from CardiacUQLib.passes import Arithmetic
 from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
 
@@ -19,7 +21,7 @@ from ..predict import KeptNetworks, PassOptions, permitted_folds
 from ..run import Judged, failure_line, file_state
 from .frames import judge_frame
 
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 """Raised when kept figures change their meaning."""
 
 
@@ -44,26 +46,18 @@ def judge_cine(
     check_cine(bundle, dataset)
     manifest, where = bundle.manifest, choose_device(device)
     arithmetic = Arithmetic(where, choose_precision(precision, where))
-    described = {
-        "data": dataset.name,
-        "number": str(arithmetic.dtype),
-        "passes": options,
-        "combination": manifest.combination,
-        "scores": SCORES_VERSION,
-    }
-    if not options.cross_validated:
-        described["calibration"] = manifest.calibration.get(KEY)
-    store = CaseStore(out / "cases", run_key(manifest, described))
+    store = _store(manifest, dataset, out, options, arithmetic, ())
     networks = KeptNetworks(bundle)
     cases = dataset.cases[:limit]
     figures: dict[str, CaseFigures] = {}
     failures: dict[str, str] = {}
     for number, case in enumerate(cases):
         progress(number / len(cases), case.id)
-        found = store.load(case.id, file_state(case))
         try:
+            folds = permitted_folds(manifest, case.id, options)
+            store = _store(manifest, dataset, out, options, arithmetic, folds)
+            found = store.load(case.id, file_state(case))
             if found is None:
-                folds = permitted_folds(manifest, case.id, options)
                 found, arrays = judge_frame(case, networks, arithmetic, folds, options, cancel)
                 store.save(found, arrays, file_state(case))
             figures[case.id] = found
@@ -76,6 +70,44 @@ def judge_cine(
     training = {case for cases_of_fold in manifest.held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
     return Judged(figures, failures, store, leaked)
+
+
+def held_out_cases(dataset: LabelledDataset, manifest: Manifest, options: PassOptions) -> LabelledDataset:
+    """The cases that the chosen folds of a bundle held out, so that a run of which only some folds are
+    finished can be judged; the whole data set if there is none, or without cross-validation."""
+    folds = manifest.folds if options.folds is None else options.folds
+    listed = {case for fold in folds for case in manifest.held_out.get(fold, ())}
+    chosen = tuple(case for case in dataset.cases if case.id in listed)
+    if not options.cross_validated or not chosen:
+        return dataset
+    return dataclasses.replace(dataset, cases=chosen)
+
+
+def _store(
+    manifest: Manifest,
+    dataset: LabelledDataset,
+    out: Path,
+    options: PassOptions,
+    arithmetic: Arithmetic,
+    folds: tuple[int, ...],
+) -> CaseStore:
+    """Where a case predicted by ``folds`` is kept. Its key knows those folds alone: a bundle that gains
+    a fold, or a calibration, changes nothing for the cases of the others."""
+    described: dict[str, Any] = {
+        "data": dataset.name,
+        "number": str(arithmetic.dtype),
+        "passes": dataclasses.replace(options, folds=folds),
+        "combination": manifest.combination,
+        "scores": SCORES_VERSION,
+    }
+    if not options.cross_validated:
+        described["calibration"] = manifest.calibration.get(KEY)
+    own = dataclasses.replace(
+        manifest,
+        weights=tuple(weight for weight in manifest.weights if weight.fold in folds),
+        held_out={fold: manifest.held_out.get(fold, ()) for fold in folds},
+    )
+    return CaseStore(out / "cases", run_key(own, described))
 
 
 def check_cine(bundle: Bundle, dataset: LabelledDataset) -> None:

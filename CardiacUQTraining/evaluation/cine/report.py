@@ -13,11 +13,13 @@ from ..report import FIGURES, PAGE, Source
 from ..run import Judged
 from ..tables import Heading, as_plain, figures_section, page
 from . import figures as pictures
+from .calibrate import CineCalibration
 from .cost import bundle_cost
 from .frames import ENSEMBLE
 from .summary import (
     ALL,
     FrameKey,
+    choices,
     frame_keys,
     map_summary,
     members,
@@ -28,16 +30,34 @@ from .summary import (
     values_of,
     weight_sweep,
 )
-from .tables import dice_section, maps_section, members_section, sizes_section, sweep_section
+from .tables import (
+    choices_section,
+    coverage_section,
+    dice_section,
+    maps_section,
+    members_section,
+    reliability_section,
+    sizes_section,
+    sweep_section,
+)
+from .variants import epochs, variant_name
 
-KIND = "cine"
 PROTOCOL = "cardiacuq-cine-evaluation"
 
 
-def write_cine_report(judged: Judged, source: Source, out: Path, threshold: float) -> Path:
+def write_cine_report(
+    judged: Judged,
+    source: Source,
+    out: Path,
+    threshold: float,
+    *,
+    calibration: CineCalibration | None = None,
+    left_out: int = 0,
+) -> Path:
     """Write ``evaluation.md``, ``evaluation.json``, ``frames.csv``, ``patients.csv`` and the figures.
 
-    Returns the page, which is written even if every frame failed: it then lists why.
+    ``left_out`` frames belong to folds that are not there. Returns the page, which is written even if
+    every frame failed: it then lists why.
     """
     out.mkdir(parents=True, exist_ok=True)
     sections: list[str] = []
@@ -47,21 +67,25 @@ def write_cine_report(judged: Judged, source: Source, out: Path, threshold: floa
         "model": source.bundle.manifest.name,
         "model_sha256": source.bundle.sha256,
         "title": source.bundle.manifest.title,
+        "variant": variant_name(source.bundle.manifest),
+        "epochs": epochs(source.bundle.manifest),
         "dataset": source.dataset.name,
         "cross_validated": source.cross_validated,
         "threshold": threshold,
         "failures": dict(judged.failures),
     }
     if judged.figures:
-        sections, findings = _analyse(judged, source, out, threshold)
+        sections, findings = _analyse(judged, source, out, threshold, calibration)
         content |= findings
     write_json(content, out / FIGURES)
     target = out / PAGE
-    target.write_text(page(_heading(judged, source), sections), "utf-8")
+    target.write_text(page(_heading(judged, source, left_out), sections), "utf-8")
     return target
 
 
-def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tuple[list[str], dict[str, Any]]:
+def _analyse(
+    judged: Judged, source: Source, out: Path, threshold: float, calibration: CineCalibration | None
+) -> tuple[list[str], dict[str, Any]]:
     figures, manifest = judged.figures, source.bundle.manifest
     keys = frame_keys(source.dataset, figures)
     parts = {name: stratum_summary(figures, part, threshold) for name, part in strata(keys).items()}
@@ -75,7 +99,9 @@ def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tup
         )
         for one in alone
     ]
-    whole = parts[ALL]
+    steps, whole = choices(figures, keys, threshold), parts[ALL]
+    reliability = calibration.reliability if calibration else {}
+    coverage = calibration.coverage if calibration else {}
     ours = (whole["mean_dice"].mean, whole["ec"].mean)
     paths = pictures.save(
         {
@@ -85,6 +111,7 @@ def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tup
             ),
             "sweep": pictures.sweep_figure(sweep, ours) if sweep else None,
             "bland_altman": pictures.sizes_figure(records),
+            "reliability": pictures.reliability_figure(reliability),
         },
         out / "figures",
     )
@@ -93,8 +120,11 @@ def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tup
         dice_section(source.dataset.name, manifest.classes, parts, threshold),
         members_section(alone, costs),
         sweep_section(sweep),
+        choices_section(steps),
         sizes_section(sizes),
+        coverage_section(coverage),
         maps_section(maps),
+        reliability_section(reliability),
         figures_section([path.relative_to(out) for path in paths]),
     ]
     content = {
@@ -103,6 +133,9 @@ def _analyse(judged: Judged, source: Source, out: Path, threshold: float) -> tup
         "cost": as_plain(costs),
         "sweep": [{"weight": w, "mean_dice": dice, "ec": ec} for w, dice, ec in sweep],
         "sizes": as_plain(sizes),
+        "choices": as_plain(steps),
+        "coverage": as_plain(coverage),
+        "pooled_ece": {region: one.ece for region, one in reliability.items()},
         "uncertainty": as_plain(maps),
         "frames": {
             key.case: {
@@ -152,7 +185,7 @@ def _write_csv(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
 
 
-def _heading(judged: Judged, source: Source) -> Heading:
+def _heading(judged: Judged, source: Source, left_out: int) -> Heading:
     manifest = source.bundle.manifest
     folds = sorted({fold for one in judged.figures.values() for fold in one.folds})
     notes = []
@@ -161,6 +194,8 @@ def _heading(judged: Judged, source: Source) -> Heading:
             "Cross-validated by patient: every frame is predicted only by the folds that saw neither of its "
             "patient's frames in training, mostly one."
         )
+    if left_out:
+        notes.append(f"{left_out} frames are left out: the folds that held them out are not in this bundle.")
     if judged.trained_on:
         notes.append(
             f"**{len(judged.trained_on)} of {len(judged.figures)} frames were training data of the folds "

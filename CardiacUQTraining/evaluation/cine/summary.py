@@ -16,7 +16,7 @@ from ..cases import CaseFigures
 from ..scores import UNION
 from ..statistics import Summary, holm, paired_wilcoxon, summarise
 from .end_slices import end_coefficient, good_ends
-from .frames import ENSEMBLE, SWEEP, SWEEP_WEIGHTS, VOLUMES
+from .frames import CHOICES, ENSEMBLE, SWEEP, SWEEP_WEIGHTS, VOLUMES
 
 ALL = "all frames"
 MAP_FIGURES = ("auroc", "spearman", "pearson", "aurc", "ause", "ece")
@@ -103,7 +103,19 @@ def by_patient(keys: Sequence[FrameKey], values: np.ndarray) -> dict[str, float]
 
 def members(figures: Mapping[str, CaseFigures], keys: Sequence[FrameKey], threshold: float) -> list[Member]:
     """The ensemble and each of its members alone; p Holm-corrected over the members."""
-    parts = list(figures[keys[0].case].segmentation)
+    parts = [part for part in figures[keys[0].case].segmentation if part not in CHOICES]
+    return compared_parts(figures, keys, threshold, parts)
+
+
+def choices(figures: Mapping[str, CaseFigures], keys: Sequence[FrameKey], threshold: float) -> list[Member]:
+    """The ensemble, and the ensemble without each of its steps that need no training."""
+    return compared_parts(figures, keys, threshold, [ENSEMBLE, *CHOICES])
+
+
+def compared_parts(
+    figures: Mapping[str, CaseFigures], keys: Sequence[FrameKey], threshold: float, parts: Sequence[str]
+) -> list[Member]:
+    """The ensemble and other parts of the figures, each tested against it; p Holm-corrected."""
     p: dict[str, dict[str, float]] = {}
     for figure in ("mean_dice", "end_dice"):
         ours = by_patient(keys, values_of(figures, keys, figure))

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from CardiacUQLib.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
+from ..calibration_error import Reliability
+from ..fit_intervals import Coverage
+from ..scores import CROP, PREDICTED, UNION
 from ..statistics import Summary
 from ..tables import PERCENT, interval, markdown_table, spread
 from .cost import Cost
@@ -93,6 +96,20 @@ def members_section(found: Sequence[Member], costs: Mapping[str, Cost]) -> str:
     return "\n\n".join(["## Members and cost", markdown_table(header, rows), note])
 
 
+def choices_section(found: Sequence[Member]) -> str:
+    """What flips and clean-up bring, each left out once."""
+    rows = []
+    for one in found:
+        tests = ["", ""] if one.p_dice != one.p_dice else [p_text(one.p_dice), p_text(one.p_end_dice)]
+        rows.append([one.name, spread(one.dice, PERCENT, 2), interval(one.ec, PERCENT, 1), *tests])
+    note = (
+        "Flips are averaged over; the clean-up leaves the largest connected part of a structure. p against "
+        "the ensemble as it is shipped, as above."
+    )
+    table = markdown_table(["", "mean Dice (%)", "EC (%)", "p Dice", "p end Dice"], rows)
+    return "\n\n".join(["### What flips and clean-up bring", table, note])
+
+
 def sweep_section(points: Sequence[tuple[float, float, float]]) -> str:
     """Fixed weights of two members; empty without them."""
     if not points:
@@ -129,6 +146,38 @@ def sizes_section(found: Mapping[str, SizeAgreement]) -> str:
     )
 
 
+def coverage_section(found: Mapping[str, Coverage]) -> str:
+    """How often 90 % intervals hold the reader's size; empty where none was fitted."""
+    if not found:
+        return ""
+    rows = []
+    for key, one in found.items():
+        shares = (f"{PERCENT * share:.0f} %" for share in (one.coverage, one.below, one.above))
+        scores = (f"{value:.2f}" for value in (one.mean_width, one.crps, one.crps_passes, one.crps_point))
+        rows.append([f"{SIZE_NAMES[key]} ({unit_of(key)})", str(one.cases), *shares, *scores])
+    header = ["", "n", "coverage", "below", "above", "mean width", "CRPS", "CRPS of passes", "CRPS of value"]
+    note = (
+        "90 % intervals by conformal calibration; each tenth of the cases is judged by a fit on the others. "
+        "CRPS in the unit of the size, lower is better: of the calibrated distribution, of the raw passes, "
+        "and of the value alone (its mean absolute error)."
+    )
+    return "\n\n".join(["### Intervals of sizes", markdown_table(header, rows), note])
+
+
+def reliability_section(found: Mapping[str, Reliability]) -> str:
+    """Calibration error of P(wrong) over the voxels of all frames together; empty where none was fitted."""
+    if not found:
+        return ""
+    names = {UNION: "predicted or true foreground", CROP: "whole region", PREDICTED: "predicted foreground"}
+    cells = (f"{names[region]} {one.ece:.3f}" for region, one in found.items())
+    note = (
+        "P(wrong) is fitted out of fold and judged on frames of other patients and other networks. Expected "
+        f"calibration error over all voxels: {', '.join(cells)}. A voxel of the union that is predicted as "
+        "background is wrong by definition, so that no map can be calibrated there and on the whole region."
+    )
+    return "\n\n".join(["### Calibrated P(wrong)", note])
+
+
 def maps_section(found: Mapping[str, Mapping[str, Summary]]) -> str:
     """How well each uncertainty map finds wrong voxels."""
     names = ("auroc", "spearman", "pearson", "aurc", "ause", "ece")
@@ -138,9 +187,9 @@ def maps_section(found: Mapping[str, Mapping[str, Summary]]) -> str:
     ]
     header = ["map", "AUROC", "Spearman", "Pearson", "AURC", "AUSE", "ECE"]
     note = (
-        "Mean ± sd over frames, on the union of predicted and true foreground; ECE only for maps that claim "
+        "Mean ± sd over frames, on the union of predicted and true foreground in the pixels of the networks; "
+        "ECE only for maps that claim P(wrong)."
     )
-    note += "P(wrong)."
     return "\n\n".join(["## Uncertainty", markdown_table(header, rows), note])
 
 

@@ -151,7 +151,7 @@ class TestJudge:
         )
         np.testing.assert_array_equal(found.labels, result.segmentation)
         assert set(found.maps) == set(result.maps)
-        for name, values in result.maps.items():
+        for name, values in result.maps.items():  # a region in the image's own pixels, inside the image
             np.testing.assert_allclose(found.maps[name], found.window.cut(values), atol=1e-5)
         np.testing.assert_allclose(found.pass_ml, result.pass_volumes_ml, rtol=1e-6)
 
@@ -246,7 +246,7 @@ class TestCommand:
             "sweep.png",
             "bland_altman.png",
         }
-        assert len((out / "frames.csv").read_text("utf-8").splitlines()) == 1 + 6 * 3
+        assert len((out / "frames.csv").read_text("utf-8").splitlines()) == 1 + 6 * 5
         assert len((out / "patients.csv").read_text("utf-8").splitlines()) == 1 + 3
 
         tests = compare_variants([out, poor], tmp_path / "again")
@@ -258,10 +258,13 @@ class TestCommand:
             ]
             for one in map(read_evaluation, (out, poor))
         )
-        assert (both.patients, both.first_mean) == (3, pytest.approx(np.mean(ours)))
+        assert (both.count, both.first_mean) == (3, pytest.approx(np.mean(ours)))
         assert both.p == pytest.approx(paired_wilcoxon(ours, theirs)) and both.p_holm >= both.p
         written = (out / "comparison" / "comparison.md").read_text("utf-8")
-        assert "| bands | Bands of grey |" in written and "| poor | Bands of grey |" in written
+        assert "| 2 U-Nets, uncertainty |" in written and "| 1 U-Net |" in written
+        ec = next(test for test in tests if (test.figure, test.phase) == ("ec", "all"))
+        assert (ec.count, ec.first_mean, ec.second_mean) == (6, pytest.approx(5 / 6), 0.0)
+        assert ec.p == pytest.approx(2 * 0.5**5), "five frames differ, all in one direction"
 
     def test_stricter_ends_and_what_cannot_be_compared(self, acdc, bundle, tmp_path, capsys):
         arguments = ["evaluate", "--model", str(bundle.folder), "--dataset", "acdc", "--data", str(acdc)]
@@ -272,7 +275,7 @@ class TestCommand:
         assert "training data of the folds" in (tmp_path / "out" / "evaluation.md").read_text("utf-8")
         capsys.readouterr()
         assert main([*arguments, "--against", str(tmp_path)]) == ExitCode.INPUT
-        assert "there is no readable evaluation" in capsys.readouterr().err
+        assert "holds no evaluation, no bundle and no training run" in capsys.readouterr().err
         assert main([*arguments, "--store-calibration", "--cross-validated"]) == ExitCode.USAGE
         with pytest.raises(UsageError, match="at least two"):
             compare_variants([tmp_path / "out"], tmp_path / "none")

@@ -215,7 +215,7 @@ VARIANTS = [
         {"variant": "stacking", "members": [UNET, DEEPLAB]}, ["member0", "member1"], "fixed", id="stacking"
     ),
     pytest.param({"variant": "bagging"}, ["member0", "member1"], "fixed", id="bagging"),
-    pytest.param({"variant": "augmenting", "members": [UNET]}, ["member0"], "fixed", id="augmenting"),
+    pytest.param({"variant": "augmenting", "members": [UNET]}, ["member0"], "augmenting", id="augmenting"),
 ]  # fmt: skip
 
 
@@ -237,14 +237,41 @@ def test_every_variant_goes_from_images_to_a_bundle_and_its_figures(
     for n in range(members):
         assert loaded.network(f"member{n}", 0)(torch.zeros(1, 1, 32, 32)).shape == (1, 4, 32, 32)
     judge = ["--dataset", "acdc", "--data", str(acdc_like), "--device", "cpu", "--cross-validated", "-q"]
-    assert main(["evaluate", "--model", str(bundle), *judge, "-o", str(tmp_path / "out")]) == ExitCode.PARTIAL
+    assert main(["evaluate", "--model", str(bundle), *judge, "-o", str(tmp_path / "out")]) == ExitCode.DONE
     found = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert sorted(found["frames"]) == sorted(loaded.manifest.held_out[0])
     assert 0 <= found["segmentation"]["all frames"]["mean_dice"]["mean"] <= 1
     assert found["cost"]["ensemble"]["parameters"] == sum(
         found["cost"][f"member{n}"]["parameters"] for n in range(members)
     )
-    assert len(found["members"]) == 1 + members and len(found["sweep"]) == (11 if members == 2 else 0)
+    copies = 6 if combination == "augmenting" else 1
+    assert len(found["members"]) == 1 + copies * members
+    assert len(found["sweep"]) == (11 if members == 2 else 0)
+    flops = sum(found["cost"][f"member{n}"]["flops"] for n in range(copies * members))
+    assert found["cost"]["ensemble"]["flops"] == flops
+
+
+def test_runs_of_which_one_fold_is_finished_are_compared(tmp_path, acdc_like):
+    """One command judges both runs on the same held-out patients and writes the comparison."""
+    runs = []
+    for name, change in (("joint", {}), ("alone", {"members": [UNET]})):
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text(yaml.safe_dump(tiny(**change)))
+        runs.append(tmp_path / name)
+        options = ["--dataset", "acdc", "--data", str(acdc_like), "--recipe", str(recipe), "--folds", "1"]
+        assert main(["train", "streaming", *options, "-o", str(runs[-1]), "--device", "cpu"]) == ExitCode.DONE
+    judge = ["--dataset", "acdc", "--data", str(acdc_like), "--device", "cpu", "--cross-validated", "-q"]
+    out = tmp_path / "out"
+    arguments = ["--model", str(runs[0]), "--against", str(runs[1]), "-o", str(out), "--no-tta"]
+    assert main(["evaluate", *arguments, *judge]) == ExitCode.DONE
+    found = json.loads((out / "comparison" / "comparison.json").read_text())
+    assert found["frames"] == 4 and [one["name"] for one in found["variants"]] == [
+        "2 U-Nets, uncertainty",
+        "1 U-Net",
+    ]
+    assert {test["phase"] for test in found["tests"]} == {"all", "ED", "ES"}
+    page = (out / "comparison" / "comparison.md").read_text("utf-8")
+    assert "4 frames of 2 patients that all variants judged" in page and "| 1 U-Net |" in page
 
 
 def test_bagging_members_learn_from_different_cases(acdc_like, tmp_path):

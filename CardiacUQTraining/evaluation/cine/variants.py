@@ -1,0 +1,74 @@
+"""What to call a cine ensemble, and how to judge several in the same way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from CardiacUQLib.bundle import MANIFEST, Bundle, load_bundle
+from CardiacUQLib.errors import InputError
+from CardiacUQLib.manifest import Architecture, Manifest
+from CardiacUQLib.streaming import member_names
+
+from ...export import export_run
+from ...run import RunFolder
+from ..report import FIGURES
+
+ARCHITECTURES = {
+    Architecture.STREAMING_UNET: "U-Net",
+    Architecture.DEEPLAB_V3_PLUS: "DeepLabV3+",
+    Architecture.DYNUNET_2D: "DynUNet",
+    Architecture.ATTENTION_UNET_2D: "Attention U-Net",
+    Architecture.SWIN_UNETR_2D: "SwinUNETR",
+}
+
+
+def variant_name(manifest: Manifest) -> str:
+    """Members and rule as the paper's tables name them: "2 U-Nets, uncertainty"."""
+    specs = [manifest.networks[name].architecture for name in member_names(manifest)]
+    counts = Counter(ARCHITECTURES.get(one, one.value) for one in specs)
+    members = [f"{count} {name}s" if count > 1 else name for name, count in counts.items()]
+    if len(specs) == 1:
+        members = [f"1 {members[0]}"]
+    rule = _recipe(manifest).get("variant") or manifest.combination.partition(":")[0]
+    alone = len(specs) == 1 and rule in ("fixed", "uncertainty")
+    return " + ".join(members) + ("" if alone else f", {rule}")
+
+
+def epochs(manifest: Manifest) -> int | None:
+    """Epochs of all members together, None if the manifest does not say."""
+    training = _recipe(manifest).get("training")
+    if not isinstance(training, dict) or "epochs" not in training:
+        return None
+    return int(training["epochs"]) * len(member_names(manifest))
+
+
+def is_evaluation(path: Path) -> bool:
+    """True for the output folder of an evaluation."""
+    return (path / FIGURES).is_file()
+
+
+@contextmanager
+def opened(model: Path | str) -> Iterator[Bundle]:
+    """A bundle by name or folder, or the finished folds of a training run as a bundle that is thrown away.
+
+    Raises InputError for a folder that is neither, else as :func:`CardiacUQLib.bundle.load_bundle` and
+    :func:`CardiacUQTraining.export.export_run` do.
+    """
+    path = Path(model)
+    if path.is_dir() and not any(file.is_file() for file in (path / MANIFEST, RunFolder(path).record)):
+        problem = "holds no evaluation, no bundle and no training run"
+        raise InputError(path, problem, "give a folder that evaluate, export or train wrote")
+    if not RunFolder(path).record.is_file():
+        yield load_bundle(model)
+        return
+    with tempfile.TemporaryDirectory(prefix="cardiacuq-run-") as scratch:
+        yield load_bundle(export_run(path, Path(scratch) / path.resolve().name))
+
+
+def _recipe(manifest: Manifest) -> Mapping[str, Any]:
+    return manifest.training.get("recipe") or {}
