@@ -1,0 +1,139 @@
+"""The figures of an evaluation that travel with a bundle: in its manifest and on its model card."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from CardiacUQLib.bundle import MODEL_CARD, Bundle, write_manifest
+from CardiacUQLib.errors import UsageError
+from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+
+from ..model_card import model_card
+from .analysis import Analysis
+from .calibrate import ROW
+from .methods import Method, Row, Stage
+from .report import pathological_cases
+from .scores import UNION
+from .summary import row_summary, segmentation_summary, stage_comparisons
+from .tables import PERCENT, interval, spread
+
+TITLES = {"emidec": "EMIDEC", "myops": "MyoPS 2020", "acdc": "ACDC", "mnms": "M&Ms"}
+PLACES = {"--data": "DIR", "-o": "OUT", "--output": "OUT"}
+"""Options whose value says where things lie on one computer, and what stands for it elsewhere."""
+NAMED = ("--model", "--against")
+"""Options whose value is told by the folder's name alone."""
+SCS = Row(Stage.CASCADE, Method.SCS)
+CARD_SIZES = ("lv_mass_g", "infarct_volume_ml", "infarct_share_of_lv_percent")
+
+
+def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]:
+    """What a reader of the card of a cascade wants to know, by the name of the figure."""
+    judged = analysis.judged
+    sick = pathological_cases(judged)
+    everyone, ill = segmentation_summary(judged.figures), segmentation_summary(judged.figures, sick)
+    tests = {test.figure: test for test in stage_comparisons(judged.figures)}
+    rows = row_summary(judged.figures)
+    cascade, slices = everyone[Stage.CASCADE.value], everyone[Stage.SLICES.value]
+    figures = {
+        f"mean Dice, cascade ({len(judged.figures)} cases, absent from both = 1)": _percent(
+            spread(cascade["mean_dice"], PERCENT, 1), interval(cascade["mean_dice"], PERCENT, 1)
+        ),
+        "mean Dice, 2D stage": f"{spread(slices['mean_dice'], PERCENT, 1)} % (paired Wilcoxon against the "
+        f"cascade, Holm: p = {tests['mean_dice'].p_holm:.2g})",
+    }
+    if SCS.key in rows:
+        raw = spread(rows[SCS.key]["mean_dice"], PERCENT, 1)
+        figures["mean Dice, cascade without the lesion limit"] = f"{raw} %"
+    for info in classes:
+        if info.value:
+            figures[f"Dice, {info.name}"] = f"{spread(cascade[f'dice_{info.value}'], PERCENT, 1)} %"
+    if "emidec_myocardium_dice" in cascade:
+        whole = spread(cascade["emidec_myocardium_dice"], PERCENT, 1)
+        figures["Dice, whole myocardium with infarct and MVO"] = f"{whole} %"
+    if sick:
+        name = f"mean / infarct / MVO Dice on the {len(sick)} pathological cases"
+        chosen = ("mean_dice", "dice_3", "dice_4")
+        ours = ill[Stage.CASCADE.value]
+        figures[name] = " / ".join(f"{ours[key].mean * PERCENT:.1f}" for key in chosen if key in ours) + " %"
+    for row in (SCS, ROW):
+        if UNION in rows.get(row.key, {}):
+            figures[f"{row.title}, union region: AUROC / Spearman / Pearson"] = " / ".join(
+                f"{rows[row.key][UNION][name].mean:.3f}" for name in ("auroc", "spearman", "pearson")
+            )
+    if analysis.verdict is not None:
+        figures["P(wrong), pooled ECE: union / predicted foreground / full crop"] = (
+            f"{analysis.verdict.pooled_ece:.3f} / {analysis.verdict.pooled_ece_predicted:.3f} / "
+            f"{analysis.verdict.pooled_ece_crop:.3f}"
+        )
+    return figures | _sizes(analysis)
+
+
+def _sizes(analysis: Analysis) -> dict[str, str]:
+    found = {}
+    for key in CARD_SIZES:
+        agreement = analysis.sizes and analysis.sizes.agreement.get(key)
+        if not agreement:
+            continue
+        unit = unit_of(key)
+        text = (
+            f"bias {agreement.bias:+.1f} {unit}, limits of agreement {agreement.low:.1f} to "
+            f"{agreement.high:.1f} {unit}, CCC {agreement.concordance:.2f}"
+        )
+        if key in analysis.sizes.coverage:
+            text += f"; 90 % intervals cover {100 * analysis.sizes.coverage[key].coverage:.0f} %"
+        found[f"{SIZE_NAMES[key]} against the reader"] = text
+    return found
+
+
+def _percent(value: str, with_interval: str) -> str:
+    return f"{value} % [{with_interval.partition('[')[2]}"
+
+
+def store_metrics(bundle: Bundle, title: str, command: str, figures: Mapping[str, str]) -> None:
+    """Write ``figures`` as the section ``title`` of the manifest's metrics and write the model card anew.
+
+    An older section of that title is replaced, the others stay. For every kind of bundle.
+    """
+    metrics = {**bundle.manifest.metrics, title: {"command": command, **figures}}
+    manifest = dataclasses.replace(bundle.manifest, metrics=metrics)
+    write_manifest(manifest, bundle.folder)
+    card = bundle.folder / MODEL_CARD
+    partial = card.with_name(f".{MODEL_CARD}.partial")
+    partial.write_text(model_card(manifest), "utf-8")
+    partial.replace(card)
+
+
+def section_title(dataset: str, *, cross_validated: bool) -> str:
+    """Heading of a data set's figures on the card."""
+    kind = "cross-validated" if cross_validated else "external test"
+    return f"{TITLES.get(dataset, dataset)}, {kind}"
+
+
+def check_unseen(trained_on: Sequence[str]) -> None:
+    """Raise UsageError if figures come from networks that had seen the cases: no card may show them."""
+    if trained_on:
+        raise UsageError(
+            f"--store-metrics: {len(trained_on)} cases, such as {trained_on[0]}, were training data of the "
+            "folds that judged them; use --cross-validated"
+        )
+
+
+def command_without_places(arguments: Sequence[str]) -> list[str]:
+    """Command-line words without what holds on one computer only: placeholders for folders, a model by its
+    name. ``--option=value`` is understood."""
+    found: list[str] = []
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        if equals and option.startswith("-"):
+            word = f"{option}={_public(option, value)}"
+        elif found:
+            word = _public(found[-1], word)
+        found.append(word)
+    return found
+
+
+def _public(option: str, value: str) -> str:
+    return Path(value).name if option in NAMED else PLACES.get(option, value)
