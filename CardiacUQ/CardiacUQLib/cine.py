@@ -1,4 +1,4 @@
-"""Frames of a cine: a 4D file is read once and handed out as one :class:`Volume` per frame."""
+"""Frames of a cine: a 4D file or a DICOM folder, read once, handed out as one :class:`Volume` per frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .volume import Geometry, Volume
 
 @dataclass(frozen=True)
 class Cine:
-    """All frames of one 4D file, (t, k, j, i) as stored, on one 3D grid."""
+    """All frames of one 4D file or DICOM folder, (t, k, j, i) as stored, on one 3D grid."""
 
     path: Path
     stored: np.ndarray
@@ -39,8 +39,13 @@ class Cine:
 
 
 def is_cine(path: str | Path) -> bool:
-    """True if ``path`` is an image file of four dimensions with more than one frame."""
+    """True if ``path`` is an image file of four dimensions with more than one frame, or a DICOM folder
+    with the phases of a cine."""
     path = Path(path)
+    if path.is_dir():
+        from .dicom_cine import holds_cine
+
+        return holds_cine(path)
     if not path.is_file():
         return False
     reader = sitk.ImageFileReader()
@@ -55,8 +60,12 @@ def is_cine(path: str | Path) -> bool:
 
 
 def read_cine(path: str | Path) -> Cine:
-    """Read a 4D image (x, y, z, t); raises InputError, one line, for anything else."""
+    """Read a 4D image (x, y, z, t) or a DICOM folder; raises InputError, one line, for anything else."""
     path = Path(path)
+    if path.is_dir():
+        from .dicom_cine import read_dicom_cine
+
+        return read_dicom_cine(path)
     with quiet_itk():
         try:
             image = sitk.ReadImage(str(path))

@@ -60,7 +60,7 @@ class DicomStack:
 
 def list_series(folder: str | Path) -> tuple[SeriesInfo, ...]:
     """The series of a folder and its sub-folders by series number; raises InputError if there are none."""
-    return tuple(info for info, _ in _series_of(Path(folder)))
+    return tuple(info for info, _ in series_of(Path(folder)))
 
 
 def read_series(folder: str | Path, series: str | None = None) -> DicomStack:
@@ -70,16 +70,16 @@ def read_series(folder: str | Path, series: str | None = None) -> DicomStack:
     chosen one is not exactly one complete, regular stack.
     """
     folder = Path(folder)
-    info, images = _choose(folder, _series_of(folder), series)
-    images, warnings = _without_copies(images)
-    _check_alike(folder, images)
+    info, images = _choose(folder, series_of(folder), series)
+    images, warnings = without_copies(images)
+    check_alike(folder, images)
     images = sorted(images, key=lambda image: float(np.dot(image.position, images[0].normal)))
-    _check_positions(folder, images)
+    check_positions(folder, images)
     return DicomStack(
         uid=info.uid,
         files=tuple(image.path for image in images),
-        stored=_pixels(folder, images),
-        geometry=_geometry(folder, images),
+        stored=read_pixels(folder, images),
+        geometry=stack_geometry(folder, images),
         modality=info.modality,
         warnings=(
             *warnings,
@@ -88,7 +88,8 @@ def read_series(folder: str | Path, series: str | None = None) -> DicomStack:
     )
 
 
-def _series_of(folder: Path) -> list[tuple[SeriesInfo, list[SliceHeader]]]:
+def series_of(folder: Path) -> list[tuple[SeriesInfo, list[SliceHeader]]]:
+    """Every series of a folder and its sub-folders with its images, by series number."""
     groups: dict[str, list[SliceHeader]] = {}
     for path in dicom_files(folder):
         image = read_header(path)
@@ -121,7 +122,7 @@ def _choose(
     raise InputError(folder, f"there are {len(matching)} series", f"choose one with --series: {listed}")
 
 
-def _without_copies(images: Sequence[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
+def without_copies(images: Sequence[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
     """Each SOP instance once: a folder may hold the same image under two names."""
     first = {image.instance or str(image.path): image for image in reversed(images)}
     kept = [image for image in images if first[image.instance or str(image.path)] is image]
@@ -130,7 +131,7 @@ def _without_copies(images: Sequence[SliceHeader]) -> tuple[list[SliceHeader], t
     return kept, (f"{len(images) - len(kept)} files repeat an image of the series and are left out",)
 
 
-def _check_alike(folder: Path, images: Sequence[SliceHeader]) -> None:
+def check_alike(folder: Path, images: Sequence[SliceHeader]) -> None:
     """Raise InputError unless every image is one plain slice of one size, spacing and orientation."""
     for image in images:
         if image.frames > 1:
@@ -166,9 +167,9 @@ def _check_one(
         raise InputError(folder, f"the images of the series have different {what} ({listed})", _ONE_STACK)
 
 
-def _check_positions(folder: Path, images: Sequence[SliceHeader]) -> None:
+def check_positions(folder: Path, images: Sequence[SliceHeader]) -> None:
     """Raise InputError unless the sorted slices follow each other at one distance along their normal."""
-    places = _places(images)
+    places = places_of(images)
     gaps = np.diff(places)
     if (gaps < SAME_PLACE_MM).any():
         raise InputError(folder, _describe_repeats(images, places), _ONE_STACK)
@@ -193,7 +194,7 @@ def _check_positions(folder: Path, images: Sequence[SliceHeader]) -> None:
         )
 
 
-def _places(images: Sequence[SliceHeader]) -> np.ndarray:
+def places_of(images: Sequence[SliceHeader]) -> np.ndarray:
     """Position of each slice along the normal, mm."""
     return np.array([float(np.dot(image.position, images[0].normal)) for image in images])
 
@@ -209,9 +210,10 @@ def _describe_repeats(images: Sequence[SliceHeader], places: np.ndarray) -> str:
     return f"the series repeats positions: {text}"
 
 
-def _geometry(folder: Path, images: Sequence[SliceHeader]) -> Geometry:
+def stack_geometry(folder: Path, images: Sequence[SliceHeader]) -> Geometry:
+    """Geometry of a checked stack whose images are sorted along it."""
     first = images[0]
-    places = _places(images)
+    places = places_of(images)
     between = float((places[-1] - places[0]) / (len(images) - 1)) if len(images) > 1 else 1.0
     row, column = (np.divide(v, np.linalg.norm(v)) for v in (first.axes[:3], first.axes[3:]))
     direction = np.stack([row, column, np.cross(row, column)], axis=1)
@@ -223,7 +225,7 @@ def _geometry(folder: Path, images: Sequence[SliceHeader]) -> Geometry:
     )
 
 
-def _pixels(folder: Path, images: Sequence[SliceHeader]) -> np.ndarray:
+def read_pixels(folder: Path, images: Sequence[SliceHeader]) -> np.ndarray:
     """Rescaled grey values, float32 (k, j, i); raises InputError naming a file without all its pixels."""
     slices = []
     for image in images:

@@ -181,7 +181,7 @@ def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequenc
 
 def _check_options(options: Options, first: Path, *, as_cohort: bool) -> None:
     if options.dicom:
-        raise UsageError("--dicom needs the folder of a DICOM series, not cine files")
+        raise UsageError("--dicom is for single scans; write each phase of a cine with `cardiacuq dicom`")
     if as_cohort:
         problem = "--resume, --workers, --scheduler, --no-report and --log-json are for single scans"
         raise UsageError(f"{problem}; leave them out for the cine {first}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,10 @@ def command(
     phase: Annotated[
         str, typer.Option(help="Name of the cine phase, such as ED; each phase by itself.")
     ] = "",
+    frame: Annotated[
+        int,
+        typer.Option(help="Which phase of a whole cine, counted from 0; -1: the one that was segmented."),
+    ] = -1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier DICOM files.")] = False,
 ) -> None:
     """Write a segmentation (SEG), uncertainty maps and a structured report (TID 1500).
@@ -24,7 +29,31 @@ def command(
     from CardiacUQLib.casefolder import read_case
     from CardiacUQLib.dicom import write_dicom_outputs
 
-    files = write_dicom_outputs(read_case(case_folder), source, output, overwrite=overwrite, phase=phase)
+    found = segmented_phase(case_folder)
+    if found is not None:
+        phase, frame = phase or found[0], found[1] if frame < 0 else frame
+    files = write_dicom_outputs(
+        read_case(case_folder),
+        source,
+        output,
+        overwrite=overwrite,
+        phase=phase,
+        frame=None if frame < 0 else frame,
+    )
     for path in (files.segmentation, *files.maps.values(), files.report):
         if path is not None:
             typer.echo(str(path))
+
+
+def segmented_phase(case_folder: Path) -> tuple[str, int] | None:
+    """Phase and frame of a case that was cut out of a cine, as the summary beside it says; else None."""
+    folder = case_folder.resolve()
+    for summary in folder.parent.glob("*_cine.json"):
+        try:
+            content = json.loads(summary.read_text("utf-8"))
+            for phase, name in content["cases"].items():
+                if name == folder.name:
+                    return phase, int(content["frames"][phase])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None

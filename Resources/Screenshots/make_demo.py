@@ -1,6 +1,7 @@
-"""Makes demo.png from the demo's own output: ``make screenshots``.
+"""Makes demo.png and demo-cine.png from the demos' own output: ``make screenshots``.
 
-python Resources/Screenshots/make_demo.py [CASE_FOLDER]
+python Resources/Screenshots/make_demo.py [CASE_FOLDER]        a late-enhancement scan
+python Resources/Screenshots/make_demo.py ED_FOLDER ES_FOLDER  a cine
 """
 
 from __future__ import annotations
@@ -14,26 +15,29 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
 
-ROWS = 3
+ROWS, ROWS_OF_A_PHASE = 3, 2
 GAP = 6
 HEAD = 58
 
 
 def main() -> None:
-    """Write demo.png beside this file."""
+    """Write the picture beside this file."""
     from PIL import Image, ImageDraw, ImageFont
 
     from CardiacUQLib.casefolder import read_case
     from CardiacUQLib.report.contents import from_case
     from CardiacUQLib.report.pictures import slice_pictures
 
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "demo-output" / "phantom"
-    contents = from_case(read_case(folder))
-    chosen = most_telling(contents.segmentation, contents.dcm)
-    rows = [
-        [Image.open(io.BytesIO(picture.png)) for picture in row] for row in slice_pictures(contents, chosen)
-    ]
-    titles = ["Late enhancement", "Outlines", *(heat.title for heat in contents.heat_maps), "Corrections"]
+    folders = [Path(name) for name in sys.argv[1:]] or [REPOSITORY / "demo-output" / "phantom"]
+    cine = len(folders) > 1
+    rows = []
+    for folder in folders:
+        contents = from_case(read_case(folder))
+        chosen = spread_out(contents.segmentation) if cine else most_telling(contents)
+        pictures = slice_pictures(contents, chosen)
+        rows += [[Image.open(io.BytesIO(picture.png)) for picture in row] for row in pictures]
+    first = "Cine: base and apex, ED and ES" if cine else "Late enhancement"
+    titles = [first, "Outlines", *(heat.title for heat in contents.heat_maps), "Corrections"]
     side = rows[0][0].width + GAP
     sheet = Image.new("RGB", (side * len(titles) - GAP, HEAD + side * len(rows) - GAP), "white")
     draw = ImageDraw.Draw(sheet)
@@ -42,7 +46,7 @@ def main() -> None:
         legend(draw, contents, column, (column * side, 36))
         for line, row in enumerate(rows):
             sheet.paste(row[column], (column * side, HEAD + line * side))
-    target = Path(__file__).with_name("demo.png")
+    target = Path(__file__).with_name("demo-cine.png" if cine else "demo.png")
     sheet.save(target, optimize=True)
     print(target.relative_to(REPOSITORY))
 
@@ -76,10 +80,17 @@ def short_name(name: str) -> str:
     return name.removeprefix("healthy ")
 
 
-def most_telling(segmentation: np.ndarray, dcm: np.ndarray) -> list[int]:
+def most_telling(contents) -> list[int]:
     """The slices with the most infarct and corrections, in their order."""
-    score = (segmentation >= 3).sum(axis=(1, 2)) + 3 * (dcm > 0).sum(axis=(1, 2))
+    score = (contents.segmentation >= 3).sum(axis=(1, 2)) + 3 * (contents.dcm > 0).sum(axis=(1, 2))
     return sorted(np.argsort(score)[-ROWS:].tolist())
+
+
+def spread_out(segmentation: np.ndarray) -> list[int]:
+    """The second and the last but one slice of the heart: where cine segmentation is hardest."""
+    filled = np.flatnonzero((segmentation > 0).any(axis=(1, 2)))
+    ends = filled[[min(1, len(filled) - 1), max(-2, -len(filled))]]
+    return [int(z) for z in ends][:ROWS_OF_A_PHASE]
 
 
 if __name__ == "__main__":

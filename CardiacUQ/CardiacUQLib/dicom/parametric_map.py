@@ -9,7 +9,7 @@ import numpy as np
 from ..result import MapName
 from .codes import MAPS, NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
-from .segmentation import MANUFACTURER, SERIAL_NUMBER
+from .segmentation import origin
 from .source import SourceImages, frames_of
 
 if TYPE_CHECKING:
@@ -26,14 +26,7 @@ def parametric_map_object(
     parametric_map = hd.pm.ParametricMap(
         source_images=list(source.datasets),
         pixel_array=frames_of(content.maps[name], source.datasets).astype(np.float32),
-        series_instance_uid=hd.UID(),
-        series_number=series_number,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=content.algorithm,
-        software_versions=content.algorithm_version,
-        device_serial_number=SERIAL_NUMBER,
+        **origin(content, series_number),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[
             hd.pm.RealWorldValueMapping(
@@ -53,7 +46,6 @@ def parametric_map_object(
                 voi_lut_function=hd.VOILUTFunctionValues.LINEAR_EXACT,
             )
         ],
-        content_description="Research use only",
         content_label=code.value,
         series_description=f"CardiacUQ {code.meaning.lower()}{' ' + phase if phase else ''}",
     )

@@ -6,7 +6,7 @@ BINARY rather than LABELMAP: Slicer, OHIF and the PACS viewers read it, LABELMAP
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 MANUFACTURER = "CardiacUQ"
 SERIAL_NUMBER = "0"
+
+
+def origin(content: DicomContent, series_number: int) -> dict[str, Any]:
+    """What says where an object of voxels comes from: a series and an instance of its own, our equipment."""
+    import highdicom as hd
+
+    return {
+        "series_instance_uid": hd.UID(),
+        "series_number": series_number,
+        "sop_instance_uid": hd.UID(),
+        "instance_number": 1,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": content.algorithm,
+        "software_versions": content.algorithm_version,
+        "device_serial_number": SERIAL_NUMBER,
+        "content_description": "Research use only",
+    }
 
 
 def segmentation_object(
@@ -67,15 +84,7 @@ def segmentation_object(
             )
             for number, info in enumerate(present, start=1)
         ],
-        series_instance_uid=hd.UID(),
-        series_number=series_number,
-        sop_instance_uid=hd.UID(),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=content.algorithm,
-        software_versions=content.algorithm_version,
-        device_serial_number=SERIAL_NUMBER,
-        content_description="Research use only",
+        **origin(content, series_number),
         content_creator_name=content.reviewer_person_name or None,
         content_label="CARDIACUQ",
         series_description=description,

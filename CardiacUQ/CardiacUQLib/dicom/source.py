@@ -20,6 +20,8 @@ MOST_SHIFT = 0.55
 """In-plane, in pixels: a little more than the reader of the series lets pass."""
 MOST_UNEVENNESS = 0.2
 """Along the stack, in slice distances."""
+PHASE_KEYWORDS = ("TriggerTime", "TemporalPositionIdentifier")
+"""What orders the phases of a slice, as :mod:`CardiacUQLib.dicom_cine` does."""
 _REMEDY = "give the folder of the series that was segmented"
 _EMPTY_IF_ABSENT = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
@@ -45,11 +47,14 @@ class SourceImages:
         return int(self.first.get("SeriesNumber") or 0)
 
 
-def load_source(folder: str | Path, geometry: Geometry, series: str = "") -> SourceImages:
+def load_source(
+    folder: str | Path, geometry: Geometry, series: str = "", frame: int | None = None
+) -> SourceImages:
     """The images of ``folder`` that lie on the slices of ``geometry``, the stored grid of a case.
 
-    ``series`` is the UID of the series, "" to take whichever lies on the grid. Raises
-    :class:`InputError` if a slice has no image or more than one, and :class:`UsageError` without pydicom.
+    ``series`` is the UID of the series, "" to take whichever lies on the grid; ``frame`` counts the phases
+    of a cine from 0 where a slice has several images. Raises :class:`InputError` if a slice has no image,
+    or more than one and no ``frame``, and :class:`UsageError` without pydicom.
     """
     try:
         import pydicom
@@ -68,9 +73,27 @@ def load_source(folder: str | Path, geometry: Geometry, series: str = "") -> Sou
         k = slice_of(image, geometry)
         if k is not None:
             found.setdefault(k, {}).setdefault(str(image.SOPInstanceUID), image)
+    if frame is not None:
+        found = {k: _of_phase(folder, images, frame) for k, images in found.items()}
     _check(folder, found, geometry)
     datasets = tuple(_complete(folder, next(iter(found[k].values()))) for k in range(geometry.size[2]))
     return SourceImages(datasets)
+
+
+def _of_phase(folder: Path, images: dict[str, Dataset], frame: int) -> dict[str, Dataset]:
+    """The image of one phase among those of one slice, in the order in which the cine was read."""
+    if len(images) == 1:
+        return images
+    for keyword in PHASE_KEYWORDS:
+        times = {uid: image.get(keyword) for uid, image in images.items()}
+        if None in times.values() or len(set(times.values())) < len(times):
+            continue
+        if not 0 <= frame < len(times):
+            problem = f"there is no frame {frame}, each slice has {len(times)} phases"
+            raise InputError(folder, problem, "give the cine that was segmented")
+        chosen = sorted(times, key=lambda uid: float(times[uid]))[frame]
+        return {chosen: images[chosen]}
+    return images
 
 
 def slice_of(image: Dataset, geometry: Geometry) -> int | None:
@@ -102,7 +125,7 @@ def _check(folder: Path, found: dict[int, dict[str, Dataset]], geometry: Geometr
         raise InputError(
             folder,
             f"{max(repeated)} images lie on one slice (several series or phases)",
-            "give one series, one phase",
+            "give one series, one phase, or say which with --frame",
         )
     uids = {str(image.SeriesInstanceUID) for images in found.values() for image in images.values()}
     if len(uids) > 1:

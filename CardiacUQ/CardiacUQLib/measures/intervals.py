@@ -123,7 +123,8 @@ def interval_of(
     """Interval and distribution of the size called ``name`` (key with unit, e.g. ``lv_mass_g``).
 
     ``fitted`` is ``manifest.calibration["intervals"]``. Without an entry for ``name`` the 5th to 95th
-    percentile of the passes is given and marked as not calibrated; None without passes or without a size.
+    percentile of the passes is given and marked as not calibrated; None without passes or without a size,
+    and where all passes give that very size: that they agree does not make it certain.
     """
     finite = None if pass_values is None else np.asarray(pass_values, float)[np.isfinite(pass_values)]
     if size is None or finite is None or finite.size == 0:
@@ -137,6 +138,8 @@ def interval_of(
             calibration.distribution(size, spread, largest=largest),
         )
     if finite.size < 2:
+        return None, None
+    if np.ptp(finite) == 0 and finite[0] == size:
         return None, None
     low, high = np.quantile(finite, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(min(float(low), size), max(float(high), size), calibrated=False), np.sort(finite)

@@ -19,7 +19,7 @@ from .body import Palette, blend, body_frame, render_body
 from .fields import periodic_ripple, smooth_noise
 from .grid import SliceGrid
 from .heart import HeartSurfaces, VentricleShape, draw_surfaces, shell_ml
-from .model import CinePhantom, LabelledPhantom
+from .model import CinePhantom, LabelledPhantom, check_grid
 from .motion import CineStudy, contraction_curve, draw_study, shape_between
 from .render import Blob, PolarPoints, add_blobs, extent_mm, polar_points
 from .scanner import coil_shading, receive
@@ -52,7 +52,8 @@ def cine_phantom(
 
     Raises UsageError for a shape, spacing or fraction that cannot be rendered.
     """
-    _check(seed, shape, spacing, ejection_fraction, n_frames, crop_px)
+    check_grid(seed, shape, spacing, crop_px)
+    _check_beat(ejection_fraction, n_frames)
     study = draw_study(
         np.random.default_rng([_STREAM, seed, 0]),
         shape,
@@ -85,26 +86,11 @@ def cine_phantom(
     )
 
 
-def _check(
-    seed: int,
-    shape: tuple[int, int, int],
-    spacing: Vector3,
-    ejection_fraction: float | None,
-    n_frames: int | None,
-    crop_px: int | None,
-) -> None:
-    if seed < 0:
-        raise UsageError(f"phantom seed {seed} is negative; use 0 or more")
-    if min(shape) < 1 or min(shape[1:]) < 32:
-        raise UsageError(f"phantom shape {shape} is too small; at least 1 slice of 32 x 32 pixels is needed")
-    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
-        raise UsageError(f"phantom spacing {spacing} is not positive; give mm as (x, y, z)")
+def _check_beat(ejection_fraction: float | None, n_frames: int | None) -> None:
     if ejection_fraction is not None and not 5 <= ejection_fraction <= 80:
         raise UsageError(f"ejection fraction {ejection_fraction} % is out of range; give 5 to 80")
     if n_frames is not None and n_frames < 4:
         raise UsageError(f"{n_frames} frames cannot show a beat; give 4 or more")
-    if crop_px is not None and not 8 <= crop_px <= min(shape[1:]):
-        raise UsageError(f"crop of {crop_px} pixels does not fit slices of {shape[1]} x {shape[2]}")
 
 
 @dataclass(frozen=True)

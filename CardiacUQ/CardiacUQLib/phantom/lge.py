@@ -20,7 +20,7 @@ from .grid import SliceGrid, Window
 from .heart import HeartSurfaces, VentricleShape, draw_shape, draw_surfaces, shell_ml
 from .infarct import InfarctSurfaces, Territory, draw_infarct
 from .lge_signal import LgeContrast, Reconstruction, draw_contrast, draw_palette, scan, unrest
-from .model import LabelledPhantom
+from .model import LabelledPhantom, check_grid
 from .render import (
     Blob,
     PolarPoints,
@@ -62,7 +62,9 @@ def lge_phantom(
 
     Raises UsageError for a shape, spacing or combination that cannot be rendered.
     """
-    _check(seed, shape, spacing, infarct, mvo, crop_px)
+    check_grid(seed, shape, spacing, crop_px)
+    if infarct is False and mvo:
+        raise UsageError("an MVO lies inside an infarct; allow the infarct or leave out the MVO")
     anatomy, tissue, noise_rng = np.random.default_rng([_STREAM, seed]).spawn(3)
     with_infarct = bool(anatomy.random() < 0.7) if infarct is None else infarct
     with_infarct = with_infarct or bool(mvo)
@@ -88,26 +90,6 @@ def lge_phantom(
         seed=seed,
         description=_describe(contrast, heart.shape, scar),
     )
-
-
-def _check(
-    seed: int,
-    shape: tuple[int, int, int],
-    spacing: Vector3,
-    infarct: bool | None,
-    mvo: bool | None,
-    crop_px: int | None,
-) -> None:
-    if seed < 0:
-        raise UsageError(f"phantom seed {seed} is negative; use 0 or more")
-    if min(shape) < 1 or min(shape[1:]) < 32:
-        raise UsageError(f"phantom shape {shape} is too small; at least 1 slice of 32 x 32 pixels is needed")
-    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
-        raise UsageError(f"phantom spacing {spacing} is not positive; give mm as (x, y, z)")
-    if infarct is False and mvo:
-        raise UsageError("an MVO lies inside an infarct; allow the infarct or leave out the MVO")
-    if crop_px is not None and not 8 <= crop_px <= min(shape[1:]):
-        raise UsageError(f"crop of {crop_px} pixels does not fit slices of {shape[1]} x {shape[2]}")
 
 
 def _window(shape: tuple[int, int, int], crop_px: int | None) -> Window:

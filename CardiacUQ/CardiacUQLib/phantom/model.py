@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import UsageError
 from ..manifest import ClassInfo
 from ..volume import Vector3
 
@@ -58,3 +59,15 @@ class CinePhantom:
         """True ejection fraction of the left ventricle in %."""
         lv = self.ed.classes[-1].value
         return 100.0 * (1.0 - self.es.truth_ml[lv] / self.ed.truth_ml[lv])
+
+
+def check_grid(seed: int, shape: tuple[int, int, int], spacing: Vector3, crop_px: int | None) -> None:
+    """Raise UsageError unless a phantom can be made on this grid: ``shape`` (z, y, x), ``spacing`` in mm."""
+    if seed < 0:
+        raise UsageError(f"phantom seed {seed} is negative; use 0 or more")
+    if min(shape) < 1 or min(shape[1:]) < 32:
+        raise UsageError(f"phantom shape {shape} is too small; at least 1 slice of 32 x 32 pixels is needed")
+    if not all(np.isfinite(spacing)) or min(spacing) <= 0:
+        raise UsageError(f"phantom spacing {spacing} is not positive; give mm as (x, y, z)")
+    if crop_px is not None and not 8 <= crop_px <= min(shape[1:]):
+        raise UsageError(f"crop of {crop_px} pixels does not fit slices of {shape[1]} x {shape[2]}")

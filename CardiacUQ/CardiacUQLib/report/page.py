@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from ..colours import HEAT_STOPS, correction_colour
 from ..manifest import BundleKind, ClassInfo
@@ -138,7 +139,7 @@ def headlines(contents: Contents) -> list[Headline]:
 
 def _size(key: str, entry: Mapping[str, Any], contents: Contents) -> Headline:
     value, interval = entry["value"], entry.get("interval")
-    between = ""
+    between = "" if value is None else "interval not available"
     if interval is not None:
         about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
         between = f"{about}: {digits(interval[0])}–{digits(interval[1])}"
@@ -198,10 +199,11 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
 def _regions(contents: Contents) -> list[dict[str, Any]]:
     names = {info.value: info.name for info in contents.classes}
     wrong = next((heat.values for heat in contents.heat_maps if heat.name == "error_probability"), None)
+    boxes = ndimage.find_objects(contents.component_ids)
     rows = []
     for component in sorted(contents.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
         first, last = component.first_slice + 1, component.last_slice + 1
-        inside = contents.component_ids == component.id
+        box = boxes[component.id - 1] if component.id <= len(boxes) else None
         rows.append(
             {
                 "id": component.id,
@@ -213,10 +215,17 @@ def _regions(contents: Contents) -> list[dict[str, Any]]:
                 "volume": millilitres(component.volume_mm3 / 1000.0),
                 "mean_scs": f"{component.mean_scs:.2f}",
                 "max_scs": f"{component.max_scs:.2f}",
-                "wrong": f"{float(wrong[inside].mean()):.2f}" if wrong is not None and inside.any() else "",
+                "wrong": ""
+                if wrong is None or box is None
+                else f"{_mean(wrong, contents, component.id, box):.2f}",
             }
         )
     return rows
+
+
+def _mean(values: np.ndarray, contents: Contents, component: int, box: tuple[slice, ...]) -> float:
+    """Mean of a map over a component, looked for in its box alone."""
+    return float(values[box][contents.component_ids[box] == component].mean())
 
 
 def _provenance(contents: Contents) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CardiacUQLib.measures.intervals import (
@@ -68,6 +68,12 @@ def test_no_passes_no_interval():
     assert interval_of("ef_percent", 50.0, np.array([np.nan, np.nan]), None) == (None, None)
 
 
+def test_passes_that_all_agree_make_no_interval_of_width_zero():
+    assert interval_of("mvo_volume_ml", 0.0, np.zeros(15), None) == (None, None)
+    interval, _ = interval_of("mvo_volume_ml", 0.5, np.zeros(15), None)
+    assert (interval.low, interval.high) == (0.0, 0.5), "the final size lies elsewhere: that is a spread"
+
+
 def test_crps_by_hand():
     assert crps(np.array([3.0]), 5.0) == pytest.approx(2.0)
     assert crps(np.array([0.0, 2.0]), 1.0) == pytest.approx(1.0 - 0.5)
@@ -82,6 +88,7 @@ def test_crps_of_a_normal_distribution():
     assert crps(samples, 7.0) == pytest.approx(3.0 * (np.sqrt(2) - 1) / np.sqrt(np.pi), rel=1e-3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.floats(-100, 100))
 def test_crps_is_never_negative_and_moves_along(samples, truth):
     score = crps(np.array(samples), truth)
