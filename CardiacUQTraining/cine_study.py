@@ -57,6 +57,7 @@ class CineStudy:
     """What was written: a case folder per phase, the summary, and its content.
 
     ``frames`` are the frame numbers of ED and ES, counted from 0; None for phases given as files.
+    ``results`` are those of the phases before their measures were put together.
     """
 
     folders: Mapping[str, Path]
@@ -64,6 +65,7 @@ class CineStudy:
     measures: Mapping[str, Any]
     frames: Mapping[str, int] | None
     regions: int
+    results: Mapping[str, Result] = dataclasses.field(default_factory=dict)
 
 
 def segment_cine(
@@ -76,6 +78,7 @@ def segment_cine(
     es: int | None = None,
     networks: Networks | None = None,
     overwrite: bool = False,
+    report: bool = True,
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> CineStudy:
@@ -122,7 +125,7 @@ def segment_cine(
             writers[phase] = _copies(extracted)
         study = _segment_phases(
             phases, bundle, out, name, networks, overwrite, _portion(progress, SEARCHED, 1.0), cancel,
-            details, writers,
+            details, writers, report=report,
         )  # fmt: skip
     return dataclasses.replace(study, frames=frames)
 
@@ -176,6 +179,8 @@ def _segment_phases(
     cancel: CancelToken | None,
     details: Mapping[str, Any],
     writers: Mapping[str, ExtraWriter],
+    *,
+    report: bool = True,
 ) -> CineStudy:
     """Segment both, measure them together, then write everything."""
     results: dict[str, Result] = {}
@@ -207,7 +212,7 @@ def _segment_phases(
     for phase, result in results.items():
         folder = f"{name}_{phase}"
         extra = [writers[phase]] if phase in writers else []
-        if can_render():
+        if report and can_render():
             extra.append(report_writer(folder))
         measured = phase_measures(result.measures, together, phase)
         folders[phase] = write_case(
@@ -222,7 +227,7 @@ def _segment_phases(
     write_json({"name": name, "cases": cases, **details, **together}, summary)
     progress(1.0, "done")
     regions = sum(len(result.components) for result in results.values())
-    return CineStudy(folders, summary, together, None, regions)
+    return CineStudy(folders, summary, together, None, regions, results)
 
 
 def _frame(result: Result) -> Frame:

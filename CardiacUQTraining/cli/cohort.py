@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.progress import ignore_progress, print_filter_progress
 
+from .cine import CineOptions
 from .options import Options
 
 if TYPE_CHECKING:
@@ -36,11 +38,17 @@ class CohortOptions:
 
 
 def plan_cohort(
-    inputs: Sequence[Path], model: str, options: Options, series: str, cohort: CohortOptions
+    inputs: Sequence[Path],
+    model: str,
+    options: Options,
+    series: str,
+    cohort: CohortOptions,
+    cine: CineOptions = CineOptions(),
 ) -> Plan | None:
     """The cases of the inputs; None if that is one plain scan and nothing asks for a cohort.
 
-    Raises UsageError for options that exclude each other or inputs that cannot be sorted into cases.
+    Raises UsageError for options that exclude each other or inputs that cannot be sorted into cases, and
+    ModelError for the bundle of a 4D file that cannot be loaded.
     """
     from ..cohort.case import Options as CaseOptions
     from ..cohort.inputs import collect
@@ -50,14 +58,30 @@ def plan_cohort(
     if cohort.resume and cohort.overwrite:
         raise UsageError("--resume keeps finished cases, --overwrite replaces them; give one of them")
     asked = CaseOptions(
-        options.device, options.precision, options.folds, options.flips, options.dicom, cohort.report
+        options.device,
+        options.precision,
+        options.folds,
+        options.flips,
+        options.dicom,
+        cohort.report,
+        cine.ed,
+        cine.es,
     )
-    plan = collect(inputs, model, asked, series)
+    plan = collect(inputs, model, asked, series, functools.cache(_takes_cines))
+    if cine != CineOptions() and not any(case.cine for case in plan.cases):
+        raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
     if not cohort.asked_for and _is_one_scan(inputs, plan):
         return None
     if options.rv_insertion_ras is not None:
         raise UsageError("--rv-insertion is a point in one patient; give that scan alone")
     return plan
+
+
+def _takes_cines(model: str) -> bool:
+    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.manifest import BundleKind
+
+    return load_bundle(model).manifest.kind is BundleKind.STREAMING
 
 
 def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:

@@ -82,7 +82,7 @@ def command(
     every input, those that need a human first.
 
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
-    ejection fraction.
+    ejection fraction; in a cohort it is one row.
     """
     flips = (Flip.IDENTITY,) if no_tta else None
     options = Options(device, precision, parse_folds(folds), flips, parse_point(rv_insertion), dicom)
@@ -91,19 +91,20 @@ def command(
     asked = CohortOptions(
         resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
     )
-    if segment_cines(
+    cine = CineOptions(ed, es, phases)
+    if may_be_films(inputs, cine, asked) and segment_cines(
         inputs,
         output,
         lambda: open_bundle(model, options),
         options,
-        CineOptions(ed, es, phases),
+        cine,
         as_cohort=asked.asked_for,
         overwrite=overwrite,
         quiet=quiet,
         progress_lines=progress_lines,
     ):
         return
-    if (plan := plan_cohort(inputs, model, options, series, asked)) is not None:
+    if (plan := plan_cohort(inputs, model, options, series, asked, cine)) is not None:
         if code := segment_cohort(plan, output, asked):
             raise typer.Exit(code)
         return
@@ -115,6 +116,16 @@ def command(
         )
     if not quiet:
         print(summary(result, job.target), flush=True)
+
+
+def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions) -> bool:
+    """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
+    instead of as a cohort."""
+    from CardiacUQLib.cine import is_cine
+
+    if cine.phases or cohort.asked_for:
+        return bool(cine.phases)
+    return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0]))
 
 
 def parse_folds(text: str) -> tuple[int, ...] | None:

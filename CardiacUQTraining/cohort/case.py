@@ -30,7 +30,8 @@ class State(enum.StrEnum):
 class Options:
     """How to segment one case: None for ``folds`` or ``flips`` means all that the bundle has.
 
-    ``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case.
+    ``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case. Of a
+    cine ``ed`` and ``es`` are the frames, counted from 0; ``es`` -1 is the one with the smallest cavity.
     """
 
     device: str = "auto"
@@ -39,6 +40,8 @@ class Options:
     flips: tuple[Flip, ...] | None = None
     dicom: bool = False
     report: bool = True
+    ed: int = 0
+    es: int = -1
 
     @property
     def key(self) -> str:
@@ -52,13 +55,17 @@ class Options:
             "flips": flips,
             "dicom": self.dicom,
             "report": self.report,
+            "frames": [self.ed, self.es],
         }
         return json.dumps(asked, sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise."""
+    """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise.
+
+    A ``cine`` is a 4D file: one case with two case folders, ``NAME_ED`` and ``NAME_ES``.
+    """
 
     name: str
     source: str
@@ -66,6 +73,12 @@ class Case:
     options: Options = Options()
     series: str = ""
     files: tuple[str, ...] = ()
+    cine: bool = False
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of its case folders; the last one is written last and holds the row."""
+        return (f"{self.name}_ED", f"{self.name}_ES") if self.cine else (self.name,)
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,7 @@ class Ticket:
     options: Options
     threads: int = 0
     device: str = ""
+    cine: bool = False
 
 
 @dataclass(frozen=True)

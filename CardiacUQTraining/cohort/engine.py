@@ -28,6 +28,8 @@ AHEAD = 2
 
 CONNECT_TIMEOUT = "20s"
 _POLL_S = 1.0
+_RESTART_TIME = "1 hour"
+"""A worker that died is started again; Dask gives it up after 15 s, too soon for a busy machine."""
 _MORE_THAN_TRIES = 100
 _LOST = "the connection to the scheduler was lost; start it again, then go on with --resume"
 _INSTALL = "pip install 'cardiacuq[cluster]'"
@@ -188,6 +190,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.95,
         "distributed.worker.daemon": True,
+        "distributed.deploy.lost-worker-timeout": _RESTART_TIME,
     }
     with (
         dask.config.set(settings),

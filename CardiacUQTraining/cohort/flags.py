@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from CardiacUQLib.manifest import Manifest
+from CardiacUQLib.manifest import BundleKind, Manifest
 from CardiacUQLib.result import Result
 
 from .case import Row, State
@@ -21,6 +21,9 @@ USUAL: Mapping[str, tuple[float, float]] = {
     "contrast": (3.0, 120.0),
 }
 """Wide ranges for clinical late-enhancement stacks, used for a bundle that states none of its own."""
+
+GEOMETRY = ("pixel_mm", "slice_distance_mm", "slices", "field_of_view_mm")
+"""Features that do not depend on the kind of image."""
 
 WORDS = {
     "pixel_mm": "pixel size (mm)",
@@ -40,13 +43,16 @@ def training_ranges(manifest: Manifest) -> Mapping[str, tuple[float, float]]:
     """Usual range of every input feature: the bundle's own where it states them, else :data:`USUAL`.
 
     A bundle states them as ``training["input_statistics"]`` or ``metrics["input_statistics"]``: feature
-    to [low, high], or to {"mean": m, "sd": s}, which counts as m - 4 s to m + 4 s.
+    to [low, high], or to {"mean": m, "sd": s}, which counts as m - 4 s to m + 4 s. The grey values of
+    :data:`USUAL` are those of late enhancement and say nothing about a cine.
     """
     ranges = dict(USUAL)
+    if manifest.kind is BundleKind.STREAMING:
+        ranges = {name: limits for name, limits in USUAL.items() if name in GEOMETRY}
     for place in (manifest.metrics, manifest.training):
         stated = place.get("input_statistics")
         for name, values in stated.items() if isinstance(stated, Mapping) else ():
-            if (limits := _limits(values)) is not None and name in ranges:
+            if (limits := _limits(values)) is not None and name in USUAL:
                 ranges[name] = limits
     return ranges
 

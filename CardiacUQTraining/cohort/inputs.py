@@ -7,13 +7,14 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
 from CardiacUQLib.casefolder import CASE_FILE
+from CardiacUQLib.cine import is_cine
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.itk_silence import quiet_itk
 from CardiacUQLib.manifest import Flip
@@ -23,10 +24,13 @@ from CardiacUQLib.volume import IMAGE_SUFFIXES, case_name
 from .archive import is_dicom, series_cases
 from .case import Case, Options, Plan, Skipped, safe_name
 
-CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta")
+CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta", "ed", "es")
 LABEL_FILE = re.compile(
     r"(?:^|[_\-. ])(?:labels?|seg|segmentation|masks?|gt|contours?|manual)(?:$|[_\-. ])", re.I
 )
+
+_CINE = "it has"
+"""How the reason for passing over a file of more than three dimensions begins."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,24 @@ class _Found:
     qualifiers: tuple[str, ...] = ()
 
 
-def collect(inputs: Sequence[str | Path], bundle: str, options: Options, series: str = "") -> Plan:
+def no_cines(bundle: str) -> bool:
+    """For bundles that segment single stacks only."""
+    return False
+
+
+def collect(
+    inputs: Sequence[str | Path],
+    bundle: str,
+    options: Options,
+    series: str = "",
+    takes_cines: Callable[[str], bool] = no_cines,
+) -> Plan:
     """Sort the inputs into cases and skipped ones; each case gets a name of its own.
 
     An input is an image file, a folder (searched for images and DICOM series), a pattern such as
     ``study/*/lge.nii.gz``, or a CSV file with the columns of :data:`CSV_COLUMNS` (only ``path`` is
-    needed; paths count from the CSV's folder). With ``series`` every folder is one case. Raises
+    needed; paths count from the CSV's folder). With ``series`` every folder is one case. 4D files are
+    cases for the bundles that ``takes_cines`` says so of, and skipped in folders for others. Raises
     UsageError for a pattern without match, a CSV that cannot be used, or names that clash.
     """
     found: list[_Found] = []
@@ -52,9 +68,9 @@ def collect(inputs: Sequence[str | Path], bundle: str, options: Options, series:
             model = Case("", "", bundle, options, series)
             if path.suffix.lower() == ".csv":
                 for row in _csv_cases(path, model):
-                    _add(Path(row.source), row, found, skipped)
+                    _add(Path(row.source), row, found, skipped, takes_cines)
             else:
-                _add(path, model, found, skipped)
+                _add(path, model, found, skipped, takes_cines)
     return Plan(_with_unique_names(found), tuple(skipped))
 
 
@@ -68,18 +84,31 @@ def _expanded(given: str | Path) -> list[Path]:
     return [Path(match) for match in matches]
 
 
-def _add(path: Path, model: Case, found: list[_Found], skipped: list[Skipped]) -> None:
+def _add(
+    path: Path,
+    model: Case,
+    found: list[_Found],
+    skipped: list[Skipped],
+    takes_cines: Callable[[str], bool],
+) -> None:
     """Add what lies at ``path``; ``model`` carries bundle, options, series and perhaps the name."""
+
+    def cine(file: Path) -> bool:
+        return file.is_file() and is_cine(file) and takes_cines(model.bundle)
+
     alone = replace(model, name=model.name or safe_name(case_name(path)), source=str(path))
     if not path.is_dir() or model.series:
-        found.append(_Found(alone))
+        found.append(_Found(replace(alone, cine=cine(path))))
         return
     images, dicoms = _walk(path)
     cases: list[_Found] = []
     for image in images:
         qualifiers = tuple(safe_name(part) for part in image.relative_to(path).parent.parts)
         one = replace(model, name=safe_name(case_name(image)), source=str(image))
-        if reason := _no_scan(image, path):
+        reason = _no_scan(image, path)
+        if reason.startswith(_CINE) and cine(image):
+            cases.append(_Found(replace(one, cine=True), qualifiers))
+        elif reason:
             skipped.append(Skipped(one.name, one.source, reason))
         else:
             cases.append(_Found(one, qualifiers))
@@ -129,7 +158,7 @@ def _no_scan(path: Path, root: Path) -> str:
     while len(size) > 3 and size[-1] == 1:
         size.pop()
     if len(size) > 3:
-        return f"it has {len(size)} dimensions: a cine or another series of volumes"
+        return f"{_CINE} {len(size)} dimensions: a cine or another series of volumes"
     if len(size) < 3 or min(size) < MIN_SLICES:
         return f"it is no stack of at least {MIN_SLICES} slices"
     return ""
@@ -179,6 +208,11 @@ def _row_options(row: dict[str, str], options: Options, where: str) -> Options:
         if row["tta"].lower() not in ("yes", "no"):
             raise UsageError(f'{where}: tta is "{row["tta"]}"; write yes or no')
         options = replace(options, flips=(Flip.IDENTITY,) if row["tta"].lower() == "no" else None)
+    for phase in ("ed", "es"):
+        if row.get(phase):
+            if not row[phase].isdigit():
+                raise UsageError(f'{where}: {phase} is "{row[phase]}"; write the frame, counted from 0')
+            options = replace(options, **{phase: int(row[phase])})
     return options
 
 
@@ -192,11 +226,11 @@ def _with_unique_names(found: Sequence[_Found]) -> tuple[Case, ...]:
         for one in found
     ]
     seen: dict[str, Case] = {}
-    for case in cases:
-        other = seen.setdefault(case.name.casefold(), case)
+    for case, folder in ((one, folder) for one in cases for folder in {one.name, *one.folders}):
+        other = seen.setdefault(folder.casefold(), case)
         if other is not case:
             raise UsageError(
-                f"{case.source} and {other.source} would both become the case {case.name}; "
+                f"{case.source} and {other.source} would both become the case {folder}; "
                 "give them ids in a CSV file, or run them with different --output"
             )
     return tuple(cases)

@@ -154,7 +154,7 @@ def _open_bundles(cases: Sequence[Case]) -> dict[str, Bundle]:
 def _check_targets(cases: Sequence[Case], out: Path, *, free: bool) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: this is a file; give a folder for --output")
-    existing = [case.name for case in cases if (out / case.name).exists()]
+    existing = [folder for case in cases for folder in case.folders if (out / folder).exists()]
     if existing and not free:
         others = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise UsageError(
@@ -172,6 +172,7 @@ def _ticket(case: Case, bundle: Bundle, out: Path) -> Ticket:
         bundle_folder=str(bundle.folder.resolve()),
         bundle_sha256=bundle.sha256,
         options=case.options,
+        cine=case.cine,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from CardiacUQLib.bundle import Bundle
 from CardiacUQLib.casefolder import CASE_FILE
 from CardiacUQLib.checksum import sha256_of
+from CardiacUQLib.cine import read_cine
 from CardiacUQLib.errors import InputError
 from CardiacUQLib.folder_swap import REVIEW_FILE
 from CardiacUQLib.json_codec import JsonMismatch, decode, to_plain
@@ -45,8 +46,10 @@ def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: P
     """Rows of the cases whose folder is whole and whose input, bundle and options are the same as now."""
 
     def check(case: Case) -> Row | None:
-        row = read_row(out / case.name)
+        row = read_row(out / case.folders[-1])
         if row is None or row.state is not State.DONE:
+            return None
+        if not all((out / folder / CASE_FILE).is_file() for folder in case.folders):
             return None
         asked = (bundles[case.bundle].sha256, case.options.key)
         if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
@@ -66,7 +69,9 @@ def fingerprint(case: Case) -> str:
             return sha256_of(Path(file) for file in case.files)
         if source.is_file() and source.suffix.lower() not in _DETACHED:
             return sha256_of(source)
-        return read_volume(source, series=case.series or None).sha256
+        return (
+            read_cine(source).sha256 if case.cine else read_volume(source, series=case.series or None).sha256
+        )
     except (OSError, InputError):
         return ""
 
@@ -80,7 +85,10 @@ def clear_debris(out: Path) -> int:
     cleared = 0
     for left in sorted(out.iterdir()):
         found = _DEBRIS.fullmatch(left.name)
-        if found is None or not left.is_dir() or process_lives(int(found["pid"])):
+        if found is None or process_lives(int(found["pid"])):
+            continue
+        if not left.is_dir():
+            left.unlink(missing_ok=True)
             continue
         target = out / found["name"]
         if found["kind"] == "replaced" and not target.exists():

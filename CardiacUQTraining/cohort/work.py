@@ -23,6 +23,7 @@ from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
 
 from .case import STATE_FOLDER, Row, State, Ticket
+from .cine_case import segment_film
 from .features import case_uncertainty, flat_measures, input_features
 from .flags import input_flags, result_flags
 from .state import write_row
@@ -138,7 +139,7 @@ def death_reason(deaths: int) -> str:
 
 def _attempt(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     try:
-        return _segment(ticket, number, cancel)
+        return (_film if ticket.cine else _segment)(ticket, number, cancel)
     except CancelledError:
         raise
     except CardiacUQError as error:
@@ -180,6 +181,29 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     result, seconds = here.networks.submit(on_networks).result()
     row = _row(ticket, number, volume, result, features, here)
     return here.writing.submit(_write, ticket, row, result, busy + seconds, cancel).result()
+
+
+def _film(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
+    """A cine computes, draws and writes in one go: it takes both lanes at once."""
+    here = station()
+
+    def on_both() -> Row:
+        start = time.perf_counter()
+        cancel.check()
+        _set_threads(ticket.threads)
+        row = segment_film(ticket, here.bundle(ticket.bundle_folder, ticket.bundle_sha256), cancel)
+        row = replace(
+            row,
+            seconds=time.perf_counter() - start,
+            peak_memory_mb=peak_memory_mb(),
+            tries=number,
+            worker=_here(),
+            finished=_now(),
+        )
+        write_row(row, Path(ticket.out) / f"{ticket.name}_ES")
+        return row
+
+    return here.networks.submit(lambda: here.writing.submit(on_both).result()).result()
 
 
 def _row(

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +24,22 @@ from CardiacUQTraining.cohort.engine import Engine
 CASES = 40
 WORKER_KILLS = 3
 READ_ONLY = "case05"
-SLOW = replace(FAST, folds=None, flips=None, report=True)
-"""All passes and the page: about a second per case, long enough to be hit in the middle."""
-
+PATIENCE_S = 1800
+"""Longest wait for anything that must happen; a bound for busy machines, not an expectation."""
 PROGRAM = """
 import signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from CardiacUQLib.errors import CancelledError
 from CardiacUQTraining.cohort.engine import Engine
-from test_cohort_campaign import SLOW
+from cohort_fixtures import FAST
 from test_cohort_runs import run
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     scans, out, bundle = map(Path, sys.argv[1:4])
     try:
         engine = Engine(scheduler=sys.argv[5])
-        sys.exit(run([scans], out, bundle, SLOW, engine=engine, resume=True).exit_code)
+        sys.exit(run([scans], out, bundle, FAST, engine=engine, resume=True).exit_code)
     except CancelledError as error:
         sys.exit(error.exit_code)
 """
@@ -110,15 +109,20 @@ def cases_in(out: Path) -> int:
     return len(list(out.glob("case*/case.json")))
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
+def bytes_on_disk(folder: Path) -> int:
+    """Size of all files, each rounded up to whole blocks as a file system does."""
+    return sum(512 * path.stat().st_blocks for path in folder.rglob("*"))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3 * PATIENCE_S)
 def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained(
     tiny_bundle: Path, tmp_path: Path, mounted: Callable[..., Path]
 ) -> None:
@@ -127,8 +131,8 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
     chance = random.Random(8)
     scans, undisturbed = tmp_path / "scans", tmp_path / "undisturbed"
     broken = write_inputs(scans)
-    assert run([scans], undisturbed, tiny_bundle, SLOW).exit_code is ExitCode.PARTIAL
-    disk = mounted(tmp_path / "disk", "size=768k")
+    assert run([scans], undisturbed, tiny_bundle, FAST).exit_code is ExitCode.PARTIAL
+    disk = mounted(tmp_path / "disk", f"size={bytes_on_disk(undisturbed) // 3}")
     out = disk / "out"
     read_only = mounted(out / READ_ONLY, "ro", "size=64k")
     program = tmp_path / "program.py"
@@ -140,7 +144,7 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
 
     with cluster(tmp_path) as nodes:
         first = start(nodes.address)
-        assert first.wait(600) == ExitCode.PARTIAL, "the disk is full and one folder is read-only"
+        assert first.wait(PATIENCE_S) == ExitCode.PARTIAL, "the disk is full and one folder is read-only"
         assert 0 < cases_in(out) < CASES - len(broken) - 1
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
 
@@ -155,7 +159,7 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
         reached = cases_in(out) + 1
         wait_for(lambda: cases_in(out) >= reached)
         nodes.kill("scheduler")
-        assert second.wait(120) == ExitCode.PARTIAL
+        assert second.wait(PATIENCE_S) == ExitCode.PARTIAL
         nodes.kill_all()
         for name in ("scheduler", "worker0", "worker1"):
             nodes.start(name)
@@ -165,13 +169,13 @@ def test_after_every_fault_each_good_case_is_there_and_each_bad_one_is_explained
             third = start(nodes.address)
             wait_for(lambda at_least=reached: cases_in(out) >= at_least)
             third.send_signal(stop)
-            assert third.wait(120) == code
-    outcome = run([scans], out, tiny_bundle, SLOW, resume=True)
+            assert third.wait(PATIENCE_S) == code
+    outcome = run([scans], out, tiny_bundle, FAST, resume=True)
     assert states(outcome)[READ_ONLY] == "failed"
     assert set(broken) | {READ_ONLY} == {n for n, state in states(outcome).items() if state == "failed"}
     subprocess.run(["umount", str(read_only)], check=True)
 
-    outcome = run([scans], out, tiny_bundle, SLOW, engine=Engine(workers=2), resume=True)
+    outcome = run([scans], out, tiny_bundle, FAST, engine=Engine(workers=2), resume=True)
     reasons = {row.name: row.reason for row in outcome.rows if row.state == "failed"}
     assert set(reasons) == set(broken)
     assert all(word in reasons[name] for name, word in broken.items())

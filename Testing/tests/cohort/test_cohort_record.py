@@ -92,10 +92,13 @@ def test_tries_count_only_those_that_did_not_end(tmp_path: Path) -> None:
 
 def test_a_suspect_gets_the_process_for_itself() -> None:
     places, inside, most = Places(2), [], []
+    together = threading.Barrier(2)
 
     def work(name: str, alone: bool) -> None:
         with places.take(alone=alone):
             inside.append(name)
+            if name in ("0", "1"):  # neither leaves before the other is there
+                together.wait(60)
             most.append(tuple(inside))
             time.sleep(0.02)
             inside.remove(name)
@@ -104,7 +107,7 @@ def test_a_suspect_gets_the_process_for_itself() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(most) == 6
     assert max(map(len, most)) == 2
     assert all(names == ("2",) for names in most if "2" in names)

@@ -299,7 +299,7 @@ class TestCommand:
             ([*command, "ES,ED", "--overwrite"], "smaller than the end-systolic one"),
             ([*command, "ED,EX"], "--phases names both phases"),
             (["segment", str(source), two[0], "-o", str(tmp_path / "x"), *model], "segment them in two runs"),
-            (["segment", str(source), "--workers", "2", "-o", str(tmp_path / "x"), *model], "leave them out"),
+            ([*command, "ED,ES", "--workers", "2", "--overwrite"], "leave them out"),
             (["segment", str(source), str(source), "-o", str(tmp_path / "x"), *model], "have one name"),
             (["segment", two[0], "--es", "3", "-o", str(tmp_path / "x"), *model], "is none"),
         ):

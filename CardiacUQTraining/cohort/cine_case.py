@@ -1,0 +1,83 @@
+"""A cine as one case of a cohort: end-diastole and end-systole in two case folders, one row for both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from CardiacUQLib.errors import InputError
+from CardiacUQLib.report import REPORT_FILE
+
+from .case import Row, State, Ticket
+from .features import case_uncertainty, flat_measures, input_features
+from .flags import input_flags, result_flags
+
+if TYPE_CHECKING:
+    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.progress import CancelToken
+    from CardiacUQLib.result import Result
+
+
+def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
+    """Segment the two phases of a 4D file into ``NAME_ED`` and ``NAME_ES``; the row without times.
+
+    Features of the input are those of end-diastole, uncertainties means of both phases, regions their
+    sum. Raises what :func:`CardiacUQTraining.cine_study.segment_cine` raises.
+    """
+    from ..cine_study import Networks, segment_cine
+
+    asked = ticket.options
+    if asked.dicom:
+        raise InputError(ticket.source, "a 4D file has no DICOM headers", "leave --dicom out")
+    study = segment_cine(
+        Path(ticket.source),
+        bundle,
+        Path(ticket.out),
+        name=ticket.name,
+        ed=asked.ed,
+        es=None if asked.es < 0 else asked.es,
+        networks=Networks(ticket.device or asked.device, asked.precision, asked.folds, asked.flips),
+        overwrite=True,
+        report=asked.report,
+        cancel=cancel,
+    )
+    page = study.folders["ED"] / REPORT_FILE
+    features = input_features(study.results["ED"].volume)
+    manifest = bundle.manifest
+    return Row(
+        name=ticket.name,
+        state=State.DONE,
+        source=ticket.source,
+        headline=str(study.measures["headline"]),
+        report=f"{page.parent.name}/{REPORT_FILE}" if page.exists() else page.parent.name,
+        measures=flat_measures(study.measures),
+        uncertainty=_together(study.results.values()),
+        features=features,
+        flags=(*_flags(study.results.items()), *input_flags(features, manifest)),
+        warnings=_warnings(study.results.values()),
+        input_sha256=json.loads(study.summary.read_text("utf-8"))["input_sha256"],
+        bundle=f"{manifest.name} {manifest.version}",
+        bundle_sha256=ticket.bundle_sha256,
+        options=asked.key,
+    )
+
+
+def _together(results: Iterable[Result]) -> dict[str, float | None]:
+    each = [case_uncertainty(result) for result in results]
+    found: dict[str, float | None] = {}
+    for key in dict.fromkeys(key for one in each for key in one):
+        known = [value for one in each if (value := one.get(key)) is not None]
+        found[key] = (sum(known) if key == "regions" else fmean(known)) if known else None
+    return found
+
+
+def _flags(phases: Iterable[tuple[str, Result]]) -> list[str]:
+    return [f"{phase}: {flag}" for phase, result in phases for flag in result_flags(result)]
+
+
+def _warnings(results: Iterable[Result]) -> tuple[str, ...]:
+    lines = (line for result in results for line in (*result.volume.warnings, *result.run.warnings))
+    return tuple(dict.fromkeys(lines))
