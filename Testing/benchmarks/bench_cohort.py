@@ -2,14 +2,19 @@
 
     python Testing/benchmarks/bench_cohort.py --model lge-cascade --cases 20 --memory-cases 100
 
-Synthetic scans; every engine does the same cases without their pages. The cost of the engine is the time
-per case beyond that of reading, networks and writing, measured where they cannot overlap.
+Synthetic scans; every engine does the same cases without their pages. What the engine itself costs per case
+is measured on inputs that do not exist, whose cases fail at once: planning, sending, counting, coming back
+and the tables remain. Clock times depend on what else the machine does (its load is in the output),
+processor times, summed over all processes of the run, hardly do.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +33,9 @@ from CardiacUQTraining.cohort.inputs import collect
 from CardiacUQTraining.cohort.run import run_cohort
 from CardiacUQTraining.cohort.state import read_row
 
+ABSENT = 200
+"""Cases that cost nothing but the engine."""
+
 
 class MemoryOfWorkers(Lines):
     """Notes the resident memory of the process of every case that ends, in MB."""
@@ -45,7 +53,7 @@ class MemoryOfWorkers(Lines):
 
 
 def main() -> None:
-    """Print one JSON object with all figures."""
+    """Print one JSON object with all figures; 0 cases leave that part out."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="lge-cascade")
     parser.add_argument("--cases", type=int, default=20)
@@ -54,20 +62,38 @@ def main() -> None:
     asked = parser.parse_args()
     folds = tuple(int(fold) for fold in asked.folds.split(","))
     options = Options(device="cpu", folds=folds, flips=(Flip.IDENTITY,), report=False)
+    figures: dict[str, object] = {"model": asked.model, "load at start": os.getloadavg()}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         scans = write_scans(place / "scans", max(asked.cases, asked.memory_cases))
-        few = collect(scans[: asked.cases], asked.model, options)
-        figures: dict[str, object] = {"cases": asked.cases}
-        figures["in process"] = per_minute(few, place / "in-process", Engine())
-        figures["--workers 2"] = per_minute(few, place / "workers", Engine(workers=2))
-        with scheduler() as address:
-            figures["--scheduler"] = per_minute(few, place / "scheduler", Engine(scheduler=address))
-        figures["engine ms per case"] = overhead_ms(few, place / "in-process")
-        figures["bytes per task"] = bytes_per_task(few, place / "in-process", asked.model)
-        many = collect(scans[: asked.memory_cases], asked.model, options)
-        figures["memory"] = memory_growth(many, place / "memory")
+        if asked.cases:
+            absent = [place / f"absent{n:03d}.nii.gz" for n in range(ABSENT)]
+            plans = [collect(inputs, asked.model, options) for inputs in (scans[: asked.cases], absent)]
+            figures |= speeds(*plans, place, asked.model)
+        if asked.memory_cases:
+            many = collect(scans[: asked.memory_cases], asked.model, options)
+            figures["memory"] = memory_growth(many, place / "memory")
+    figures["load at end"] = os.getloadavg()
     print(json.dumps(figures, indent=1))
+
+
+def speeds(plan: Plan, absent: Plan, place: Path, model: str) -> dict[str, object]:
+    """Throughput and own cost of every engine, a resumed run, and what a task weighs."""
+    figures: dict[str, object] = {"cases": len(plan.cases)}
+    with scheduler() as address:
+        engines = {
+            "in process": Engine(),
+            "--workers 2": Engine(workers=2),
+            "--scheduler": Engine(scheduler=address),
+        }
+        for name, engine in engines.items():
+            figures[name] = throughput(plan, place / name, engine)
+            figures[f"engine alone, {name}"] = overhead(absent, place / f"{name} alone", engine)
+            print(name, figures[name], figures[f"engine alone, {name}"], file=sys.stderr, flush=True)
+    done = place / "in process"
+    figures["resumed run, ms per kept case"] = resumed_ms(plan, done)
+    figures["bytes per task"] = bytes_per_task(plan, done, model)
+    return figures
 
 
 def write_scans(folder: Path, count: int) -> list[Path]:
@@ -76,25 +102,62 @@ def write_scans(folder: Path, count: int) -> list[Path]:
     return [phantom.write(drawn[n % 4], folder, f"case{n:03d}")[0] for n in range(count)]
 
 
-def per_minute(plan: Plan, out: Path, engine: Engine) -> dict[str, float]:
-    """Cases per minute from the start of the command and between the first and the last case."""
-    ends: list[float] = []
+class Clock(Lines):
+    """Notes clock and processor time (of this process and all below it) at the end of every case."""
 
-    class Clock(Lines):
-        def case(self, row: Row, standing: Standing) -> None:
-            if row.state is not State.DONE:
-                raise SystemExit(f"a case of the benchmark failed: {row.reason}")
-            ends.append(time.perf_counter())
+    def __init__(self, out: Path) -> None:
+        super().__init__(out, quiet=True)
+        self.ends: list[tuple[float, float]] = []
 
-    start = time.perf_counter()
-    run_cohort(plan, out, Clock(out, quiet=True), engine=engine)
-    steady = 60 * (len(ends) - 1) / (ends[-1] - ends[0])
-    whole = 60 * len(ends) / (time.perf_counter() - start)
-    return {"whole run": round(whole, 1), "once warm": round(steady, 1)}
+    def case(self, row: Row, standing: Standing) -> None:
+        """Look at the clocks."""
+        self.ends.append(now())
+
+    def per_case(self) -> tuple[float, float]:
+        """Seconds of clock and processor per case, without the first quarter in which processes warm up."""
+        warm = self.ends[len(self.ends) // 4 :]
+        first, last, count = warm[0], warm[-1], len(warm) - 1
+        return (last[0] - first[0]) / count, (last[1] - first[1]) / count
 
 
-def overhead_ms(plan: Plan, done: Path) -> float:
-    """Time per case of a resumed run in which nothing is left to do but the engine's own bookkeeping."""
+def now() -> tuple[float, float]:
+    """Clock and processor time in s; processes that have ended are left out."""
+    import psutil
+
+    spent = 0.0
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        times = process.cpu_times()
+        spent += times.user + times.system
+    return time.perf_counter(), spent
+
+
+def throughput(plan: Plan, out: Path, engine: Engine) -> dict[str, float]:
+    """Cases per minute of the whole run and once warm, and processor seconds per case."""
+    clock, start = Clock(out), time.perf_counter()
+    outcome = run_cohort(plan, out, clock, engine=engine)
+    whole = 60 * len(clock.ends) / (time.perf_counter() - start)
+    if outcome.count(State.DONE) < len(plan.cases):
+        raise SystemExit(f"a case of the benchmark failed: {outcome.rows[0].reason}")
+    seconds, processor = clock.per_case()
+    return {
+        "per minute, whole run": round(whole, 1),
+        "per minute, once warm": round(60 / seconds, 1),
+        "processor s per case": round(processor, 2),
+    }
+
+
+def overhead(plan: Plan, out: Path, engine: Engine) -> dict[str, float]:
+    """Milliseconds per case that the engine takes for itself."""
+    clock = Clock(out)
+    out.mkdir(parents=True)  # failing cases are not said on the terminal
+    with contextlib.redirect_stderr(io.StringIO()):
+        run_cohort(plan, out, clock, engine=engine)
+    seconds, processor = clock.per_case()
+    return {"clock ms": round(1000 * seconds, 1), "processor ms": round(1000 * processor, 1)}
+
+
+def resumed_ms(plan: Plan, done: Path) -> float:
+    """Time per case of a resumed run in which nothing is left to do: hashing, rows and tables."""
     start = time.perf_counter()
     run_cohort(plan, done, Lines(done, quiet=True), resume=True)
     return round(1000 * (time.perf_counter() - start) / len(plan.cases), 1)
