@@ -35,7 +35,7 @@ def new_folder(parent: Path, name: str, *, overwrite: bool, marker: str) -> Iter
         yield partial
         _swap(partial, target)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or str(error).partition(";")[0]  # its own advice is given below
         raise UsageError(
             f"{target}: the folder could not be written ({reason}); free some space or choose another folder"
         ) from error
