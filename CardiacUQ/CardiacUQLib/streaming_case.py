@@ -22,7 +22,7 @@ from .jobs import (
 )
 from .passes import Arithmetic
 from .streaming import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
-from .streaming_cleanup import largest_parts
+from .streaming_cleanup import main_parts
 
 
 def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
@@ -53,13 +53,13 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         members = accumulator.member_means()
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        final = largest_parts(arg_max(accumulator.final.mean.cpu().numpy()), manifest.classes)
+        final = main_parts(arg_max(accumulator.final.mean.cpu().numpy()), manifest.classes)
         said = np.stack([arg_max(member.cpu().numpy()) for member in members])
         add_error_probability(maps, final, other_opinion(said, final), manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        segmentation = largest_parts(arg_max(on_image(accumulator.final.mean, roi)), manifest.classes)
+        segmentation = main_parts(arg_max(on_image(accumulator.final.mean, roi)), manifest.classes)
         opinions = np.stack([arg_max(on_image(member, roi)) for member in members])
         maps = maps_on_image(maps, roi)
     with timer.step("components"):

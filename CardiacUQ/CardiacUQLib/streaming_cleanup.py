@@ -1,4 +1,4 @@
-"""A heart has one of each chamber: what lies apart from the largest part of a structure is none of it."""
+"""A heart has one of each chamber: what lies apart from the main part of a structure is none of it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,45 @@ import numpy as np
 from scipy import ndimage
 
 from .manifest import ClassInfo
+from .measures.anatomy import class_values, measurable
 
 CONNECTIVITY = np.ones((3, 3, 3), bool)
 """26 neighbours, so that a thin oblique wall between two slices holds together."""
+AROUND = np.ones((1, 3, 3), bool)
+"""The in-plane neighbourhood in which a cavity meets its wall."""
 
 
-def largest_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
-    """Labels (z, y, x), uint8, with all but the largest connected part of every structure as background.
+def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
+    """Labels (z, y, x), uint8, with all but the main connected part of every structure as background.
 
-    The rule of every cine ensemble, chosen on predictions of folds that had not seen the patient.
+    The main part is the largest one; that of the left ventricular cavity is the one that meets the most
+    myocardium, since a right ventricle taken for a left one may be larger. The rule of every cine
+    ensemble, chosen on predictions of folds that had not seen the patient.
     """
+    values = class_values(classes) if measurable(classes) else {}
     cleaned = labels.copy()
+    wall = labels == values["wall"] if "wall" in values else None
     for info in classes:
         mask = labels == info.value
         box = ndimage.find_objects(mask.astype(np.uint8)) if info.value else []
         if not box:
             continue
         parts, count = ndimage.label(mask[box[0]], CONNECTIVITY)
-        if count > 1:
-            largest = 1 + int(np.bincount(parts.ravel())[1:].argmax())
-            cleaned[box[0]][(parts > 0) & (parts != largest)] = 0
+        if count < 2:
+            continue
+        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+        if wall is not None and info.value == values.get("cavity"):
+            contact = _contact(labels.shape, box[0], parts, wall)
+            sizes = contact if contact.any() else sizes
+        cleaned[box[0]][(parts > 0) & (parts != 1 + int(sizes.argmax()))] = 0
     return cleaned
+
+
+def _contact(
+    shape: tuple[int, ...], box: tuple[slice, ...], parts: np.ndarray, wall: np.ndarray
+) -> np.ndarray:
+    """Voxels of ``wall`` in the plane next to each of the ``parts`` inside ``box``."""
+    whole = np.zeros(shape, parts.dtype)
+    whole[box] = parts
+    near = ndimage.grey_dilation(whole, footprint=AROUND)
+    return np.bincount(near[wall], minlength=parts.max() + 1)[1:]

@@ -22,7 +22,7 @@ from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.result import MapName
 from CardiacUQLib.roi import Roi, find_roi
 from CardiacUQLib.streaming import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
-from CardiacUQLib.streaming_cleanup import largest_parts
+from CardiacUQLib.streaming_cleanup import main_parts
 from CardiacUQLib.volume import Volume
 
 from ...crops import crop_labels
@@ -105,7 +105,7 @@ def predict_frame(
             unflipped.append((one.weights[:, None, None] * one.members).sum(dim=0))
     mean, means = passes.final.mean.cpu().numpy(), passes.member_means().cpu().numpy()
     maps = {name: values.cpu().numpy() for name, values in passes.maps().items()}
-    roi_labels = largest_parts(arg_max(mean), manifest.classes)
+    roi_labels = main_parts(arg_max(mean), manifest.classes)
     roi_opinion = other_opinion(np.stack([arg_max(member) for member in means]), roi_labels)
     if not options.cross_validated:
         add_error_probability(maps, roi_labels, roi_opinion, manifest)
@@ -119,7 +119,7 @@ def predict_frame(
         on_window,
         on_window if plain is None else on_grid(plain, roi, window),
         members,
-        largest_parts(raw, manifest.classes),
+        main_parts(raw, manifest.classes),
         raw,
         tuple(window.paste(arg_max(member)) for member in members),
         passes.final.class_voxels * roi_voxel_ml(roi, volume.geometry),
@@ -171,7 +171,7 @@ def part_scores(
     spacing_xyz: tuple[float, float, float],
 ) -> dict[str, dict[str, float]]:
     """Scores of the ensemble, of each member alone, and of the ensemble without each of its extra steps."""
-    plain = largest_parts(found.window.paste(arg_max(found.plain)), classes)
+    plain = main_parts(found.window.paste(arg_max(found.plain)), classes)
     scores = {ENSEMBLE: frame_scores(found.labels, truth, classes, spacing_xyz)}
     for number, labels in enumerate(found.member_labels):
         scores[f"member{number}"] = frame_scores(labels, truth, classes, None)

@@ -103,7 +103,7 @@ def choices_section(found: Sequence[Member]) -> str:
         tests = ["", ""] if one.p_dice != one.p_dice else [p_text(one.p_dice), p_text(one.p_end_dice)]
         rows.append([one.name, spread(one.dice, PERCENT, 2), interval(one.ec, PERCENT, 1), *tests])
     note = (
-        "Flips are averaged over; the clean-up leaves the largest connected part of a structure. p against "
+        "Flips are averaged over; the clean-up leaves the main connected part of each structure. p against "
         "the ensemble as it is shipped, as above."
     )
     table = markdown_table(["", "mean Dice (%)", "EC (%)", "p Dice", "p end Dice"], rows)

@@ -17,7 +17,7 @@ from CardiacUQLib.networks import build_network
 from CardiacUQLib.phantom import as_volume, cine_phantom
 from CardiacUQLib.result import MapName
 from CardiacUQLib.segment import segment
-from CardiacUQLib.streaming_cleanup import largest_parts
+from CardiacUQLib.streaming_cleanup import main_parts
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (4, 8), 0.1)
 
@@ -57,7 +57,7 @@ def test_the_certain_member_wins_and_the_other_is_the_correction(members, volume
     result = segment(volume, members, device="cpu")
     grey = (volume.array - volume.array.min()) / np.ptp(volume.array)
     sure = np.where(grey > 0.4, 3, 0).astype(np.uint8)
-    heart = largest_parts(sure, CINE_CLASSES)
+    heart = main_parts(sure, CINE_CLASSES)
     assert np.array_equal(result.segmentation, heart)
     disagree, apart = (heart == 3) & (grey <= 0.6), sure != heart
     assert np.array_equal(result.stage2d != result.segmentation, disagree | apart)

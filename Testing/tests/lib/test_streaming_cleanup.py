@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.streaming_cleanup import largest_parts
+from CardiacUQLib.streaming_cleanup import main_parts
 
 
-def test_only_the_largest_part_of_each_structure_is_left():
+def test_only_the_main_part_of_each_structure_is_left():
     labels = np.zeros((3, 8, 8), np.uint8)
     labels[0, 1:3, 1:3] = 1
     labels[1, 3, 3] = 1  # touches the RV below over a corner: one part in 26 neighbours
@@ -20,12 +20,25 @@ def test_only_the_largest_part_of_each_structure_is_left():
     expected[2, 7, 7] = 0
     expected[1, 0, 7] = 0
     before = labels.copy()
-    np.testing.assert_array_equal(largest_parts(labels, CINE_CLASSES), expected)
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
     np.testing.assert_array_equal(labels, before)
+
+
+def test_the_cavity_is_the_part_within_the_wall():
+    """A right ventricle taken for a left one is larger than the left one at end-systole."""
+    labels = np.zeros((1, 20, 20), np.uint8)
+    labels[0, 2:8, 2:8] = 2
+    labels[0, 4:6, 4:6] = 3
+    labels[0, 1:19, 12:18] = 3
+    expected = labels.copy()
+    expected[0, 1:19, 12:18] = 0
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
+    alone = np.where(labels == 3, 3, 0).astype(np.uint8)
+    assert (main_parts(alone, CINE_CLASSES) > 0).sum() == 18 * 6, "without a wall the largest part"
 
 
 def test_an_empty_frame_and_a_whole_heart_stay_as_they_are():
     empty = np.zeros((2, 4, 4), np.uint8)
-    np.testing.assert_array_equal(largest_parts(empty, CINE_CLASSES), empty)
+    np.testing.assert_array_equal(main_parts(empty, CINE_CLASSES), empty)
     whole = np.full((2, 4, 4), 2, np.uint8)
-    np.testing.assert_array_equal(largest_parts(whole, CINE_CLASSES), whole)
+    np.testing.assert_array_equal(main_parts(whole, CINE_CLASSES), whole)
