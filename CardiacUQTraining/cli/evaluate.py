@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shlex
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,6 +85,7 @@ def command(
     from ..evaluation.cine.command import CineOptions
     from ..evaluation.command import CascadeOptions, Stored
     from ..evaluation.methods import Method
+    from ..evaluation.models import opened_model
     from ..evaluation.predict import PassOptions
     from ..evaluation.run import DROPOUT_SAMPLES
 
@@ -113,26 +111,6 @@ def command(
         else:
             cascade = CascadeOptions(chosen, device, precision, stored)
             _evaluate_cascade(bundle, cases, output, passes, cascade, quiet=quiet)
-
-
-@contextlib.contextmanager
-def opened_model(model: str, *, to_be_changed: bool) -> Iterator[Bundle]:
-    """The bundle of that name or folder; a training run is exported to a bundle that lasts as long.
-
-    Raises UsageError for a run that something shall be stored in: it would be lost with the export.
-    """
-    from CardiacUQLib.bundle import load_bundle
-
-    from ..export import export_run
-    from ..run import RunFolder
-
-    if not RunFolder(Path(model)).record.is_file():
-        yield load_bundle(model)
-        return
-    if to_be_changed:
-        raise UsageError(f"{model}: is a training run; export it to store anything: cardiacuq export {model}")
-    with tempfile.TemporaryDirectory(prefix="cardiacuq-run-") as scratch:
-        yield load_bundle(export_run(Path(model), Path(scratch) / Path(model).resolve().name))
 
 
 def _evaluate_cascade(

@@ -14,6 +14,7 @@ from CardiacUQLib.progress import ProgressCallback, ignore_progress
 from ...datasets import LabelledDataset
 from ..cases import nan_from_none
 from ..headline import check_unseen, section_title, store_metrics
+from ..models import opened_model
 from ..predict import PassOptions
 from ..report import FIGURES, Source
 from ..run import Judged
@@ -25,7 +26,7 @@ from .headline import headline
 from .judge import check_cine, held_out_cases, judge_cine
 from .report import write_cine_report
 from .summary import frame_keys, patients
-from .variants import is_evaluation, opened
+from .variants import is_evaluation
 
 COMPARISON, VARIANTS = "comparison", "variants"
 
@@ -96,7 +97,7 @@ def _evaluation_of(path: Path, folder: Path, task: _Task) -> Path:
     """The folder of an evaluation: ``path`` itself, or where the bundle or run ``path`` is judged now."""
     if is_evaluation(path):
         return path
-    with opened(path) as bundle:
+    with opened_model(path) as bundle:
         check_cine(bundle, task.dataset)
         out = folder / bundle.manifest.name
         _evaluate_one(bundle, out, task, store=False)

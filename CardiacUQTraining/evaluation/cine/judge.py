@@ -10,15 +10,15 @@ from typing import Any
 from CardiacUQLib.bundle import Bundle
 from CardiacUQLib.calibration import KEY
 from CardiacUQLib.device import choose_device, choose_precision
-from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, UsageError
+from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import BundleKind, Manifest
 from CardiacUQLib.passes import Arithmetic
 from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
 
-from ...datasets import LabelledDataset
+from ...datasets import LabelledCase, LabelledDataset
 from ..cases import CaseFigures, CaseStore, run_key
 from ..predict import KeptNetworks, PassOptions, permitted_folds
-from ..run import Judged, failure_line, file_state
+from ..run import Judged, check_classes, each_case, file_state
 from .frames import judge_frame
 
 SCORES_VERSION = 2
@@ -46,29 +46,22 @@ def judge_cine(
     check_cine(bundle, dataset)
     manifest, where = bundle.manifest, choose_device(device)
     arithmetic = Arithmetic(where, choose_precision(precision, where))
-    store = _store(manifest, dataset, out, options, arithmetic, ())
     networks = KeptNetworks(bundle)
-    cases = dataset.cases[:limit]
-    figures: dict[str, CaseFigures] = {}
-    failures: dict[str, str] = {}
-    for number, case in enumerate(cases):
-        progress(number / len(cases), case.id)
-        try:
-            folds = permitted_folds(manifest, case.id, options)
-            store = _store(manifest, dataset, out, options, arithmetic, folds)
-            found = store.load(case.id, file_state(case))
-            if found is None:
-                found, arrays = judge_frame(case, networks, arithmetic, folds, options, cancel)
-                store.save(found, arrays, file_state(case))
-            figures[case.id] = found
-        except (CancelledError, InsufficientMemoryError):
-            raise
-        except Exception as error:  # whatever is wrong with one frame must not cost the others
-            failures[case.id] = failure_line(case.id, error)
-            on_failure(failures[case.id])
+
+    def judged_or_kept(case: LabelledCase) -> CaseFigures:
+        folds = permitted_folds(manifest, case.id, options)
+        store = _store(manifest, dataset, out, options, arithmetic, folds)
+        found = store.load(case.id, file_state(case))
+        if found is None:
+            found, arrays = judge_frame(case, networks, arithmetic, folds, options, cancel)
+            store.save(found, arrays, file_state(case))
+        return found
+
+    figures, failures = each_case(dataset.cases[:limit], judged_or_kept, progress, on_failure)
     progress(1.0, "all frames judged")
     training = {case for cases_of_fold in manifest.held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
+    store = _store(manifest, dataset, out, options, arithmetic, ())
     return Judged(figures, failures, store, leaked)
 
 
@@ -117,9 +110,4 @@ def check_cine(bundle: Bundle, dataset: LabelledDataset) -> None:
         raise UsageError(
             f"bundle '{manifest.name}' is of kind '{manifest.kind}'; {dataset.name} needs a cine bundle"
         )
-    ours, theirs = ([info.name for info in classes] for classes in (manifest.classes, dataset.classes))
-    if ours != theirs:
-        raise UsageError(
-            f"bundle '{manifest.name}' segments {', '.join(ours)}, "
-            f"but {dataset.name} is labelled {', '.join(theirs)}; choose data with the same classes"
-        )
+    check_classes(bundle, dataset)

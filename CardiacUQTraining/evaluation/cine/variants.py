@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.bundle import MANIFEST, Bundle, load_bundle
-from CardiacUQLib.errors import InputError
 from CardiacUQLib.manifest import Architecture, Manifest
 from CardiacUQLib.streaming import member_names
 
-from ...export import export_run
-from ...run import RunFolder
 from ..report import FIGURES
 
 ARCHITECTURES = {
@@ -50,24 +44,6 @@ def epochs(manifest: Manifest) -> int | None:
 def is_evaluation(path: Path) -> bool:
     """True for the output folder of an evaluation."""
     return (path / FIGURES).is_file()
-
-
-@contextmanager
-def opened(model: Path | str) -> Iterator[Bundle]:
-    """A bundle by name or folder, or the finished folds of a training run as a bundle that is thrown away.
-
-    Raises InputError for a folder that is neither, else as :func:`CardiacUQLib.bundle.load_bundle` and
-    :func:`CardiacUQTraining.export.export_run` do.
-    """
-    path = Path(model)
-    if path.is_dir() and not any(file.is_file() for file in (path / MANIFEST, RunFolder(path).record)):
-        problem = "holds no evaluation, no bundle and no training run"
-        raise InputError(path, problem, "give a folder that evaluate, export or train wrote")
-    if not RunFolder(path).record.is_file():
-        yield load_bundle(model)
-        return
-    with tempfile.TemporaryDirectory(prefix="cardiacuq-run-") as scratch:
-        yield load_bundle(export_run(path, Path(scratch) / path.resolve().name))
 
 
 def _recipe(manifest: Manifest) -> Mapping[str, Any]:

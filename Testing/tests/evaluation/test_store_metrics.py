@@ -1,0 +1,151 @@
+"""What an evaluation leaves in the bundle, and the models it takes: figures on the card, runs, limits."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from CardiacUQLib.bundle import load_bundle
+from CardiacUQLib.errors import UsageError
+from CardiacUQTraining.checkpoint import save_weights
+from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.evaluation.fit_lesions import lesion_cases, store_limits
+from CardiacUQTraining.evaluation.headline import check_unseen, command_without_places, section_title
+from CardiacUQTraining.evaluation.predict import PassOptions
+from CardiacUQTraining.evaluation.run import judge
+from CardiacUQTraining.recipe import RECIPE, read_recipe
+from CardiacUQTraining.run import RunFolder, method_of
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Pictures are drawn, and looked at, by other tests."""
+    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis.save_figures", lambda *arguments: [])
+    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis._bland_altman", lambda sizes, folder: folder)
+
+
+@pytest.fixture
+def own(bundle, tmp_path):
+    """A copy of the tiny bundle that a test may change."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(bundle.folder, folder)
+    return load_bundle(folder)
+
+
+def evaluate(model, out, *more):
+    return main(["evaluate", "--model", str(model), "--dataset", "phantom", "-o", str(out), *more])
+
+
+def test_figures_go_into_manifest_and_card(own, tmp_path):
+    before = own.manifest
+    arguments = ("--cross-validated", "--limit", "2", "--methods", "scs", "--store-metrics")
+    assert evaluate(own.folder, tmp_path / "out", *arguments) == 0
+    after = load_bundle(own.folder)
+    section = after.manifest.metrics["phantom, cross-validated"]
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
+    mean = 100 * content["segmentation"]["cascade"]["mean_dice"]["mean"]
+    assert section["mean Dice, cascade (2 cases, absent from both = 1)"].startswith(f"{mean:.1f} ± ")
+    scs = content["uncertainty"]["scs_cascade"]["union"]
+    expected = " / ".join(f"{scs[name]['mean']:.3f}" for name in ("auroc", "spearman", "pearson"))
+    assert section["SCS (cascade), union region: AUROC / Spearman / Pearson"] == expected
+    assert section["command"].startswith("cardiacuq ") and str(tmp_path) not in section["command"]
+    assert f"| {mean:.1f} ± " in after.model_card and after.model_card.startswith("# tiny 0.0.1")
+    assert dataclasses.replace(after.manifest, metrics=before.metrics) == before
+
+
+def test_figures_of_training_cases_never_reach_the_card(own, tmp_path, capsys):
+    assert evaluate(own.folder, tmp_path / "out", "--limit", "1", "--methods", "scs", "--store-metrics") == 2
+    assert "1 cases, such as Phantom_1000, were training data" in capsys.readouterr().err
+    assert load_bundle(own.folder).manifest == own.manifest
+    check_unseen(())
+
+
+def test_titles_and_commands_hold_everywhere():
+    assert section_title("emidec", cross_validated=True) == "EMIDEC, cross-validated"
+    assert section_title("myops", cross_validated=False) == "MyoPS 2020, external test"
+    given = [
+        "evaluate",
+        "--model",
+        "/home/me/b1",
+        "--data=/d",
+        "-o",
+        "/x y",
+        "--methods",
+        "all",
+        "--every",
+        "4",
+    ]
+    assert command_without_places(given) == [
+        "evaluate", "--model", "b1", "--data=DIR", "-o", "OUT", "--methods", "all", "--every", "4",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def training_run(tmp_path, phantoms):
+    """A finished run of random networks: what training leaves, without its minutes."""
+    plain = read_recipe("cpu").model_dump(mode="json")
+    plain |= {"folds": 2, "locator": None, "phantoms": 0, "roi": {"size_px": 48, "spacing_mm": None}}
+    for stage in ("stage2d", "stage3d"):
+        plain[stage]["network"]["filters"] = [4, 8]
+        plain[stage]["phantom_share"] = 0.0
+        plain[stage]["loss"]["deep_supervision"] = [1.0]
+    recipe = RECIPE.validate_python(plain)
+    run = RunFolder(tmp_path / "my run")
+    method = method_of(recipe)
+    for fold in range(2):
+        for stage in method.stages():
+            torch.manual_seed(fold)
+            save_weights(method.build(stage).state_dict(), run.final(fold, stage))
+    ids = [case.id for case in phantoms]
+    record = {"recipe": plain, "dataset": "phantom", "held_out": {"0": ids[:1], "1": ids[1:2]}}
+    run.record.write_text(json.dumps(record | {"commit": "abc", "torch": "2"}), "utf-8")
+    return run.path
+
+
+def test_a_training_run_is_a_model(training_run, tmp_path, monkeypatch):
+    arguments = ("--cross-validated", "--limit", "2", "--methods", "scs,entropy")
+    assert evaluate(training_run, tmp_path / "out", *arguments) == 0
+    assert "# my run on phantom" in (tmp_path / "out" / "evaluation.md").read_text("utf-8")
+    kept = json.loads((tmp_path / "out" / "cases" / "Phantom_1001.json").read_text("utf-8"))
+    assert kept["figures"]["folds"] == [1]
+    monkeypatch.setattr("CardiacUQTraining.evaluation.run.judge_case", None)  # not called: all is kept
+    assert evaluate(training_run, tmp_path / "out", *arguments) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my run", "out"]
+
+
+def test_nothing_can_be_stored_in_a_training_run(training_run, tmp_path, capsys):
+    assert evaluate(training_run, tmp_path / "out", "--store-metrics") == 2
+    assert "is a training run; export it" in capsys.readouterr().err
+
+
+def test_every_second_case(own, tmp_path):
+    assert evaluate(own.folder, tmp_path, "--every", "2", "--limit", "2", "--methods", "scs", "-q") == 0
+    assert sorted(path.stem for path in (tmp_path / "cases").glob("*.json")) == [
+        "Phantom_1000",
+        "Phantom_1002",
+    ]
+
+
+def test_lesion_limits_are_chosen_anew_whatever_was_dropped(own, phantoms, tmp_path, monkeypatch):
+    """A bundle that drops every lesion still keeps what it found, so that the choice can be made again."""
+    strict = dataclasses.replace(own.manifest, smallest_lesion_ml={"infarct": 900})
+    monkeypatch.setattr(
+        "CardiacUQTraining.evaluation.run.drop_small_lesions",
+        lambda p, voxel_ml, manifest: (np.zeros(p.shape[1:], np.uint8), ("all was dropped",)),
+    )
+    judged = judge(
+        dataclasses.replace(own, manifest=strict), phantoms, tmp_path, PassOptions((0,)), methods=(), limit=1
+    )
+    arrays = judged.store.arrays("Phantom_1000")
+    assert not arrays.segmentation.any() and arrays.undropped.any()
+    (one,) = lesion_cases(judged, own.manifest.classes)
+    np.testing.assert_array_equal(one.predicted, arrays.undropped)
+    line = store_limits(own, judged, "cardiacuq evaluate --store-lesion-limits")
+    stored = load_bundle(own.folder).manifest
+    assert line.startswith("smallest lesions: ") and "smallest lesions" in stored.metrics
+    judged.store.save(judged.figures["Phantom_1000"], dataclasses.replace(arrays, undropped=None))
+    with pytest.raises(UsageError, match="Phantom_1000: was judged before dropped lesions were kept"):
+        lesion_cases(judged, own.manifest.classes)
