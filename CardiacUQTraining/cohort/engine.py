@@ -181,7 +181,10 @@ def _check_scheduler(client: Client, *, certain: bool = False) -> None:
 
 @contextlib.contextmanager
 def _local_cluster(workers: int) -> Iterator[Client]:
-    """``workers`` processes on this machine with two threads each: one computes, one reads and writes."""
+    """``workers`` processes on this machine with two threads each: one computes, one reads and writes.
+
+    That they do not end in time, as on a busy machine, is no failure of the cases; they go with this process.
+    """
     dask, distributed = _dask()
     settings = {
         "distributed.scheduler.allowed-failures": _MORE_THAN_TRIES,
@@ -192,19 +195,23 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.daemon": True,
         "distributed.deploy.lost-worker-timeout": _RESTART_TIME,
     }
-    with (
-        dask.config.set(settings),
-        _quiet_logs(),
-        distributed.LocalCluster(
+    with dask.config.set(settings), _quiet_logs(), contextlib.ExitStack() as closing:
+        cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=PLACES,
             processes=True,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
+        )
+        closing.callback(_close, cluster)
+        client = distributed.Client(cluster, set_as_default=False)
+        closing.callback(_close, client)
         yield client
+
+
+def _close(part: Any) -> None:
+    with contextlib.suppress(Exception):
+        part.close()
 
 
 @contextlib.contextmanager

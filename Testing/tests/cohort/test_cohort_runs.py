@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import distributed
 import pytest
 from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_scan
 
@@ -296,6 +297,21 @@ def test_a_cluster_gives_the_same_bytes_and_survives_the_death_of_a_worker(
     assert states(outcome) == {"broken": "failed"} | {f"heart{n}": "done" for n in range(6)}
     assert maps_of(out) == maps_of(undisturbed)
     assert hidden_in(out) == []
+
+
+def test_workers_that_end_too_slowly_are_no_failure(
+    scans: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = distributed.LocalCluster.close
+
+    def late(self: distributed.LocalCluster, *args: object, **options: object) -> None:
+        close(self, *args, **options)
+        raise TimeoutError
+
+    monkeypatch.setattr(distributed.LocalCluster, "close", late)
+    outcome = run([scans / "heart0.nii.gz"], tmp_path / "out", tiny_bundle, engine=Engine(workers=1))
+    assert states(outcome) == {"heart0": "done"}
+    assert outcome.exit_code is ExitCode.DONE
 
 
 def test_an_address_where_nobody_answers_is_one_line(
