@@ -15,7 +15,8 @@ INPUT_STATISTICS = "input_statistics"
 """Key of ``Manifest.training`` and of a run's record: feature to [low, high]."""
 
 WIDER, AT_LEAST = 0.5, 0.1
-"""A range reaches beyond what was seen by half its span, and by at least a tenth of its largest value."""
+"""A range reaches beyond what was seen by half its span, and by at least a tenth of its largest value,
+but of quantities above 0 not below half the smallest."""
 
 
 def usual_ranges(cases: Iterable[LabelledCase]) -> dict[str, list[float]]:
@@ -35,7 +36,8 @@ def usual_ranges(cases: Iterable[LabelledCase]) -> dict[str, list[float]]:
 
 def _widened(low: float, high: float) -> list[float]:
     room = max(WIDER * (high - low), AT_LEAST * max(abs(low), abs(high)))
-    return [float(f"{low - room:.4g}"), float(f"{high + room:.4g}")]
+    lowest = max(low - room, low / 2) if low > 0 else low - room
+    return [float(f"{lowest:.4g}"), float(f"{high + room:.4g}")]
 
 
 def store_input_statistics(bundle: Bundle, dataset: LabelledDataset) -> tuple[int, dict[str, list[float]]]:

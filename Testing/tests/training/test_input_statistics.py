@@ -28,7 +28,9 @@ def older(tmp_path: Path, tiny_bundle: Path) -> Path:
 
 
 def test_a_range_is_wider_than_what_was_seen():
-    assert _widened(2.0, 6.0) == [0.0, 8.0]
+    assert _widened(4.0, 6.0) == [3.0, 7.0]
+    assert _widened(2.0, 6.0) == [1.0, 8.0]
+    assert _widened(-2.0, 2.0) == [-4.0, 4.0]
     assert _widened(10.0, 10.0) == [9.0, 11.0]
     assert _widened(9.8, 10.0) == [8.8, 11.0]
 
