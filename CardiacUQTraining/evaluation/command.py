@@ -33,7 +33,8 @@ class Stored:
     metrics: bool = False
 
     def check(self, *, cross_validated: bool, calibrated: bool) -> None:
-        """Raise UsageError for what can only be fitted on predictions of folds that saw no case."""
+        """Raise UsageError for what can only be fitted on predictions of folds that saw no case, and for
+        limits together with what is measured on labels that obey them."""
         if self.calibration and not (cross_validated and calibrated):
             raise UsageError(
                 "--store-calibration needs --cross-validated and the method error_probability: it is fitted "
@@ -42,6 +43,11 @@ class Stored:
         if self.lesion_limits and not cross_validated:
             raise UsageError(
                 "--store-lesion-limits needs --cross-validated: they are chosen on unseen cases only"
+            )
+        if self.lesion_limits and (self.calibration or self.metrics):
+            raise UsageError(
+                "--store-lesion-limits changes the labels that calibration and figures are taken from; "
+                "run it alone first"
             )
 
 

@@ -269,6 +269,11 @@ class TestCommand:
             (["--methods", "magic"], "'magic' is unknown"),
             (["--dataset", "nothing"], "no such data set"),
             (["--dataset", "phantom", "--store-calibration"], "needs --cross-validated"),
+            (["--dataset", "phantom", "--store-lesion-limits"], "needs --cross-validated"),
+            (
+                ["--dataset", "phantom", "--cross-validated", "--store-lesion-limits", "--store-metrics"],
+                "run it alone first",
+            ),
             (["--dataset", "emidec", "--data", "/nowhere"], "no such folder"),
         ],
     )
