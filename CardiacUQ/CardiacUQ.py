@@ -141,13 +141,14 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.models.guess(self._parameters.inputVolume)
         self.review.install_shortcuts(slicer.util.mainWindow() or self.parent)
         self.display.watch_cursor()
-        self.runs.probe_devices()
+        self.runs.warm_up()
 
     def exit(self) -> None:
         """Another module is chosen: a run ends, the keys are given back; the review stays open."""
         if self.runs.run is not None:
             self.runs.stop()
             self.runs.say(_("The module was left, so the run was ended; the scene is as it was."))
+        self.runs.cool_down()
         self.review.remove_shortcuts()
         self.display.unwatch_cursor()
 
@@ -213,6 +214,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._volume = volume
             self.models.guess(volume)
             self.insertion.watch(volume)
+            if volume is not None and self.parent.isEntered:
+                self.runs.warm_up()
             self._take_up(find_case(volume) if volume is not None else None)
         self.display.apply(self._parameters)
         self._show_expectation()

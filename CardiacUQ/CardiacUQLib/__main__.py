@@ -1,13 +1,16 @@
 """The child process that Slicer starts: ``python -m CardiacUQLib --input FILE --output DIR --model NAME``.
 
 It segments one volume and writes its case folder. Exit codes are those of :class:`ExitCode`; a failure
-is one line on standard error; SIGINT and SIGTERM end it with 130 and nothing half-written.
+is one line on standard error; SIGINT and SIGTERM end it with 130 and nothing half-written. With ``--wait``
+alone it loads torch and takes its arguments later, so that the run itself begins at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from .childprocess import WAIT
 from .errors import CardiacUQError, ExitCode, UsageError
 from .manifest import Flip
 from .progress import ProgressCallback, ignore_progress, print_filter_progress
@@ -37,8 +41,12 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line ``arguments`` (default: those of the process); returns the exit code."""
     _stop_on_signals()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        _run(_parse(arguments))
+        if arguments == [WAIT]:
+            arguments = _awaited_arguments()
+        if arguments is not None:
+            _run(_parse(arguments))
     except CardiacUQError as error:
         return _fail(str(error), error.exit_code)
     except MemoryError:
@@ -48,7 +56,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _awaited_arguments() -> list[str] | None:
+    """Load what every run needs, say which devices there are, and wait for the arguments of a run: a JSON
+    list on one line of standard input. None if the parent has gone without asking for one."""
+    for name in ("reading", "bundle", "casefolder", "report", "segment"):
+        importlib.import_module(f".{name}", __package__)
+    from .device import available_devices, choose_device, describe
+
+    found = [[name, describe(choose_device(name))] for name in available_devices()]
+    print(f"<filter-devices>{json.dumps(found)}</filter-devices>", flush=True)
+    line = sys.stdin.readline()
+    return json.loads(line) if line.strip() else None
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
     parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")

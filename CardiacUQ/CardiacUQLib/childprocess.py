@@ -29,7 +29,11 @@ GRACE_SECONDS = 1.0
 LOG_LINES = 400
 """Number of output lines kept for the log and for the report of a crash."""
 
+WAIT = "--wait"
+"""Argument with which our own child loads torch and waits for the arguments of a run."""
+
 _PROGRESS = re.compile(r"<filter-progress>\s*([0-9.eE+-]+)\s*</filter-progress>")
+_DEVICES = re.compile(r"<filter-devices>(.*?)</filter-devices>")
 _COMMENT = re.compile(r"<filter-comment>(.*?)</filter-comment>")
 
 
@@ -72,15 +76,19 @@ class ChildProcess:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | str | None = None,
+        listens: bool = False,
     ) -> None:
+        """``listens``: the child reads a line from its standard input, see :meth:`tell`."""
         self.command = tuple(str(part) for part in command)
         self.state = State.IDLE
         self.share = 0.0
         self.comment = ""
+        self.devices = ""
         self.exit_code: int | None = None
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self._environment = utf8_environment(os.environ if environment is None else environment)
         self._folder = folder
+        self._listens = listens
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[str] | None = None
         self._kill_at = 0.0
@@ -102,7 +110,7 @@ class ChildProcess:
             self.command,
             env=self._environment,
             cwd=self._folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if self._listens else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -111,6 +119,19 @@ class ChildProcess:
         )
         self.state = State.RUNNING
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+    def tell(self, line: str) -> bool:
+        """Give a listening child its one line; False if it is gone."""
+        process = self._process
+        if self.state is not State.RUNNING or process is None or process.poll() is not None:
+            return False
+        try:
+            assert process.stdin is not None, "this child does not listen"
+            process.stdin.write(line + "\n")
+            process.stdin.close()
+        except OSError:
+            return False
+        return True
 
     def poll(self) -> Update:
         """Take in what the child has said since the last call; never waits."""
@@ -181,12 +202,15 @@ class ChildProcess:
     def _progress(self, line: str) -> bool:
         """Read one line of the progress protocol; False if it is ordinary output."""
         shares, comments = _PROGRESS.findall(line), _COMMENT.findall(line)
+        devices = _DEVICES.findall(line)
+        if devices:
+            self.devices = devices[-1]
         if shares:
             with contextlib.suppress(ValueError):
                 self.share = min(max(float(shares[-1]), 0.0), 1.0)
         if comments:
             self.comment = comments[-1]
-        return bool(shares or comments)
+        return bool(shares or comments or devices)
 
     def _notice_exit(self) -> None:
         """Leave the running states once the child is gone and its last line was read."""

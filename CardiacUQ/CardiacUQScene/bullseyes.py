@@ -49,6 +49,8 @@ def show_bullseyes(nodes: CaseNodes, visible: bool) -> None:
     composite = next((c for c in composites(nodes.scene) if c.GetLayoutName() == PICTURE_VIEW), None)
     if composite is not None:
         composite.SetBackgroundVolumeID((nodes.bullseyes if visible else nodes.volume).GetID())
+        if visible:
+            composite.SetForegroundVolumeID(None)  # its legend would lie over the picture
     if visible:
         _frame(view, nodes.bullseyes)
 

@@ -112,8 +112,9 @@ def set_heat_map(
         _set_threshold(nodes.maps[name], scale_of(nodes, name), threshold)
     shown = None if name is None else nodes.maps[name]
     ours = {volume.GetID() for volume in nodes.maps.values()}
+    picture = "" if nodes.bullseyes is None else nodes.bullseyes.GetID()
     for composite in composites(nodes.scene):
-        if shown is not None:
+        if shown is not None and composite.GetBackgroundVolumeID() != picture:
             composite.SetForegroundVolumeID(shown.GetID())
             composite.SetForegroundOpacity(opacity)
         elif composite.GetForegroundVolumeID() in ours:

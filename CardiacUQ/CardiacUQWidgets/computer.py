@@ -6,26 +6,20 @@ import importlib.util
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.childprocess import ChildProcess, State
+from CardiacUQLib.childprocess import WAIT, ChildProcess
 
 _GROUP = "CardiacUQ/"
 _RESULTS, _REVIEWER, _DEVICE = "ResultsFolder", "Reviewer", "Device"
 _DEVICES, _SPEED = "Devices", "SecondsPerPass"
 _UNMEASURED_SECONDS = 0.9
 """Per pass (one fold, one flip) of eight slices and per processor, before the first run was timed."""
-
-_PROBE = """
-import json
-from CardiacUQLib.device import available_devices, choose_device, describe
-print(json.dumps([[name, describe(choose_device(name))] for name in available_devices()]))
-"""
 
 
 def setting(key: str, default: str = "") -> str:
@@ -81,24 +75,38 @@ def devices() -> dict[str, str]:
         return {"cpu": ""}
 
 
-class DeviceProbe:
-    """Asks a child process which devices torch sees, because importing torch takes seconds."""
+class WarmChild:
+    """A child process that has torch loaded and waits for a run: importing torch takes seconds.
+
+    On its way it says which devices torch sees.
+    """
 
     def __init__(self, python: str, environment: Mapping[str, str], module_folder: Path) -> None:
-        self._child = ChildProcess([python, "-c", _PROBE], environment=environment, folder=module_folder)
+        command = [python, "-m", "CardiacUQLib", WAIT]
+        self._child = ChildProcess(command, environment=environment, folder=module_folder, listens=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None before the start."""
+        return self._child.pid
 
     def start(self) -> None:
         """Launch it; raises OSError."""
         self._child.start()
 
     def tick(self) -> bool:
-        """True once the answer is in (or there is none)."""
+        """True once it is ready, with the devices kept for this computer, or has ended."""
         update = self._child.poll()
-        if update.state is State.COMPLETED:
-            for line in self._child.log:
-                if line.startswith("[["):
-                    set_setting(_DEVICES, line)
-        return update.state.final
+        if self._child.devices:
+            set_setting(_DEVICES, self._child.devices)
+        return bool(self._child.devices) or update.state.final
+
+    def take(self, arguments: Sequence[str]) -> ChildProcess | None:
+        """Give it a run, even before it is ready; None if it has ended, so that another is needed."""
+        if self._child.tell(json.dumps(list(arguments))):
+            return self._child
+        self.stop()
+        return None
 
     def stop(self) -> None:
         """End it."""

@@ -13,6 +13,7 @@ from CardiacUQLib.result import MapName
 from CardiacUQScene import (
     CaseNodes,
     align_views,
+    heat_map,
     heat_map_choices,
     scale_of,
     set_corrections,
@@ -95,6 +96,8 @@ class DisplayPanel:
             show_bullseyes(self.nodes, on)
             if not on:
                 align_views(self.nodes)
+                now = heat_map(self.nodes)
+                set_heat_map(self.nodes, now.name, now.opacity)
 
     def _apply_heat(self, parameters: Any) -> None:
         choices = heat_map_choices(self.nodes)

@@ -144,7 +144,7 @@ class _Recount(threading.Thread):
         super().__init__(daemon=True)
         self.session, self.point = session, point
         self.count: SegmentCount | None = None
-        self.error = ""
+        self.error = _("The segments could not be counted from the mark; the Python console says why.")
 
     def run(self) -> None:
         try:

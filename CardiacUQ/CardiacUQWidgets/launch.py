@@ -27,20 +27,29 @@ def environment() -> dict[str, str]:
     return {**base, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
-def segmentation_run(volume: slicer.vtkMRMLScalarVolumeNode, options: RunOptions) -> SegmentationRun:
-    """Start a run on a volume of the scene; raises OSError or CardiacUQError with nothing left over."""
+def segmentation_run(
+    volume: slicer.vtkMRMLScalarVolumeNode, options: RunOptions, warm: computer.WarmChild | None = None
+) -> SegmentationRun:
+    """Start a run on a volume of the scene, in the ``warm`` child if it still waits.
+
+    Raises OSError or CardiacUQError with nothing left over.
+    """
     run = SegmentationRun(volume.GetName() or "volume", computer.results_folder(), options)
     run.start(
-        lambda path: inputfile.write_input(volume, path), python_executable(), environment(), MODULE_FOLDER
+        lambda path: inputfile.write_input(volume, path),
+        python_executable(),
+        environment(),
+        MODULE_FOLDER,
+        None if warm is None else warm.take,
     )
     return run
 
 
-def device_probe() -> computer.DeviceProbe | None:
-    """Start asking which devices there are; None if not even that can be started."""
-    probe = computer.DeviceProbe(python_executable(), environment(), MODULE_FOLDER)
+def warm_child() -> computer.WarmChild | None:
+    """Start a child that loads torch and waits for a run; None if not even that can be started."""
+    child = computer.WarmChild(python_executable(), environment(), MODULE_FOLDER)
     try:
-        probe.start()
+        child.start()
     except OSError:
         return None
-    return probe
+    return child

@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,19 +88,24 @@ class SegmentationRun:
         python: str,
         environment: Mapping[str, str],
         module_folder: Path,
+        take_waiting: Callable[[Sequence[str]], ChildProcess | None] | None = None,
     ) -> None:
         """Write the input and launch the child; raises OSError or CardiacUQError with nothing left over.
 
         ``write_input`` returns the volume's file: one that exists, or one it writes to the path it gets.
+        ``take_waiting`` gives the arguments to a child that is there already, None if there is none.
         """
         try:
             self._work.mkdir(parents=True)
             image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}.nrrd"
             source = write_input(image)
             self._image = image if source == image else None
-            command = [python, "-m", "CardiacUQLib", *self._arguments(source)]
-            self._child = ChildProcess(command, environment=environment, folder=module_folder)
-            self._child.start()
+            arguments = self._arguments(source)
+            self._child = None if take_waiting is None else take_waiting(arguments)
+            if self._child is None:
+                command = [python, "-m", "CardiacUQLib", *arguments]
+                self._child = ChildProcess(command, environment=environment, folder=module_folder)
+                self._child.start()
         except (OSError, CardiacUQError):
             self._tidy()
             raise

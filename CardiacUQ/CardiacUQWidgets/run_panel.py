@@ -50,7 +50,8 @@ class RunPanel:
         self.ui = ui
         self.run: SegmentationRun | None = None
         self._prepare, self._shown = prepare, shown
-        self._probe: computer.DeviceProbe | None = None
+        self._warm: computer.WarmChild | None = None
+        self._probing = False
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._preview: CaseNodes | None = None
         self._views: ViewState | None = None
@@ -68,7 +69,7 @@ class RunPanel:
     @property
     def busy(self) -> bool:
         """True while a child process is at work or its result is being shown."""
-        return any(work is not None for work in (self.run, self._probe, self._showing, self._finished))
+        return self._probing or any(w is not None for w in (self.run, self._showing, self._finished))
 
     def say(self, text: str, *, error: bool = False) -> None:
         """One line under the button; errors in red."""
@@ -83,23 +84,30 @@ class RunPanel:
             self.say(str(error), error=True)
             return None
 
-    def probe_devices(self) -> None:
-        """Find out in a child process which devices torch sees, once."""
-        if self._probe is None and computer.has_torch():
-            self._probe = launch.device_probe()
+    def warm_up(self) -> None:
+        """Have a child process load torch and wait for the next run; it says which devices there are."""
+        if self._warm is None and self.run is None and computer.has_torch():
+            self._warm = launch.warm_child()
+            self._probing = self._warm is not None
             self.timer.start()
 
+    def cool_down(self) -> None:
+        """End the child process that waits."""
+        if self._warm is not None:
+            self._warm.stop()
+        self._warm, self._probing = None, False
+
     def stop(self) -> None:
-        """End every child process and take a preview back: scene close, module exit."""
+        """End the run and take a preview back: scene close, module exit."""
         self.timer.stop()
-        for work in (self.run, self._probe):
-            if work is not None:
-                work.stop()
+        if self.run is not None:
+            self.run.stop()
         if self._showing is not None:
             self._showing.steps.close()
         if self.run is not None and not slicer.mrmlScene.IsClosing():
             self._take_back()
-        self.run = self._probe = self._preview = self._views = self._showing = self._finished = None
+        self.run = self._preview = self._views = self._showing = self._finished = None
+        self._probing = False
         self._show_idle()
 
     def on_button(self, checked: bool = False) -> None:
@@ -113,8 +121,8 @@ class RunPanel:
 
     def on_tick(self) -> None:
         """Look after the child processes; never waits."""
-        if self._probe is not None and self._probe.tick():
-            self._probe = None
+        if self._probing and self._warm.tick():
+            self._probing = False
             computer.fill_device_selector(self.ui.deviceSelector)
         if self._finished is not None:
             (nodes, case), self._finished = self._finished, None
@@ -136,7 +144,8 @@ class RunPanel:
 
     def _start(self) -> None:
         volume, options, self._passes = self._prepare()
-        self.run = launch.segmentation_run(volume, options)
+        self.run = launch.segmentation_run(volume, options, self._warm)
+        self._warm, self._probing = None, False
         self._volume, self._started = volume, time.monotonic()
         self._views = ViewState.of(slicer.mrmlScene)
         ui = self.ui

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import SimpleITK as sitk
 from cascade_fakes import random_bundle
 
 from CardiacUQLib.casefolder import read_case
+from CardiacUQLib.childprocess import ChildProcess, State
 from CardiacUQLib.errors import ExitCode
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[3] / "CardiacUQ"
@@ -211,3 +213,21 @@ def test_unknown_names_are_attribute_errors():
 
     with pytest.raises(AttributeError, match="no attribute 'segmnt'"):
         _ = CardiacUQLib.segmnt
+
+
+def test_a_waiting_child_runs_what_it_is_told(model, image, tmp_path):
+    child = ChildProcess(command("--wait"), environment=ENVIRONMENT, listens=True)
+    child.start()
+    told = ["--input", str(image), "--output", str(tmp_path), "--model", str(model), "--device", "cpu"]
+    assert child.tell(json.dumps([*told, "--folds", "0", "--no-tta", "--progress"]))
+    while not child.poll().state.final:
+        time.sleep(0.05)
+    assert child.state is State.COMPLETED, child.last_lines()
+    assert "cpu" in dict(json.loads(child.devices)) and child.share == 1.0
+    assert read_case(tmp_path / "heart").name == "heart"
+    assert not child.tell("[]"), "it is gone"
+
+
+def test_a_waiting_child_ends_with_its_parent():
+    done = subprocess.run(command("--wait"), env=ENVIRONMENT, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == ExitCode.DONE

@@ -65,15 +65,15 @@ def test_the_model_is_guessed_from_the_name(host, module, name, expected):
     assert guess_bundle((), evidence) is None
 
 
-def test_a_sequence_and_the_dicom_header_count_more_than_the_name(host, module, monkeypatch):
+def test_a_sequence_and_the_dicom_header_count_more_than_the_name(host, module):
     import slicer
 
     from CardiacUQWidgets.contrast import Contrast, evidence_of
 
     volume = host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "LGE")
     headers = {"0020,0105": "25"}
-    database = SimpleNamespace(instanceValue=lambda uid, tag: headers.get(tag, ""))
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    # The host gives `slicer` back as it was.
+    slicer.dicomDatabase = SimpleNamespace(instanceValue=lambda uid, tag: headers.get(tag, ""))
     assert evidence_of(volume).contrast is Contrast.LGE, "not from the database: its name"
     volume.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
     assert evidence_of(volume).contrast is Contrast.CINE and "phases" in evidence_of(volume).words

@@ -291,8 +291,11 @@ def test_the_bulls_eyes_come_and_go_in_the_yellow_view(host, reviewing):
     )
     reviewing.ui.bullseyesButton.click()
     assert composite.GetBackgroundVolumeID() == nodes.bullseyes.GetID()
+    reviewing.ui.heatOpacitySlider.value = 0.7
+    assert composite.GetForegroundVolumeID() is None, "nothing lies over the picture"
     reviewing.ui.bullseyesButton.click()
     assert composite.GetBackgroundVolumeID() == nodes.volume.GetID()
+    assert composite.GetForegroundVolumeID() in {node.GetID() for node in nodes.maps.values()}
 
 
 def test_the_cursor_is_put_into_words(host, module, case):

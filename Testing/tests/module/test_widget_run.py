@@ -63,7 +63,8 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
     widget = host.open("CardiacUQ")
     host.wait(lambda: not widget.runs.busy)  # the devices are known
     before, meter = _content(host.scene), StallMeter()
-    _start(widget)
+    waiting = widget.runs._warm.pid
+    assert _start(widget) == waiting, "the child that has torch loaded already does the run"
     run = widget.runs.run
     assert widget.ui.segmentButton.text == "Cancel" and not widget.ui.inputSelector.enabled
     host.wait(lambda: find_case(volume) is not None)
@@ -136,6 +137,10 @@ def test_leaving_the_module_ends_the_child_and_so_does_unloading_it(host, widget
     host.leave("CardiacUQ")
     assert widget.runs.run is None and not _alive(pid)
     assert "left" in widget.ui.messageLabel.text and widget.ui.segmentButton.text == "Segment"
+    host.open("CardiacUQ")
+    waiting = widget.runs._warm.pid
+    host.leave("CardiacUQ")
+    assert not _alive(waiting)
     host.open("CardiacUQ")
     again = _start(widget)
     host.unload("CardiacUQ")
