@@ -8,6 +8,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from .case_nodes import CaseNodes, composites
+from .legends import legend_of
 from .views import slice_nodes
 
 PICTURE_VIEW = "Yellow"
@@ -50,9 +51,19 @@ def show_bullseyes(nodes: CaseNodes, visible: bool) -> None:
     if composite is not None:
         composite.SetBackgroundVolumeID((nodes.bullseyes if visible else nodes.volume).GetID())
         if visible:
-            composite.SetForegroundVolumeID(None)  # its legend would lie over the picture
+            composite.SetForegroundVolumeID(None)
+    _keep_legends_away(nodes, view, visible)
     if visible:
         _frame(view, nodes.bullseyes)
+
+
+def _keep_legends_away(nodes: CaseNodes, view: slicer.vtkMRMLSliceNode, away: bool) -> None:
+    """Legends are drawn in every view unless their views are named."""
+    for legend in filter(None, (legend_of(volume) for volume in nodes.maps.values())):
+        legend.RemoveAllViewNodeIDs()
+        for other in slice_nodes(nodes.scene) if away else ():
+            if other is not view:
+                legend.AddViewNodeID(other.GetID())
 
 
 def _frame(view: slicer.vtkMRMLSliceNode, picture: slicer.vtkMRMLVectorVolumeNode) -> None:
