@@ -33,17 +33,14 @@ from CardiacUQLib.review import (
 )
 
 from .bullseyes import fill_bullseyes
-from .case_nodes import REVIEW_ATTRIBUTE, CaseNodes, correction_id, remove_with_companions
+from .case_nodes import REVIEW_ATTRIBUTE, CaseNodes, correction_id
 from .grid import ijk_to_ras
-from .segmentations import add_segmentation_node, restore_missing_segments
+from .region_outline import RegionOutline
+from .segmentations import restore_missing_segments
 from .show import matching_order
 from .tables import fill_measures
 from .views import jump_to
-from .voxels import LABELMAP, has_overlaps, labelmap, labels_of, volume_array, write_all, write_changes
-
-REGION_NAME = "Region under review"
-_REGION = "CardiacUQ_region"
-_REGION_COLOUR = (1.0, 1.0, 1.0)
+from .voxels import has_overlaps, labels_of, volume_array, write_all, write_changes
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class ReviewSession:
         text = nodes.segmentation.GetAttribute(REVIEW_ATTRIBUTE)
         saved = parse_record(text, f"review in the scene ({nodes.segmentation.GetName()})") if text else None
         self._review = Review(self._case, reviewer, record=saved)
-        self._region: slicer.vtkMRMLSegmentationNode | None = None
+        self._region = RegionOutline(nodes)
         self._headline = ""
         self._counted = SegmentCount()
         self._resume(saved.events if saved else ())
@@ -253,14 +250,10 @@ class ReviewSession:
 
         Nothing is left to do if the scene has been closed; every decision is on disk already.
         """
-        if self.nodes.scene is None:
-            self._region = None
-            return
-        self._take_painting()
-        self.refresh_measures()
-        if self._region is not None:
-            remove_with_companions(self.nodes.scene, self._region)
-            self._region = None
+        if self.nodes.scene is not None:
+            self._take_painting()
+            self.refresh_measures()
+        self._region.remove()
 
     # -- keeping review and scene together
 
@@ -353,30 +346,9 @@ class ReviewSession:
             self._follow(before)
 
     def _outline(self) -> None:
-        """White outline around the current region; a slice needs none."""
-        segmentation = self._region_node().GetSegmentation()
-        segmentation.RemoveAllSegments()
-        if self.items[self.index].kind is ItemKind.SLICE:
-            return
-        mask = self._order.from_stored(self._review.mask(self.index))
-        segment = slicer.vtkSegment()
-        segment.SetName(REGION_NAME)
-        segment.SetColor(*_REGION_COLOUR)
-        segment.AddRepresentation(LABELMAP, labelmap(mask, ijk_to_ras(self.nodes.volume)))
-        segmentation.AddSegment(segment, _REGION)
-
-    def _region_node(self) -> slicer.vtkMRMLSegmentationNode:
-        """The outline lives in a node of its own that is neither listed nor saved."""
-        scene = self.nodes.scene
-        if self._region is None or not scene.IsNodePresent(self._region):  # someone may have deleted it
-            self._region = add_segmentation_node(self.nodes.volume, REGION_NAME)
-            self._region.SetHideFromEditors(True)
-            self._region.SetSaveWithScene(False)
-            display = self._region.GetDisplayNode()
-            display.SetSaveWithScene(False)
-            display.SetVisibility2DFill(False)
-            display.SetSliceIntersectionThickness(3)
-        return self._region
+        """Show which region is meant; a slice needs no outline."""
+        slice_only = self.items[self.index].kind is ItemKind.SLICE
+        self._region.show(None if slice_only else self._order.from_stored(self._review.mask(self.index)))
 
     def _show_status(self) -> None:
         """Status of every transition: flagged or completed when all its regions are decided."""

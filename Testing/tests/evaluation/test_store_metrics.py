@@ -67,17 +67,8 @@ def test_titles_and_commands_hold_everywhere():
     assert section_title("emidec", cross_validated=True) == "EMIDEC, cross-validated"
     assert section_title("myops", cross_validated=False) == "MyoPS 2020, external test"
     given = [
-        "evaluate",
-        "--model",
-        "/home/me/b1",
-        "--data=/d",
-        "-o",
-        "/x y",
-        "--methods",
-        "all",
-        "--every",
-        "4",
-    ]
+        "evaluate", "--model", "models/b1", "--data=/d", "-o", "/x y", "--methods", "all", "--every", "4",
+    ]  # fmt: skip
     assert command_without_places(given) == [
         "evaluate", "--model", "b1", "--data=DIR", "-o", "OUT", "--methods", "all", "--every", "4",
     ]  # fmt: skip

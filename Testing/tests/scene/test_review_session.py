@@ -20,7 +20,7 @@ from CardiacUQLib.errors import InputError, UsageError
 from CardiacUQLib.review import Action, ItemStatus, labels_after, read_record
 from CardiacUQScene import CaseNodes, ReviewSession, align_views, set_surfaces_3d, show_case
 from CardiacUQScene.grid import as_array, ijk_to_ras
-from CardiacUQScene.review_session import REGION_NAME
+from CardiacUQScene.region_outline import REGION_NAME
 from CardiacUQScene.views import heart_bounds
 from CardiacUQScene.voxels import labelmap, labels_of, segment_mask
 
