@@ -26,7 +26,7 @@ from CardiacUQScene import (
 )
 from CardiacUQScene.grid import ijk_to_ras
 from CardiacUQScene.render import BACKDROP, SliceView, SurfaceView, montage, read_png, write_png
-from CardiacUQScene.views import jump_to
+from CardiacUQScene.views import heart_bounds, jump_to
 from CardiacUQScene.voxels import set_volume_array, volume_array
 
 REFERENCES = Path(__file__).parent / "pictures"
@@ -152,15 +152,23 @@ def test_pictures_survive_writing_and_joining(tmp_path: Path) -> None:
 
 
 def test_the_volume_is_drawn_where_the_patient_is(stage: Stage) -> None:
-    """One bright voxel lights up exactly in the middle of the view that is centred on it."""
+    """One bright voxel lights up at its distance in mm from the heart, which is in the middle of the view."""
     array = np.zeros_like(volume_array(stage.made.volume))
     k, j, i = stage.made.case.segmentation.shape[0] // 2, 40, 30
     array[k, j, i] = 250
     set_volume_array(stage.made.volume, array, ijk_to_ras(stage.made.volume))
     set_outlines_2d(stage.nodes, False)
     stage.session.close()
-    jump_to(stage.nodes, tuple((ijk_to_ras(stage.made.volume) @ [i, j, k, 1.0])[:3].tolist()))
+    bounds = heart_bounds(stage.nodes)
+    bright = (ijk_to_ras(stage.made.volume) @ [i, j, k, 1.0])[:3]
+    jump_to(stage.nodes, tuple(bright.tolist()))
     rows, columns = np.nonzero(stage.red.pixels().max(axis=-1) > 128)
     assert rows.size > 4
-    assert rows.mean() == pytest.approx(179.5, abs=4.0)
-    assert columns.mean() == pytest.approx(179.5, abs=4.0)
+    heart = np.array(bounds).reshape(3, 2).mean(axis=1)
+    node = stage.red.logic.GetSliceNode()
+    right_mm, up_mm = np.array(
+        [[node.GetSliceToRAS().GetElement(row, column) for row in range(3)] for column in range(2)]
+    ) @ (bright - heart)
+    pixel_mm = node.GetFieldOfView()[0] / 360
+    assert columns.mean() == pytest.approx(179.5 + right_mm / pixel_mm, abs=4.0)
+    assert rows.mean() == pytest.approx(179.5 - up_mm / pixel_mm, abs=4.0)
