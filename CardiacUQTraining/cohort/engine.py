@@ -200,7 +200,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
             n_workers=workers,
             threads_per_worker=PLACES,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: the fixed one warns when it is taken
             silence_logs=logging.CRITICAL,
         )
         closing.callback(_close, cluster)
