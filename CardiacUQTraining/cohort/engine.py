@@ -153,14 +153,21 @@ def _room(client: Client) -> int:
 
 
 def _outcome(client: Client, ticket: Ticket, future: Any, sent: int) -> Row | None:
-    """The row of an ended task; None if its worker died and the case may be tried again."""
+    """The row of an ended task; None if its worker died and the case may be tried again.
+
+    What a task raises is fetched, never thrown here: an error on the way is a scheduler that is gone.
+    """
+    from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
-    if future.status == "finished":
-        return future.result()
-    if future.status in ("cancelled", "lost"):
-        _check_scheduler(client, certain=True)
-    error = future.exception()
+    try:
+        if future.status == "finished":
+            return future.result()
+        if future.status in ("cancelled", "lost"):
+            _check_scheduler(client, certain=True)
+        error = future.exception()
+    except (OSError, TimeoutError, FutureCancelledError):
+        raise SchedulerLostError(_LOST) from None
     if not isinstance(error, KilledWorker):
         return failed(
             ticket, f"{ticket.source}: the worker could not run it ({type(error).__name__}: {error})"
