@@ -15,6 +15,8 @@ from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import InputError, UsageError
 from CardiacUQLib.manifest import BundleKind
 from CardiacUQLib.review import CaseMaps, Review, export_reviewed
+from CardiacUQTraining.datasets.acdc import acdc_dataset
+from CardiacUQTraining.datasets.emidec import emidec_dataset
 
 
 def reviewed(folder: Path, storage: str = "axial") -> Review:
@@ -26,10 +28,9 @@ def reviewed(folder: Path, storage: str = "axial") -> Review:
 
 @pytest.mark.parametrize("storage", STORAGES)
 def test_the_training_package_reads_image_and_corrected_labels(tmp_path: Path, storage: str) -> None:
-    emidec = pytest.importorskip("CardiacUQTraining.datasets.emidec")
     review = reviewed(tmp_path, storage)
     written = export_reviewed(review, tmp_path / "training")
-    (case,) = emidec.emidec_dataset(tmp_path / "training")
+    (case,) = emidec_dataset(tmp_path / "training")
     assert case.id == written.name == "Case_Pheart"
     assert case.group == "P"
     volume, labels = case.load()
@@ -113,14 +114,13 @@ def cine_review(folder: Path, name: str, **changes: object) -> Review:
 
 
 def test_both_phases_of_a_cine_become_one_patient_of_acdc(tmp_path: Path) -> None:
-    acdc = pytest.importorskip("CardiacUQTraining.datasets.acdc")
     out = tmp_path / "training"
     ed, es = (cine_review(tmp_path / phase, f"jane_{phase}") for phase in ("ED", "ES"))
     written = export_reviewed(ed, out)
-    (only,) = acdc.acdc_dataset(out)
+    (only,) = acdc_dataset(out)
     assert (only.id, only.phase) == ("patient_jane_ED", "ED")
     assert export_reviewed(es, out) == written == out / "patient_jane"
-    cases = tuple(acdc.acdc_dataset(out))
+    cases = tuple(acdc_dataset(out))
     assert [(case.patient, case.phase) for case in cases] == [("patient_jane", p) for p in ("ED", "ES")]
     for case, review in zip(cases, (ed, es), strict=True):
         volume, labels = case.load()

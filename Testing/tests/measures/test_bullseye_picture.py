@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("PIL")
-
 from CardiacUQLib.colours import HEAT_STOPS
 from CardiacUQLib.report.bullseye_picture import HEIGHT, SIDE, bullseyes_picture
 from CardiacUQLib.report.clinical import SHARE_STOPS, colour_at
