@@ -19,7 +19,8 @@ from .inflation import inflate
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
 from .recipe import CascadeRecipe, StageRecipe
-from .run import RunFolder, StageCrops
+from .run import StageCrops
+from .run_folder import RunFolder
 
 MARGIN_PX = 16
 """Room around the ROI for rotations and shifts."""

@@ -18,7 +18,8 @@ from CardiacUQLib.version import __version__
 from .input_statistics import INPUT_STATISTICS
 from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
-from .run import Method, RunFolder, method_of
+from .run import Method, method_of
+from .run_folder import RunFolder
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -17,7 +16,6 @@ from torch import nn
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import NetworkSpec
 
-from .checkpoint import load_weights
 from .commit import project_commit
 from .crops import CropSet, stratified_folds
 from .datasets import LabelledDataset
@@ -25,50 +23,8 @@ from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageData, StageJob, StopRequest, train_stage
 from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """Layout of one training run on disk."""
-
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """Recipe, data set and folds of the run, written once at its start."""
-        return self.path / "run.json"
-
-    def read_record(self) -> dict[str, Any]:
-        """Content of the record; raises UsageError, one line, if this is no run or the file is damaged."""
-        try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UsageError(
-                f"{self.path}: is no training run; expected the folder given to `train -o`"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{self.record}: cannot be read ({error}); choose another folder") from None
-        if not isinstance(record, dict):
-            raise UsageError(f"{self.record}: is no record of a run; choose another folder")
-        return record
-
-    def stage(self, fold: int, name: str) -> Path:
-        """Folder of one stage of one fold."""
-        return self.path / f"fold{fold}" / name
-
-    def final(self, fold: int, name: str) -> Path:
-        """Weights of a finished stage."""
-        return self.stage(fold, name) / "final.safetensors"
-
-    def unfinished(self, folds: Sequence[int], name: str) -> list[int]:
-        """Those of ``folds`` whose stage is still to be trained."""
-        return [fold for fold in folds if not self.final(fold, name).exists()]
-
-    def load_final(self, fold: int, name: str, network: nn.Module) -> nn.Module:
-        """``network`` with the finished weights of a stage, in evaluation mode."""
-        weights, _ = load_weights(self.final(fold, name))
-        network.load_state_dict(weights)
-        return network.eval()
+from .run_folder import RunFolder
+from .warm_start import STARTED_FROM, WarmStart
 
 
 @dataclass(frozen=True)
@@ -123,12 +79,17 @@ def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
 
 
 def begin_run(
-    run: RunFolder, recipe: CascadeRecipe | StreamingRecipe, dataset: LabelledDataset, *, resume: bool
+    run: RunFolder,
+    recipe: CascadeRecipe | StreamingRecipe,
+    dataset: LabelledDataset,
+    *,
+    resume: bool,
+    start: WarmStart | None = None,
 ) -> dict[int, tuple[str, ...]]:
     """Write or check the run's record; returns the held-out case ids of every fold.
 
     Raises :class:`UsageError` if the folder holds a run and ``resume`` is not asked for, or if the
-    recipe or the data set changed since it was begun.
+    recipe, the data set or the run that it starts from changed since it was begun.
     """
     if len({case.patient or case.id for case in dataset}) < recipe.folds:
         raise UsageError(
@@ -140,6 +101,8 @@ def begin_run(
         "dataset": dataset.name,
         "held_out": {str(fold): list(cases) for fold, cases in enumerate(folds)},
     }
+    if start is not None:
+        record[STARTED_FROM] = start.record(dataset.name, dict(enumerate(folds)))
     if run.record.exists():
         if not resume:
             raise UsageError(
@@ -148,8 +111,12 @@ def begin_run(
         begun = run.read_record()
         if any(begun.get(key) != value for key, value in record.items()):
             raise UsageError(
-                f"{run.record}: was begun with another recipe or other cases; choose another folder"
+                f"{run.record}: was begun with another recipe, other cases or from another run; "
+                "choose another folder"
             )
+        if start is None and STARTED_FROM in begun:
+            source = begun[STARTED_FROM]["path"]
+            raise UsageError(f"{run.record}: was begun from another run; add --start-from {source}")
     else:
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
@@ -170,16 +137,24 @@ def train_run(
     resume: bool,
     stop: StopRequest,
     report: ReportEpoch,
+    start: WarmStart | None = None,
 ) -> bool:
     """Train all stages of the given folds; False if it was stopped before the end.
 
+    With ``start`` every stage begins with the weights that the earlier run ended with; a stage whose
+    recipe is the same there is taken over as it is.
     The ranks of one training call this alike and need the run folder at the same place.
     """
     ranks = Ranks(fabric)
-    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume))
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
     method = method_of(recipe)
     for name, stage in method.stages().items():
         waiting = ranks.agree(partial(run.unfinished, folds, name))
+        if not waiting:
+            continue
+        if start is not None:
+            taken = ranks.agree(partial(_take_over, start, run, recipe, waiting, name))
+            waiting = [fold for fold in waiting if fold not in taken]
         if not waiting:
             continue
         crops = method.crops(name, dataset, fabric.device)
@@ -187,9 +162,19 @@ def train_run(
             job = StageJob(name, fold, stage, run.stage(fold, name), recipe.seed)
             torch.manual_seed(recipe.seed * 1000 + fold)
             network = method.build(name)
-            method.initialise(name, network, fold, run)
+            if start is None:
+                method.initialise(name, network, fold, run)
+            else:
+                start.apply(network, fold, name)
             network = network.to(fabric.device)
             data = method.data(name, fold, crops, held_out[fold], run)
             if not train_stage(fabric, job, network, data, stop, report):
                 return False
     return True
+
+
+def _take_over(
+    start: WarmStart, run: RunFolder, recipe: CascadeRecipe | StreamingRecipe, folds: Sequence[int], name: str
+) -> list[int]:
+    """The folds whose stage came over from the earlier run."""
+    return [fold for fold in folds if start.take_over(run, recipe, fold, name)]

@@ -20,7 +20,8 @@ from .datasets import LabelledDataset
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
 from .recipe import StreamingRecipe, StreamingVariant, TrainingRecipe
-from .run import RunFolder, StageCrops
+from .run import StageCrops
+from .run_folder import RunFolder
 from .streaming_data import FrameData
 
 ENSEMBLE = "ensemble"

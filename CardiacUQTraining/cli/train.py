@@ -56,6 +56,9 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Finished run whose weights to begin with, for the same folds.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")] = None,
 ) -> None:
@@ -78,12 +81,15 @@ def command(
     from ..datasets import open_dataset
     from ..loop import StageJob, StopRequest
     from ..ranks import Ranks, launch_fabric
-    from ..run import RunFolder, train_run
+    from ..run import train_run
+    from ..run_folder import RunFolder
+    from ..warm_start import WarmStart
 
     if threads is not None:
         torch.set_num_threads(threads)
     cases = open_dataset(dataset, data)
     fabric = launch_fabric(choose_device(device), plan.precision)
+    start = None if start_from is None else WarmStart(RunFolder(start_from))
     stop = StopRequest(None if seconds is None else time.monotonic() + seconds)
 
     def report(job: StageJob, row: dict[str, float]) -> None:
@@ -95,7 +101,15 @@ def command(
 
     with stop.on_signals():
         finished = train_run(
-            fabric, RunFolder(output), plan, cases, wanted, resume=resume, stop=stop, report=report
+            fabric,
+            RunFolder(output),
+            plan,
+            cases,
+            wanted,
+            resume=resume,
+            stop=stop,
+            report=report,
+            start=start,
         )
     if finished and Ranks(fabric).leads:
         typer.echo(f"finished; next: cardiacuq export {output} -o BUNDLE")

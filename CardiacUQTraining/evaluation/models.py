@@ -11,7 +11,7 @@ from CardiacUQLib.bundle import MANIFEST, Bundle, load_bundle
 from CardiacUQLib.errors import InputError, UsageError
 
 from ..export import export_run
-from ..run import RunFolder
+from ..run_folder import RunFolder
 
 
 @contextmanager

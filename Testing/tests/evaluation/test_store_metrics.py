@@ -17,7 +17,8 @@ from CardiacUQTraining.evaluation.headline import check_unseen, command_without_
 from CardiacUQTraining.evaluation.predict import PassOptions
 from CardiacUQTraining.evaluation.run import judge
 from CardiacUQTraining.recipe import RECIPE, read_recipe
-from CardiacUQTraining.run import RunFolder, method_of
+from CardiacUQTraining.run import method_of
+from CardiacUQTraining.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)

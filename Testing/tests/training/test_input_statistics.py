@@ -15,7 +15,8 @@ from CardiacUQTraining.cohort.flags import USUAL, input_flags, training_ranges
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.input_statistics import _widened, usual_ranges
 from CardiacUQTraining.recipe import read_recipe
-from CardiacUQTraining.run import RunFolder, begin_run
+from CardiacUQTraining.run import begin_run
+from CardiacUQTraining.run_folder import RunFolder
 
 
 @pytest.fixture

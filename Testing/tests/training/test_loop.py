@@ -19,7 +19,8 @@ from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.loop import StageJob, StopRequest, _finish
 from CardiacUQTraining.optimisation import AveragedWeights
 from CardiacUQTraining.recipe import CascadeRecipe, StageRecipe, read_recipe
-from CardiacUQTraining.run import RunFolder, train_run
+from CardiacUQTraining.run import train_run
+from CardiacUQTraining.run_folder import RunFolder
 
 
 class StopAfter(StopRequest):

@@ -27,7 +27,8 @@ from CardiacUQTraining.loop import StageJob, StopRequest, _check_batch
 from CardiacUQTraining.optimisation import AveragedWeights, learning_rate, make_optimiser
 from CardiacUQTraining.ranks import Launch, Ranks, launch_fabric
 from CardiacUQTraining.recipe import StageRecipe, read_recipe
-from CardiacUQTraining.run import RunFolder, begin_run, method_of, train_run
+from CardiacUQTraining.run import begin_run, method_of, train_run
+from CardiacUQTraining.run_folder import RunFolder
 
 STAGES = {"cascade": ("stage2d", "stage3d"), "streaming": ("ensemble",)}
 LAUNCHERS = ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")

@@ -21,7 +21,8 @@ from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.crops import CropSet, crop_cases
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.recipe import RECIPE, read_recipe
-from CardiacUQTraining.run import RunFolder, method_of
+from CardiacUQTraining.run import method_of
+from CardiacUQTraining.run_folder import RunFolder
 from CardiacUQTraining.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
 from CardiacUQTraining.streaming_data import FrameData, scale_frames
 
