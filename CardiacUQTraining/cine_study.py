@@ -20,7 +20,7 @@ from CardiacUQLib.casefolder import check_case, write_case
 from CardiacUQLib.checksum import sha256_of
 from CardiacUQLib.cine import Cine, read_cine
 from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import BundleKind, Flip
+from CardiacUQLib.manifest import BundleKind, View
 from CardiacUQLib.measures import Frame, cine_measures, measures_json
 from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.report import can_render, report_writer
@@ -43,12 +43,12 @@ SEARCHED, SEGMENTED = 0.3, 0.9
 
 @dataclass(frozen=True)
 class Networks:
-    """How the networks run; None for ``folds`` or ``flips`` means all that the bundle has."""
+    """How the networks run; None for ``folds`` or ``views`` means all that the bundle has."""
 
     device: str = "auto"
     precision: str = "auto"
     folds: Sequence[int] | None = None
-    flips: Sequence[Flip] | None = None
+    views: Sequence[View] | None = None
     rv_insertion_ras: tuple[float, float, float] | None = None
 
 
@@ -191,7 +191,7 @@ def _segment_phases(
             bundle,
             device=networks.device,
             folds=networks.folds,
-            flips=networks.flips,
+            views=networks.views,
             precision=networks.precision,
             progress=_portion(progress, start, end, f"{phase}: "),
             cancel=cancel,

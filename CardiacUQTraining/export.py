@@ -12,7 +12,7 @@ from typing import Any
 from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import Flip, Manifest, WeightFile
+from CardiacUQLib.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
 from CardiacUQLib.version import __version__
 
 from .input_statistics import INPUT_STATISTICS
@@ -20,6 +20,7 @@ from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, method_of
 from .run_folder import RunFolder
+from .warm_start import STARTED_FROM
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",
@@ -109,14 +110,28 @@ def _manifest(
         roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
-        flips=tuple(Flip),
+        views=_views(recipe),
         held_out={int(fold): tuple(ids) for fold, ids in record["held_out"].items() if int(fold) in folds},
         training={
             "recipe": recipe.model_dump(mode="json"),
             "commit": record["commit"],
             "torch": record["torch"],
             "exported": datetime.now(UTC).date().isoformat(),
+            **_origin(record),
             **{key: record[key] for key in (INPUT_STATISTICS,) if key in record},
         },
         **special,
     )
+
+
+def _views(recipe: CascadeRecipe | StreamingRecipe) -> tuple[View, ...]:
+    """Mirrored views where the networks have learned from mirrored slices, else small turns."""
+    stage = recipe.stage2d if isinstance(recipe, CascadeRecipe) else recipe.training
+    return MIRRORED if stage.augmentation.flips else TURNED
+
+
+def _origin(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run that this one started from was; its place on disk says nothing to others."""
+    if STARTED_FROM not in record:
+        return {}
+    return {STARTED_FROM: {key: value for key, value in record[STARTED_FROM].items() if key != "path"}}

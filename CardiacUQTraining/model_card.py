@@ -7,6 +7,8 @@ from typing import Any
 
 from CardiacUQLib.manifest import Manifest
 
+from .warm_start import STARTED_FROM
+
 SECTION_NOTE = "No figures were measured for this bundle yet; `cardiacuq evaluate` measures them."
 
 
@@ -23,7 +25,7 @@ def model_card(manifest: Manifest) -> str:
         f"| Classes | {', '.join(f'{c.value} {c.name}' for c in manifest.classes)} |",
         f"| Training data | {manifest.training_data} |",
         f"| Licence of the weights | {manifest.licence} |",
-        f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.flips)} flips |",
+        f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.views)} views |",
         f"| Protocol | {cases} cases, each held out by one fold; folds stratified by pathology |",
         f"| Region | {_region(manifest)} |",
         "",
@@ -82,6 +84,9 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
 
 def _training(training: Mapping[str, Any]) -> list[str]:
     lines = [f"- {key}: {value}" for key, value in training.items() if not isinstance(value, Mapping)]
+    earlier = training.get(STARTED_FROM, {}).get("recipe")
+    if earlier:
+        lines.append(f"- begun with the weights of: {earlier.get('title')} (seed {earlier.get('seed')})")
     recipe = training.get("recipe")
     if isinstance(recipe, Mapping):
         lines.append(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .childprocess import WAIT
 from .errors import CardiacUQError, ExitCode, UsageError
-from .manifest import Flip
+from .manifest import View
 from .progress import ProgressCallback, ignore_progress, print_filter_progress
 
 if TYPE_CHECKING:
@@ -105,15 +105,15 @@ def _run(options: argparse.Namespace) -> None:
     name = options.name or volume.name
     check_case(options.output, name, overwrite=options.overwrite)
     bundle = load_bundle(options.model)
-    flips = (Flip.IDENTITY,) if options.no_tta else None
+    views = (View.IDENTITY,) if options.no_tta else None
     start = 0.0
     if options.preview:
         first = (folds or bundle.manifest.folds)[:1]
         preview = _part(progress, 0.0, _PREVIEW_SHARE)
-        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (Flip.IDENTITY,), insertion, preview)
+        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (View.IDENTITY,), insertion, preview)
         progress(_PREVIEW_SHARE, "preview written")
         start = _PREVIEW_SHARE
-    _segment(options, volume, bundle, name, folds, flips, insertion, _part(progress, start, 1.0))
+    _segment(options, volume, bundle, name, folds, views, insertion, _part(progress, start, 1.0))
     progress(1.0, "done")
 
 
@@ -123,7 +123,7 @@ def _segment(
     bundle: Bundle,
     name: str,
     folds: Sequence[int] | None,
-    flips: Sequence[Flip] | None,
+    views: Sequence[View] | None,
     insertion: tuple[float, float, float] | None,
     progress: ProgressCallback,
 ) -> None:
@@ -137,7 +137,7 @@ def _segment(
         bundle,
         device=options.device,
         folds=folds,
-        flips=flips,
+        views=views,
         precision=options.precision,
         progress=_part(progress, 0.0, 0.95),
         rv_insertion_ras=insertion,

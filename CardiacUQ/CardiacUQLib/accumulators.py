@@ -100,7 +100,7 @@ class CascadeAccumulator:
         self._scs: torch.Tensor | None = None
 
     def add(self, p2d: torch.Tensor, p3d: torch.Tensor) -> None:
-        """Take in one pass of both stages, softmax (C, z, y, x) each, flips undone."""
+        """Take in one pass of both stages, softmax (C, z, y, x) each, views undone."""
         self.stage2d.add(p2d)
         self.stage3d.add(p3d)
         score = maps.soft_correction_score(p2d[None], p3d[None])

@@ -12,7 +12,7 @@ import torch
 from .components import Corrections, find_components
 from .errors import ModelError
 from .locator import LOCATOR, NO_HEART, find_heart
-from .manifest import Flip, Manifest
+from .manifest import Manifest, View
 from .maps import discrete_correction_map
 from .passes import Arithmetic
 from .progress import CancelToken, ProgressCallback
@@ -36,7 +36,7 @@ class Job:
     volume: Volume
     bundle: Bundle
     folds: tuple[int, ...]
-    flips: tuple[Flip, ...]
+    views: tuple[View, ...]
     progress: ProgressCallback
     cancel: CancelToken
 

@@ -32,17 +32,30 @@ class Architecture(enum.StrEnum):
     SWIN_UNETR_2D = "swinunetr2d"
 
 
-class Flip(enum.StrEnum):
-    """One pass of test-time augmentation; flips act in the plane of the slice."""
+class View(enum.StrEnum):
+    """One pass of test-time augmentation: the slices as they are, mirrored or turned in their plane."""
 
     IDENTITY = "identity"
     HORIZONTAL = "horizontal"
     VERTICAL = "vertical"
+    LEFT = "turned left"
+    RIGHT = "turned right"
 
     @property
     def axes(self) -> tuple[int, ...]:
         """Array axes to reverse, counted from the end of any (..., y, x) array."""
-        return {"identity": (), "horizontal": (-1,), "vertical": (-2,)}[self.value]
+        return {"horizontal": (-1,), "vertical": (-2,)}.get(self.value, ())
+
+    @property
+    def angle_deg(self) -> float:
+        """Counter-clockwise turn as seen with x to the right and y downwards."""
+        return {"turned left": 20.0, "turned right": -20.0}.get(self.value, 0.0)
+
+
+MIRRORED = (View.IDENTITY, View.HORIZONTAL, View.VERTICAL)
+"""Views for networks that have learned from mirrored slices [paper, cascade]."""
+TURNED = (View.IDENTITY, View.LEFT, View.RIGHT)
+"""Views for networks that know the heart one way round."""
 
 
 class CascadeInput(enum.StrEnum):
@@ -126,7 +139,7 @@ class Manifest:
     roi: RoiSpec
     networks: Mapping[str, NetworkSpec]
     weights: tuple[WeightFile, ...]
-    flips: tuple[Flip, ...] = tuple(Flip)
+    views: tuple[View, ...] = MIRRORED
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)

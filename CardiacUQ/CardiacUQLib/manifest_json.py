@@ -64,8 +64,8 @@ def _check(manifest: Manifest) -> None:
     values = [c.value for c in manifest.classes]
     if values != list(range(len(values))) or not 2 <= len(values) <= 16:
         raise JsonMismatch("manifest.classes must be 2 to 16 classes numbered from 0")
-    if not manifest.flips:
-        raise JsonMismatch("manifest.flips is empty")
+    if not manifest.views:
+        raise JsonMismatch("manifest.views is empty")
     if wrong := [c.name for c in manifest.classes if not _COLOUR.fullmatch(c.colour)]:
         raise JsonMismatch(f"the colour of class {wrong[0]!r} is not #RRGGBB")
     _check_roi(manifest)

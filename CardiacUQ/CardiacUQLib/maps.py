@@ -24,7 +24,7 @@ else:
 def soft_correction_score(p2d: Array, p3d: Array) -> Array:
     """Soft Correction Score of F passes, equation (1) of the cascade paper.
 
-    ``p2d`` and ``p3d`` are softmax outputs (F, C, ...), flips undone. Returns (...): the absolute
+    ``p2d`` and ``p3d`` are softmax outputs (F, C, ...), views undone. Returns (...): the absolute
     difference averaged over passes and classes, 0 .. 2/C. Raises ValueError if the shapes differ.
     """
     if p2d.shape != p3d.shape:

@@ -1,4 +1,4 @@
-"""Running the cascade once per fold and flip, optionally with dropout left on.
+"""Running the cascade once per fold and view, optionally with dropout left on.
 
 One pass is what the paper calls one of the F runs: the 2D network slice by slice, then the 3D network
 on the volume together with the infarct and MVO masks that this very 2D pass found.
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ModelError, UsageError
-from .manifest import CascadeInput, ClassInfo, Flip, Manifest
+from .manifest import CascadeInput, ClassInfo, Manifest, View
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .timing import StepTimer
+from .views import from_view, to_view
 
 STAGE_2D = "stage2d"
 STAGE_3D = "stage3d"
@@ -41,13 +42,13 @@ class NetworkSource(Protocol):
 
 @dataclass(frozen=True)
 class CascadePass:
-    """Softmax of both stages in one pass, (C, z, y, x) float32 on the device, flip undone.
+    """Softmax of both stages in one pass, (C, z, y, x) float32 on the device, view undone.
 
     ``sample`` counts repetitions with dropout, 0 otherwise.
     """
 
     fold: int
-    flip: Flip
+    view: View
     sample: int
     p2d: Tensor
     p3d: Tensor
@@ -68,16 +69,16 @@ def run_cascade(
     arithmetic: Arithmetic,
     *,
     folds: Sequence[int],
-    flips: Sequence[Flip],
+    views: Sequence[View],
     dropout_samples: int = 0,
     seed: int = 0,
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
     timer: StepTimer | None = None,
 ) -> Iterator[CascadePass]:
-    """Yield one :class:`CascadePass` per fold, dropout sample and flip, in this order.
+    """Yield one :class:`CascadePass` per fold, dropout sample and view, in this order.
 
-    ``crop`` is the normalised ROI, float32 (z, y, x). All flips of a fold are computed in one batch;
+    ``crop`` is the normalised ROI, float32 (z, y, x). All views of a fold are computed in one batch;
     only that fold's networks and outputs are held. With ``dropout_samples`` T > 0 the dropout layers
     stay on and every fold runs T times, reproducibly for one ``seed`` (Monte Carlo dropout).
     ``cancel`` is checked before every batch and every yield. Raises UsageError when dropout is asked
@@ -88,7 +89,7 @@ def run_cascade(
     manifest = source.manifest
     masks = corrected_channels(manifest.classes)
     volume = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)
-    frames = torch.stack([flip_tensor(volume, flip) for flip in flips])
+    frames = torch.stack([to_view(volume, view) for view in views])
     samples = max(1, dropout_samples)
     batches, done = 2 * samples * len(folds), 0
     for fold in folds:
@@ -111,10 +112,10 @@ def run_cascade(
                     p3d = predict_volumes(net3d, inputs, arithmetic)
                 done += 1
                 progress(done / batches, f"3D network, fold {fold}")
-            for number, flip in enumerate(flips):
+            for number, view in enumerate(views):
                 cancel.check()
                 yield CascadePass(
-                    fold, flip, sample, flip_tensor(p2d[number], flip), flip_tensor(p3d[number], flip)
+                    fold, view, sample, from_view(p2d[number], view), from_view(p3d[number], view)
                 )
 
 
@@ -157,11 +158,6 @@ def corrected_channels(classes: Sequence[ClassInfo]) -> tuple[int, ...]:
     if missing:
         raise ModelError(f"the bundle has no class named '{missing[0]}'; a cascade needs infarct and MVO")
     return tuple(values[name] for name in CORRECTED_CLASSES)
-
-
-def flip_tensor(tensor: Tensor, flip: Flip) -> Tensor:
-    """Apply ``flip`` in the plane of (..., y, x); applying it twice gives ``tensor`` back."""
-    return torch.flip(tensor, flip.axes) if flip.axes else tensor
 
 
 def _softmax(net: nn.Module, batch: Tensor, arithmetic: Arithmetic) -> Tensor:

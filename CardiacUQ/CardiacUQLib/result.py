@@ -82,7 +82,7 @@ class RunRecord:
     device: str
     precision: str
     folds: tuple[int, ...]
-    flips: tuple[str, ...]
+    views: tuple[str, ...]
     timings: Mapping[str, float]
     peak_memory_mb: float
     versions: Mapping[str, str]

@@ -21,7 +21,7 @@ from .device import (
 from .errors import ModelError, UsageError
 from .heat_map import default_heat_map
 from .jobs import Findings, Job
-from .manifest import BundleKind, Flip, Manifest
+from .manifest import BundleKind, Manifest, View
 from .measures import measure
 from .measures.aha import check_insertion
 from .passes import BATCH_PIXELS, Arithmetic
@@ -46,7 +46,7 @@ def segment(
     *,
     device: str = "auto",
     folds: Sequence[int] | None = None,
-    flips: Sequence[Flip] | None = None,
+    views: Sequence[View] | None = None,
     precision: str = "auto",
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
@@ -55,14 +55,14 @@ def segment(
 ) -> Result:
     """Segment ``volume`` with ``bundle`` and say where the prediction is unsure.
 
-    ``folds`` and ``flips`` default to all the bundle has; ``held_out_case`` restricts the folds to
+    ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
     ventricle, from which AHA segments are counted. Class probabilities are averaged over the passes in
     the region of interest, put back on the grid of ``volume`` and only then turned into labels and
     corrections. When memory runs out, smaller batches and then the CPU are tried; the record says so.
 
-    Raises UsageError (unknown device, precision, fold or flip; insertion outside the heart), ModelError
+    Raises UsageError (unknown device, precision, fold or view; insertion outside the heart), ModelError
     (bundle without what its kind needs, or whose networks give no numbers), InsufficientMemoryError,
     CancelledError.
     """
@@ -77,7 +77,7 @@ def segment(
         volume,
         bundle,
         choose_folds(bundle.manifest, folds, held_out_case),
-        choose_flips(bundle.manifest, flips),
+        choose_views(bundle.manifest, views),
         progress,
         cancel or CancelToken(),
     )
@@ -87,7 +87,7 @@ def segment(
         return compute(job, Arithmetic(where, choose_precision(precision, where), batch_pixels))
 
     slice_pixels = bundle.manifest.roi.size_px**2
-    wanted = min(BATCH_PIXELS, slice_pixels * len(job.flips) * volume.array.shape[0])
+    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * volume.array.shape[0])
     findings = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
     result = _as_result(job, findings, retreats, rv_insertion_ras)
     progress(1.0, "segmented")
@@ -113,11 +113,11 @@ def choose_folds(
     return honest
 
 
-def choose_flips(manifest: Manifest, flips: Sequence[Flip] | None) -> tuple[Flip, ...]:
-    """The flips to run, without repetition; raises UsageError if there is none."""
-    chosen = tuple(dict.fromkeys(manifest.flips if flips is None else flips))
+def choose_views(manifest: Manifest, views: Sequence[View] | None) -> tuple[View, ...]:
+    """The views to run, without repetition; raises UsageError if there is none."""
+    chosen = tuple(dict.fromkeys(manifest.views if views is None else views))
     if not chosen:
-        raise UsageError("no flip was chosen; 'identity' alone switches test-time augmentation off")
+        raise UsageError("no view was chosen; 'identity' alone switches test-time augmentation off")
     return chosen
 
 
@@ -147,7 +147,7 @@ def _as_result(
             device=describe(where),
             precision=str(findings.arithmetic.dtype).removeprefix("torch."),
             folds=job.folds,
-            flips=tuple(flip.value for flip in job.flips),
+            views=tuple(view.value for view in job.views),
             timings=findings.timings,
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),

@@ -19,26 +19,27 @@ from torch import Tensor, nn
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
 from .errors import ModelError
-from .manifest import Flip, Manifest
+from .manifest import Manifest, View
 from .maps import entropy, information_gain, soft_correction_score
-from .passes import Arithmetic, NetworkSource, flip_tensor, predict_slices
+from .passes import Arithmetic, NetworkSource, predict_slices
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .result import SIGMAS, WEIGHTS, MapName
 from .streaming_turns import ANGLES_DEG, turned_back, turned_copies
 from .timing import StepTimer
+from .views import from_view, to_view
 
 MEMBER_PREFIX = "member"
 
 
 @dataclass(frozen=True)
 class StreamingPass:
-    """One fold and flip: members' softmax (M, C, z, y, x), the combined prediction (C, z, y, x), the
-    sigma of each member and its weight (M, y, x); float32 on the device, flip undone.
+    """One fold and view: members' softmax (M, C, z, y, x), the combined prediction (C, z, y, x), the
+    sigma of each member and its weight (M, y, x); float32 on the device, view undone.
 
     Of an *augmenting* bundle the members are the turned copies of the frame."""
 
     fold: int
-    flip: Flip
+    view: View
     members: Tensor
     combined: Tensor
     sigma: Tensor
@@ -63,14 +64,14 @@ def run_streaming(
     arithmetic: Arithmetic,
     *,
     folds: Sequence[int],
-    flips: Sequence[Flip],
+    views: Sequence[View],
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
     timer: StepTimer | None = None,
 ) -> Iterator[StreamingPass]:
-    """Yield one :class:`StreamingPass` per fold and flip; ``crop`` is the normalised ROI (z, y, x).
+    """Yield one :class:`StreamingPass` per fold and view; ``crop`` is the normalised ROI (z, y, x).
 
-    All flips of a fold run in one batch per member. The combination is the manifest's: "uncertainty",
+    All views of a fold run in one batch per member. The combination is the manifest's: "uncertainty",
     "augmenting", or "fixed" with optional weights as in "fixed:0.7,0.3".
     """
     cancel, timer = cancel or CancelToken(), timer or StepTimer()
@@ -79,7 +80,7 @@ def run_streaming(
         raise ModelError(f"bundle '{source.manifest.name}' is of kind streaming but has no network member0")
     rule, fixed = parse_combination(source.manifest.combination)
     volume = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)
-    frames = torch.stack([flip_tensor(volume, flip) for flip in flips])
+    frames = torch.stack([to_view(volume, view) for view in views])
     batches, done = len(names) * len(folds), 0
     for fold in folds:
         outputs = []
@@ -92,12 +93,12 @@ def run_streaming(
             done += 1
             progress(done / batches, f"{name}, fold {fold}")
         stacked = torch.stack(outputs, dim=1)
-        for number, flip in enumerate(flips):
+        for number, view in enumerate(views):
             cancel.check()
             with timer.step("combine"):
-                members = flip_tensor(stacked[number], flip)
+                members = from_view(stacked[number], view)
                 combined, weights = ensemble(members, rule, fixed=fixed)
-            yield StreamingPass(fold, flip, members, combined, member_consistency(members), weights)
+            yield StreamingPass(fold, view, members, combined, member_consistency(members), weights)
 
 
 @torch.inference_mode()

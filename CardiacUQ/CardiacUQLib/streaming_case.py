@@ -42,7 +42,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         job.bundle,
         arithmetic,
         folds=job.folds,
-        flips=job.flips,
+        views=job.views,
         progress=portion(job.progress, LOCATED, PASSED),
         cancel=job.cancel,
         timer=timer,

@@ -42,7 +42,7 @@ def cavity_volumes(
 ) -> tuple[float, ...]:
     """Volume in ml of the left ventricular cavity in every frame; NaN for a frame that cannot be used.
 
-    The bundle's first fold without flips, in one region around the heart of the first usable frame.
+    The bundle's first fold without test-time views, in one region around the heart of the first usable frame.
     Raises ModelError for a bundle that is no cine ensemble, and as :func:`CardiacUQLib.segment.segment`.
     """
     manifest = bundle.manifest

@@ -86,7 +86,7 @@ class ModelPanel:
             return 1
         manifest = self.bundle.manifest
         count = len([f for f in folds.split(",") if f.strip()]) or len(manifest.folds)
-        return count * (len(manifest.flips) if flips else 1)
+        return count * (len(manifest.views) if flips else 1)
 
     def _on_chosen(self, index: int) -> None:
         self._chosen_by_user = True

@@ -153,7 +153,7 @@ def _pair(
 def _networks(options: Options) -> Networks:
     from ..cine_study import Networks
 
-    return Networks(options.device, options.precision, options.folds, options.flips, options.rv_insertion_ras)
+    return Networks(options.device, options.precision, options.folds, options.views, options.rv_insertion_ras)
 
 
 def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path]) -> None:

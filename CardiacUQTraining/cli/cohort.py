@@ -61,7 +61,7 @@ def plan_cohort(
         options.device,
         options.precision,
         options.folds,
-        options.flips,
+        options.views,
         options.dicom,
         cohort.report,
         cine.ed,

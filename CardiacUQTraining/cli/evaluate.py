@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
-from CardiacUQLib.manifest import BundleKind, Flip
+from CardiacUQLib.manifest import BundleKind, View
 
 from .progress import shown_progress
 from .segment import parse_folds
@@ -97,7 +97,7 @@ def command(
     with opened_model(model, to_be_changed=any(dataclasses.astuple(stored))) as bundle:
         passes = PassOptions(
             parse_folds(folds),
-            (Flip.IDENTITY,) if no_tta else bundle.manifest.flips,
+            (View.IDENTITY,) if no_tta else bundle.manifest.views,
             DROPOUT_SAMPLES if Method.MC_DROPOUT in chosen else 0,
             cross_validated,
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to segment: None for ``folds`` or ``flips`` means all that the bundle has.
+    """How to segment: None for ``folds`` or ``views`` means all that the bundle has.
 
     ``rv_insertion_ras`` is the anterior RV insertion point in mm; with ``dicom`` the case folder gets the
     results as DICOM objects too.
@@ -18,6 +18,6 @@ class Options:
     device: str = "auto"
     precision: str = "auto"
     folds: tuple[int, ...] | None = None
-    flips: tuple[Flip, ...] | None = None
+    views: tuple[View, ...] | None = None
     rv_insertion_ras: tuple[float, float, float] | None = None
     dicom: bool = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.progress import ProgressCallback
 from CardiacUQLib.volume import case_name
 
@@ -84,8 +84,8 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
-    flips = (Flip.IDENTITY,) if no_tta else None
-    options = Options(device, precision, parse_folds(folds), flips, parse_point(rv_insertion), dicom)
+    views = (View.IDENTITY,) if no_tta else None
+    options = Options(device, precision, parse_folds(folds), views, parse_point(rv_insertion), dicom)
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     asked = CohortOptions(
@@ -207,7 +207,7 @@ def segment_volume(
         bundle,
         device=options.device,
         folds=options.folds,
-        flips=options.flips,
+        views=options.views,
         precision=options.precision,
         rv_insertion_ras=options.rv_insertion_ras,
         progress=lambda share, comment: progress(0.9 * share, comment),

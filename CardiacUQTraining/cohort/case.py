@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 
 STATE_FOLDER = ".cohort"
 """Folder inside the output folder that holds lock, tries and logs of internal errors."""
@@ -28,7 +28,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """How to segment one case: None for ``folds`` or ``flips`` means all that the bundle has.
+    """How to segment one case: None for ``folds`` or ``views`` means all that the bundle has.
 
     ``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case. Of a
     cine ``ed`` and ``es`` are the frames, counted from 0; ``es`` -1 is the one with the smallest cavity.
@@ -37,7 +37,7 @@ class Options:
     device: str = "auto"
     precision: str = "auto"
     folds: tuple[int, ...] | None = None
-    flips: tuple[Flip, ...] | None = None
+    views: tuple[View, ...] | None = None
     dicom: bool = False
     report: bool = True
     ed: int = 0
@@ -46,13 +46,13 @@ class Options:
     @property
     def key(self) -> str:
         """The options as one line of JSON; two runs with equal lines asked for the same."""
-        flips = None if self.flips is None else [flip.value for flip in self.flips]
+        views = None if self.views is None else [view.value for view in self.views]
         folds = None if self.folds is None else list(self.folds)
         asked = {
             "device": self.device,
             "precision": self.precision,
             "folds": folds,
-            "flips": flips,
+            "views": views,
             "dicom": self.dicom,
             "report": self.report,
             "frames": [self.ed, self.es],

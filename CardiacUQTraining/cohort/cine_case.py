@@ -39,7 +39,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         ed=asked.ed,
         es=None if asked.es < 0 else asked.es,
-        networks=Networks(ticket.device or asked.device, asked.precision, asked.folds, asked.flips),
+        networks=Networks(ticket.device or asked.device, asked.precision, asked.folds, asked.views),
         overwrite=True,
         report=asked.report,
         cancel=cancel,

@@ -17,7 +17,7 @@ from CardiacUQLib.casefolder import CASE_FILE
 from CardiacUQLib.cine import is_cine
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.itk_silence import quiet_itk
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.reading import MIN_SLICES
 from CardiacUQLib.volume import IMAGE_SUFFIXES, case_name
 
@@ -207,7 +207,7 @@ def _row_options(row: dict[str, str], options: Options, where: str) -> Options:
     if row.get("tta"):
         if row["tta"].lower() not in ("yes", "no"):
             raise UsageError(f'{where}: tta is "{row["tta"]}"; write yes or no')
-        options = replace(options, flips=(Flip.IDENTITY,) if row["tta"].lower() == "no" else None)
+        options = replace(options, views=(View.IDENTITY,) if row["tta"].lower() == "no" else None)
     for phase in ("ed", "es"):
         if row.get(phase):
             if not row[phase].isdigit():

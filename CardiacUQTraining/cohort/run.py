@@ -11,7 +11,7 @@ from pathlib import Path
 from CardiacUQLib.bundle import Bundle, load_bundle
 from CardiacUQLib.device import choose_device, choose_precision
 from CardiacUQLib.errors import CancelledError, ExitCode, UsageError
-from CardiacUQLib.segment import choose_flips, choose_folds
+from CardiacUQLib.segment import choose_folds, choose_views
 
 from .case import Case, Plan, Row, Skipped, State, Ticket
 from .display import Display, Standing, stopwatch
@@ -140,14 +140,14 @@ def _run_locked(
 
 
 def _open_bundles(cases: Sequence[Case]) -> dict[str, Bundle]:
-    """Every bundle of the plan, checked, together with the folds and flips asked of it."""
+    """Every bundle of the plan, checked, together with the folds and views asked of it."""
     bundles: dict[str, Bundle] = {}
     for case in cases:
         if case.bundle not in bundles:
             bundles[case.bundle] = load_bundle(case.bundle)
     for bundle, options in {(case.bundle, case.options) for case in cases}:
         choose_folds(bundles[bundle].manifest, options.folds)
-        choose_flips(bundles[bundle].manifest, options.flips)
+        choose_views(bundles[bundle].manifest, options.views)
     return bundles
 
 

@@ -172,7 +172,7 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
             here.bundle(ticket.bundle_folder, ticket.bundle_sha256),
             device=ticket.device or ticket.options.device,
             folds=ticket.options.folds,
-            flips=ticket.options.flips,
+            views=ticket.options.views,
             precision=ticket.options.precision,
             cancel=cancel,
         )

@@ -69,7 +69,7 @@ class _Column:
 def fit_intervals(records: Sequence[SizeRecord], passes_per_fold: int) -> dict[str, dict[str, object]]:
     """Content of ``manifest.calibration["intervals"]``: one entry per size with enough cases.
 
-    ``passes_per_fold`` is the number of flips of the bundle. Sizes defined in fewer than 19 cases,
+    ``passes_per_fold`` is the number of views of the bundle. Sizes defined in fewer than 19 cases,
     or of which every pass of every case gives one and the same value, are left out: their intervals
     stay marked as not calibrated.
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from CardiacUQLib import maps
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.result import MapName
 
 from .dice import mean_pairwise_dice
@@ -90,23 +90,23 @@ ROWS: tuple[Row, ...] = tuple(
 
 @dataclass(frozen=True)
 class StagePasses:
-    """Softmax of one stage in every pass: ``p`` (F, C, z, y, x) with the fold and flip of each pass;
+    """Softmax of one stage in every pass: ``p`` (F, C, z, y, x) with the fold and view of each pass;
     ``dropout`` (T, C, z, y, x) are the samples with dropout left on, None if there are none."""
 
     p: np.ndarray
     folds: tuple[int, ...]
-    flips: tuple[Flip, ...]
+    views: tuple[View, ...]
     dropout: np.ndarray | None = None
 
     @property
     def first_fold(self) -> np.ndarray:
-        """The passes of the first fold only, one per flip: what a single model gives."""
+        """The passes of the first fold only, one per view: what a single model gives."""
         return self.p[[fold == self.folds[0] for fold in self.folds]]
 
     @property
     def unflipped(self) -> np.ndarray:
-        """The passes without flip, one per fold: the deep ensemble."""
-        return self.p[[flip is Flip.IDENTITY for flip in self.flips]]
+        """The passes seen as it is, one per fold: the deep ensemble."""
+        return self.p[[view is View.IDENTITY for view in self.views]]
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def why_unavailable(method: Method, passes: CasePasses) -> str | None:
     if method is Method.MC_DROPOUT and stage.dropout is None:
         return "needs passes with dropout"
     if method is Method.TTA and len(stage.first_fold) < 2:
-        return "needs at least two flips"
+        return "needs at least two views"
     if method in (Method.ENSEMBLE, Method.ENSEMBLE_TTA) and len(set(stage.folds)) < 2:
         return "needs at least two models that did not see the case"
     if method in (Method.PAIRWISE_DICE, Method.MUTUAL_INFORMATION) and len(stage.p) < 2:

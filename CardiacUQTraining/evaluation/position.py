@@ -148,7 +148,7 @@ def _judge_case(
     return [
         mean_foreground_dice(
             segment(
-                scan, bundle, device=device, precision=precision, folds=folds, flips=passes.flips
+                scan, bundle, device=device, precision=precision, folds=folds, views=passes.views
             ).segmentation,
             truth,
             classes,

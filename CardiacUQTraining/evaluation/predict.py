@@ -14,7 +14,7 @@ from CardiacUQLib.bundle import Bundle
 from CardiacUQLib.calibration import KEY, ErrorProbability
 from CardiacUQLib.errors import CardiacUQError, ModelError, UsageError
 from CardiacUQLib.locator import LOCATOR, find_heart
-from CardiacUQLib.manifest import Flip, Manifest
+from CardiacUQLib.manifest import MIRRORED, Manifest, View
 from CardiacUQLib.passes import Arithmetic, CascadePass, run_cascade
 from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.roi import Roi, find_roi, normalise_slices
@@ -54,7 +54,7 @@ class PassOptions:
     """Which passes to run: ``folds`` None = all; T = ``dropout_samples`` 0 = no MC dropout."""
 
     folds: tuple[int, ...] | None = None
-    flips: tuple[Flip, ...] = tuple(Flip)
+    views: tuple[View, ...] = MIRRORED
     dropout_samples: int = 0
     cross_validated: bool = False
 
@@ -127,7 +127,7 @@ def predict_case(
     options: PassOptions,
     cancel: CancelToken | None = None,
 ) -> Predicted:
-    """Run one case. MC dropout samples come from the first fold without flips, as a single model's.
+    """Run one case. MC dropout samples come from the first fold without test-time views, as a single model's.
 
     P(wrong) is left out under cross-validation: the bundle's model was fitted on these very cases.
     """
@@ -138,10 +138,10 @@ def predict_case(
     roi = find_roi(volume, manifest.roi, centre)
     crop = normalise_slices(roi.extract(volume.array))
     window = window_of(roi, volume.array.shape)
-    passes = list(run_cascade(crop, networks, arithmetic, folds=folds, flips=options.flips, cancel=cancel))
+    passes = list(run_cascade(crop, networks, arithmetic, folds=folds, views=options.views, cancel=cancel))
     samples: list[CascadePass] = []
     if options.dropout_samples:
-        dropout = {"flips": (Flip.IDENTITY,), "dropout_samples": options.dropout_samples}
+        dropout = {"views": (View.IDENTITY,), "dropout_samples": options.dropout_samples}
         samples = list(run_cascade(crop, networks, arithmetic, folds=folds[:1], cancel=cancel, **dropout))
     seen = _collect(passes, samples, lambda p: p)
     fitted = None if options.cross_validated else manifest.calibration.get(KEY)
@@ -156,13 +156,13 @@ def _collect(
     passes: Sequence[CascadePass], samples: Sequence[CascadePass], place: Callable[[np.ndarray], np.ndarray]
 ) -> CasePasses:
     """Both stages of all passes, each softmax put where ``place`` puts it."""
-    folds, flips = tuple(one.fold for one in passes), tuple(one.flip for one in passes)
+    folds, views = tuple(one.fold for one in passes), tuple(one.view for one in passes)
 
     def stage(name: str) -> StagePasses:
         p, dropout = (
             [place(getattr(one, name).cpu().numpy()) for one in several] for several in (passes, samples)
         )
-        return StagePasses(np.stack(p), folds, flips, np.stack(dropout) if dropout else None)
+        return StagePasses(np.stack(p), folds, views, np.stack(dropout) if dropout else None)
 
     return CasePasses(stage("p2d"), stage("p3d"))
 

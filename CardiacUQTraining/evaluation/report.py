@@ -117,7 +117,7 @@ def _heading(judged: Judged, source: Source) -> Heading:
         notes.append(
             "Cross-validated: every case is predicted only by the folds that did not train on it, mostly "
             "one. A deep ensemble of folds would contain members that saw the case, so those rows stay "
-            "empty here; SCS, entropy and mutual information come from the flips of the unseen fold."
+            "empty here; SCS, entropy and mutual information come from the views of the unseen fold."
         )
     if judged.trained_on:
         notes.append(

@@ -46,7 +46,7 @@ def size_figures(judged: Judged, manifest: Manifest, *, fit: bool) -> SizeFigure
     )
     if not records:
         return None
-    passes_per_fold = len(manifest.flips)
+    passes_per_fold = len(manifest.views)
     coverage = cross_validated_coverage(records, passes_per_fold) if fit else {}
     fitted = fit_intervals(records, passes_per_fold) if fit else None
     return SizeFigures(records, agreements(records), coverage, fitted)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from CardiacUQLib import phantom
 from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQTraining.cohort.case import Options, Plan, Row, State, Ticket
 from CardiacUQTraining.cohort.display import Lines, Standing
 from CardiacUQTraining.cohort.engine import Engine
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--folds", default="0")
     asked = parser.parse_args()
     folds = tuple(int(fold) for fold in asked.folds.split(","))
-    options = Options(device="cpu", folds=folds, flips=(Flip.IDENTITY,), report=False)
+    options = Options(device="cpu", folds=folds, views=(View.IDENTITY,), report=False)
     figures: dict[str, object] = {"model": asked.model, "load at start": os.getloadavg()}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.manifest import Flip
+    from CardiacUQLib.manifest import View
     from CardiacUQTraining.datasets import open_dataset
     from CardiacUQTraining.evaluation.position import judge_positions, moves
     from CardiacUQTraining.evaluation.predict import PassOptions
@@ -41,12 +41,12 @@ def main() -> None:
     bundle = load_bundle(options.model)
     dataset = open_dataset(options.dataset, options.data, complete=False)
     dataset = dataclasses.replace(dataset, cases=dataset.cases[:: options.every])
-    flips = (Flip.IDENTITY,) if options.no_tta else bundle.manifest.flips
+    views = (View.IDENTITY,) if options.no_tta else bundle.manifest.views
     found = judge_positions(
         bundle,
         dataset,
         moves(options.step),
-        PassOptions(None, flips, 0, options.cross_validated),
+        PassOptions(None, views, 0, options.cross_validated),
         progress=lambda share, case: print(f"{share:4.0%} {case}", file=sys.stderr),
         on_failure=lambda line: print(line, file=sys.stderr),
     )

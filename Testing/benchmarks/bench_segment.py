@@ -3,7 +3,7 @@
     python Testing/benchmarks/bench_segment.py [--model lge-cascade] [--slices 8] [--size 256]
 
 The whole command runs as a child process on a synthetic scan, so start-up is counted. In the same run the
-same networks are driven the way nnU-Net does it, one slice, one flip and one fold after another, for the
+same networks are driven the way nnU-Net does it, one slice, one view and one fold after another, for the
 ratio between the two.
 """
 
@@ -68,7 +68,7 @@ def run_command(scan: Path, model: str, output: Path) -> tuple[float, float, flo
 
 
 def baseline_seconds(scan: Path, model: str) -> float:
-    """Seconds of the networks alone when driven slice by slice, flip by flip, fold by fold, in float32."""
+    """Seconds of the networks alone when driven slice by slice, view by view, fold by fold, in float32."""
     import torch
 
     from CardiacUQLib.bundle import load_bundle
@@ -83,17 +83,17 @@ def baseline_seconds(scan: Path, model: str) -> float:
         for fold in bundle.manifest.folds:
             stage2d = bundle.network("stage2d", fold, "cpu")
             stage3d = bundle.network("stage3d", fold, "cpu")
-            for flip in bundle.manifest.flips:
-                flipped = torch.flip(image, flip.axes) if flip.axes else image
+            for view in bundle.manifest.views:
+                flipped = torch.flip(image, view.axes) if view.axes else image
                 labels = torch.cat([stage2d(one[None, None]).argmax(1) for one in flipped])
                 stacked = torch.stack([flipped, (labels == 3).float(), (labels == 4).float()])
-                torch.flip(stage3d(stacked[None]).softmax(1), flip.axes)
+                torch.flip(stage3d(stacked[None]).softmax(1), view.axes)
     return time.perf_counter() - started
 
 
 def print_table(options: argparse.Namespace, record: dict, wall: float, busy: float, peak_mb: float) -> None:
     """Wall time, memory and the share of every step."""
-    passes = len(record["folds"]) * len(record["flips"])
+    passes = len(record["folds"]) * len(record["views"])
     voxels = f"{options.size} x {options.size} x {options.slices} voxels, {passes} passes"
     print(f"{voxels}, {record['device']}, {record['precision']}, {os.cpu_count()} cores")
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}")
@@ -109,7 +109,7 @@ def print_table(options: argparse.Namespace, record: dict, wall: float, busy: fl
 def print_ratio(timings: dict[str, float], baseline: float) -> None:
     """The same networks one pass at a time against our batches."""
     ours = sum(seconds for step, seconds in timings.items() if step in NETWORK_STEPS)
-    print(f"networks one slice, flip and fold at a time: {baseline:.2f} s; in batches: {ours:.2f} s", end="")
+    print(f"networks one slice, view and fold at a time: {baseline:.2f} s; in batches: {ours:.2f} s", end="")
     print(f"; ratio {baseline / ours:.2f}" if ours else "")
 
 

@@ -70,13 +70,13 @@ def _run(options: argparse.Namespace) -> None:
     bundle = load_bundle(options.model)
     from CardiacUQLib.segment import segment  # only now: a wrong input shall not wait for torch
 
-    flips = bundle.manifest.flips[:1] if options.noFlips else None
+    views = bundle.manifest.views[:1] if options.noFlips else None
     result = segment(
         volume,
         bundle,
         device=options.device,
         folds=_fold_numbers(options.folds),
-        flips=flips,
+        views=views,
         progress=print_filter_progress,
     )
     for line in (*volume.warnings, *result.run.warnings):

@@ -125,7 +125,7 @@ def cine_measures(
     if ed.pass_volumes_ml is not None and es.pass_volumes_ml is not None:
         if len(ed.pass_volumes_ml) != len(es.pass_volumes_ml):
             raise UsageError(
-                "ED and ES have different numbers of passes; run both with the same folds and flips"
+                "ED and ES have different numbers of passes; run both with the same folds and views"
             )
         passes = pair_pass_sizes(ed.pass_volumes_ml, es.pass_volumes_ml, classes)
     notes = [f"ED: {n}" for n in at_ed.notes] + [f"ES: {n}" for n in at_es.notes]
@@ -177,7 +177,7 @@ def pair_sizes(ed: Mapping[str, float | None], es: Mapping[str, float | None]) -
 def pair_pass_sizes(
     ed_volumes_ml: np.ndarray, es_volumes_ml: np.ndarray, classes: Sequence[ClassInfo]
 ) -> dict[str, np.ndarray]:
-    """Sizes of the pair for every pass; pass n of ED goes with pass n of ES (same fold and flip)."""
+    """Sizes of the pair for every pass; pass n of ED goes with pass n of ES (same fold and view)."""
     ed, es = frame_pass_sizes(ed_volumes_ml, classes), frame_pass_sizes(es_volumes_ml, classes)
     sizes = {"lv_mass_g": ed["lv_mass_g"]}
     for prefix, chamber in (("", "lv_volume_ml"), ("rv_", "rv_volume_ml")):

@@ -5,7 +5,7 @@ and the sorted residuals ``(truth - size) / w`` of cases the networks had not se
 conformal prediction; Papadopoulos et al., ECML 2002; Lei et al., JASA 2018). The residuals keep their
 sign, so intervals may be lopsided; the distribution of a size is ``size + w * residuals``.
 
-``spread`` is the standard deviation over the flips of one fold, averaged over folds. An out-of-fold
+``spread`` is the standard deviation over the views of one fold, averaged over folds. An out-of-fold
 case has passes of one fold only, so this is the one spread that means the same while fitting and in
 use; what the folds disagree about is covered by the residuals.
 """

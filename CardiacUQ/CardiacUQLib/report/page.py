@@ -240,8 +240,8 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
         ("SHA-256 of the model", run.bundle_sha256 or "unknown"),
         (
             "Passes",
-            f"folds {', '.join(str(fold) for fold in run.folds)}; flips {', '.join(run.flips)}; "
-            f"{len(run.folds) * len(run.flips)} in all",
+            f"folds {', '.join(str(fold) for fold in run.folds)}; views {', '.join(run.views)}; "
+            f"{len(run.folds) * len(run.views)} in all",
         ),
         ("Computed on", f"{run.device}, {run.precision}"),
         ("Time", seconds or "under 0.1 s"),

@@ -122,7 +122,7 @@ def _evaluate_one(bundle: Bundle, out: Path, task: _Task, *, store: bool) -> tup
     if passes.cross_validated and judged.figures:
         keys, classes = frame_keys(chosen, judged.figures), bundle.manifest.classes
         records = patients(judged.figures, keys, classes)
-        calibration = calibrate_cine(judged, keys, records, classes, len(passes.flips), task.progress)
+        calibration = calibrate_cine(judged, keys, records, classes, len(passes.views), task.progress)
         judged = calibration.judged
     page = write_cine_report(
         judged,

@@ -16,7 +16,7 @@ from CardiacUQLib.streaming import member_names, opinion_count
 @dataclass(frozen=True)
 class Cost:
     """``parameters`` and ``flops`` (a multiplication and an addition count as two) of one slice of
-    ``size_px`` x ``size_px`` pixels, one fold, no flips."""
+    ``size_px`` x ``size_px`` pixels, one fold, one view."""
 
     parameters: int
     flops: int

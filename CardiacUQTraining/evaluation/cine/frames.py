@@ -16,7 +16,7 @@ import torch
 
 from CardiacUQLib.jobs import add_error_probability, arg_max, roi_voxel_ml
 from CardiacUQLib.locator import LOCATOR, find_heart
-from CardiacUQLib.manifest import ClassInfo, Flip
+from CardiacUQLib.manifest import ClassInfo, View
 from CardiacUQLib.passes import Arithmetic
 from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.result import MapName
@@ -38,8 +38,8 @@ from ..surface import hausdorff_mm
 from .end_slices import countable, end_dice
 
 ENSEMBLE = "ensemble"
-NO_FLIPS, RAW = "without flips", "without clean-up"
-CHOICES = (NO_FLIPS, RAW)
+ONE_VIEW, RAW = "one view", "without clean-up"
+CHOICES = (ONE_VIEW, RAW)
 """Parts of the figures that leave one step of the ensemble out, to measure what it brings."""
 SWEEP, VOLUMES = "sweep", "volumes"
 """Rows of the kept figures that are no uncertainty map."""
@@ -60,7 +60,7 @@ JUDGED_MAPS = (
 class FramePrediction:
     """What the passes of one frame gave.
 
-    Softmax ``mean``, ``plain`` (no flips) and ``members`` (C, z, y, x) lie inside ``window`` on the grid of
+    Softmax ``mean``, ``plain`` (no views) and ``members`` (C, z, y, x) lie inside ``window`` on the grid of
     the volume; labels are uint8 on the whole grid; ``pass_ml`` (passes, C) are volumes in ml. In the pixels
     of ``roi``: ``roi_mean`` (C, z, size, size), ``roi_labels`` and the dissenting ``roi_opinion``, and the
     maps, all (z, size, size).
@@ -99,9 +99,9 @@ def predict_frame(
     roi = find_roi(volume, manifest.roi, centre)
     crop = normalise_frame(roi.extract(volume.array))
     passes, unflipped = StreamingAccumulator(), []
-    for one in run_streaming(crop, networks, arithmetic, folds=folds, flips=options.flips, cancel=cancel):
+    for one in run_streaming(crop, networks, arithmetic, folds=folds, views=options.views, cancel=cancel):
         passes.add(one)
-        if one.flip is Flip.IDENTITY:
+        if one.view is View.IDENTITY:
             unflipped.append((one.weights[:, None, None] * one.members).sum(dim=0))
     mean, means = passes.final.mean.cpu().numpy(), passes.member_means().cpu().numpy()
     maps = {name: values.cpu().numpy() for name, values in passes.maps().items()}
@@ -175,7 +175,7 @@ def part_scores(
     scores = {ENSEMBLE: frame_scores(found.labels, truth, classes, spacing_xyz)}
     for number, labels in enumerate(found.member_labels):
         scores[f"member{number}"] = frame_scores(labels, truth, classes, None)
-    scores[NO_FLIPS] = frame_scores(plain, truth, classes, None)
+    scores[ONE_VIEW] = frame_scores(plain, truth, classes, None)
     scores[RAW] = frame_scores(found.raw_labels, truth, classes, spacing_xyz)
     return scores
 

@@ -89,7 +89,7 @@ def members_section(found: Sequence[Member], costs: Mapping[str, Cost]) -> str:
     size = costs["ensemble"].size_px
     note = (
         "p: paired Wilcoxon test of the ensemble against the member over patients (mean of a patient's "
-        "frames), Holm-corrected. FLOPs of one fold without flips on one slice of "
+        "frames), Holm-corrected. FLOPs of one fold without test-time views on one slice of "
         f"{size} x {size} px, counted by torch (a multiplication and an addition are two); the heart locator "
         "is not counted."
     )
@@ -97,17 +97,17 @@ def members_section(found: Sequence[Member], costs: Mapping[str, Cost]) -> str:
 
 
 def choices_section(found: Sequence[Member]) -> str:
-    """What flips and clean-up bring, each left out once."""
+    """What the further views and the clean-up bring, each left out once."""
     rows = []
     for one in found:
         tests = ["", ""] if one.p_dice != one.p_dice else [p_text(one.p_dice), p_text(one.p_end_dice)]
         rows.append([one.name, spread(one.dice, PERCENT, 2), interval(one.ec, PERCENT, 1), *tests])
     note = (
-        "Flips are averaged over; the clean-up leaves the main connected part of each structure. p against "
-        "the ensemble as it is shipped, as above."
+        "The views of test-time augmentation are averaged over; the clean-up leaves the main connected part of "
+        "each structure. p against the ensemble as it is shipped, as above."
     )
     table = markdown_table(["", "mean Dice (%)", "EC (%)", "p Dice", "p end Dice"], rows)
-    return "\n\n".join(["### What flips and clean-up bring", table, note])
+    return "\n\n".join(["### What the further views and the clean-up bring", table, note])
 
 
 def sweep_section(points: Sequence[tuple[float, float, float]]) -> str:

@@ -39,7 +39,7 @@ def write_page(
         _table(variants),
         f"Mean over frames with its 95 % bootstrap interval, in %. EC: share of frames whose mean Dice on "
         f"the end slices exceeds {threshold:g}. Epochs are those of the members together; FLOPs of one fold "
-        "without flips on one slice, counted by torch.",
+        "without test-time views on one slice, counted by torch.",
         "![Dice and EC against cost](figures/cost.png)",
         "![EC over thresholds](figures/end_slices.png)",
         "## Paired tests",

@@ -31,7 +31,7 @@ def test_writes_a_complete_case_folder_on_the_grid_of_the_scan(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["heart"]
     case = read_case(folder)
     assert case.run.folds == (0, 1)
-    assert case.run.flips == ("identity", "horizontal", "vertical")
+    assert case.run.views == ("identity", "horizontal", "vertical")
     assert case.pass_volumes_ml.shape == (6, 5)
     original = sitk.ReadImage(str(scan))
     for name in ("segmentation", "stage2d", "scs", "dcm"):
@@ -50,7 +50,7 @@ def test_the_options_reach_the_run(cardiacuq: Command, scan: Path, tiny_bundle: 
     outcome = cardiacuq("segment", scan, "-o", tmp_path / "out", "--model", tiny_bundle, *options)
     assert (outcome.code, outcome.out, outcome.err) == (ExitCode.DONE, "", "")
     run = read_case(tmp_path / "out" / "heart").run
-    assert (run.folds, run.flips, run.precision) == ((1,), ("identity",), "float32")
+    assert (run.folds, run.views, run.precision) == ((1,), ("identity",), "float32")
 
 
 def test_a_second_run_needs_overwrite_and_gives_the_same_labels(

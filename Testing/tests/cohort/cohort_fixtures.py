@@ -13,11 +13,11 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQTraining.cohort.case import Options, Row, State
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FAST = Options(device="cpu", precision="float32", folds=(0,), flips=(Flip.IDENTITY,), report=False)
+FAST = Options(device="cpu", precision="float32", folds=(0,), views=(View.IDENTITY,), report=False)
 
 
 def scan_array(seed: int, shape: tuple[int, int, int] = (4, 48, 48)) -> np.ndarray:

@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.reading import read_volume
 from CardiacUQTraining.cohort.case import Options, Plan
 from CardiacUQTraining.cohort.inputs import collect
@@ -88,7 +88,7 @@ def test_a_csv_gives_ids_bundles_and_options_by_line(tmp_path: Path, scans: Path
     assert (first.name, first.bundle, first.options) == ("P 1_a", "tiny", Options(device="cpu"))
     assert Path(first.source) == scans / "heart0.nii.gz"
     assert (second.name, second.bundle) == ("P2", "other")
-    assert second.options == Options("cpu", "bf16", (0, 2), (Flip.IDENTITY,))
+    assert second.options == Options("cpu", "bf16", (0, 2), (View.IDENTITY,))
 
 
 @pytest.mark.parametrize(

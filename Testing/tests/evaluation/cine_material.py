@@ -15,7 +15,7 @@ import torch
 
 from CardiacUQLib.bundle import Bundle, load_bundle, write_manifest, write_weights
 from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Flip, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.manifest import MIRRORED, Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, View
 from CardiacUQLib.networks import build_network
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (2, 2), 0.1)
@@ -48,7 +48,7 @@ def write_band_bundle(
     held_out: Mapping[int, tuple[str, ...]] | None = None,
     combination: str = "uncertainty",
     size_px: int = 48,
-    flips: tuple[Flip, ...] = tuple(Flip),
+    views: tuple[View, ...] = MIRRORED,
 ) -> Bundle:
     """A cine bundle; ``members[n]`` are the arguments of :func:`band_state` for member n."""
     weights = tuple(
@@ -59,7 +59,7 @@ def write_band_bundle(
     networks = {f"member{n}": SPEC for n in range(len(members))}
     manifest = Manifest(
         folder.name, "0.1", BundleKind.STREAMING, "Bands of grey", "Apache-2.0", "none", CINE_CLASSES,
-        RoiSpec(size_px, None), networks, weights, flips=flips, combination=combination,
+        RoiSpec(size_px, None), networks, weights, views=views, combination=combination,
         held_out=held_out or {},
     )  # fmt: skip
     write_manifest(manifest, folder)

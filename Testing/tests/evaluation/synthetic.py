@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import softmax
 
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import MIRRORED
 from CardiacUQTraining.evaluation.cases import CaseArrays
 from CardiacUQTraining.evaluation.methods import CasePasses, StagePasses, final_maps
 from CardiacUQTraining.evaluation.scores import brier_score
@@ -28,7 +28,7 @@ def ring(seed, shape=(4, 36, 36)):
     return labels
 
 
-def passes(labels, seed, folds=(0,), flips=tuple(Flip)):
+def passes(labels, seed, folds=(0,), views=MIRRORED):
     """Passes of both stages; errors are common to all passes of a case, and vary a little between them."""
     rng = np.random.default_rng(seed)
     one_hot = np.stack([labels == c for c in range(CLASSES)]).astype(float)
@@ -41,10 +41,10 @@ def passes(labels, seed, folds=(0,), flips=tuple(Flip)):
     common2d, common3d = noise(1.5), noise(1.1)
     p2d, p3d, names = [], [], []
     for fold in folds:
-        for flip in flips:
+        for view in views:
             p2d.append(softmax(1.5 * (base + common2d + noise(0.5)), axis=0))
             p3d.append(softmax(1.5 * (base + 0.5 * common2d + common3d + noise(0.4)), axis=0))
-            names.append((fold, flip))
+            names.append((fold, view))
     folds_of, flips_of = zip(*names, strict=True)
     stages = (StagePasses(np.stack(p).astype(np.float32), folds_of, flips_of) for p in (p2d, p3d))
     return CasePasses(*stages)

@@ -22,7 +22,7 @@ from cine_material import (
 
 from CardiacUQLib.cine import read_cine
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.networks import build_network
 from CardiacUQLib.segment import segment
 from CardiacUQTraining.cli.app import main
@@ -135,7 +135,7 @@ def bundle(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judged(bundle, dataset, tmp_path_factory):
-    options = PassOptions(cross_validated=True, flips=(Flip.IDENTITY,))
+    options = PassOptions(cross_validated=True, views=(View.IDENTITY,))
     return judge_cine(bundle, dataset, tmp_path_factory.mktemp("out"), options, device="cpu")
 
 
@@ -205,7 +205,7 @@ class TestJudge:
             bundle,
             dataclasses.replace(dataset, cases=cases),
             judged.store.folder.parent,
-            PassOptions(cross_validated=True, flips=(Flip.IDENTITY,)),
+            PassOptions(cross_validated=True, views=(View.IDENTITY,)),
             device="cpu",
         )
         assert list(again.figures) == list(judged.figures)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import passes, ring
 
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.result import MapName
 from CardiacUQTraining.evaluation.methods import (
     ROWS,
@@ -18,25 +18,25 @@ from CardiacUQTraining.evaluation.methods import (
     why_unavailable,
 )
 
-PLAIN, TURNED = Flip.IDENTITY, Flip.HORIZONTAL
+PLAIN, TURNED = View.IDENTITY, View.HORIZONTAL
 
 
-def stage(values, folds, flips, dropout=None):
+def stage(values, folds, views, dropout=None):
     """Two-class softmax of a single voxel per pass."""
 
     def softmax(several):
         return np.array([[[[[1 - v]]], [[[v]]]] for v in several], np.float32)
 
-    return StagePasses(softmax(values), folds, flips, None if dropout is None else softmax(dropout))
+    return StagePasses(softmax(values), folds, views, None if dropout is None else softmax(dropout))
 
 
 @pytest.fixture
 def voxel():
     """Folds 0 and 1, plain and turned: 2D says .1 .3 .5 .7, the cascade .2 .2 .6 .6; dropout .0 and .4."""
-    folds, flips = (0, 0, 1, 1), (PLAIN, TURNED, PLAIN, TURNED)
+    folds, views = (0, 0, 1, 1), (PLAIN, TURNED, PLAIN, TURNED)
     return CasePasses(
-        stage([0.1, 0.3, 0.5, 0.7], folds, flips, [0.0, 0.4]),
-        stage([0.2, 0.2, 0.6, 0.6], folds, flips, [0.1, 0.1]),
+        stage([0.1, 0.3, 0.5, 0.7], folds, views, [0.0, 0.4]),
+        stage([0.2, 0.2, 0.6, 0.6], folds, views, [0.1, 0.1]),
     )
 
 
@@ -68,8 +68,8 @@ def test_one_unseen_fold_leaves_no_ensemble():
     missing = {m for m in Method if why_unavailable(m, one_fold) is not None}
     assert missing == {Method.ENSEMBLE, Method.ENSEMBLE_TTA, Method.MC_DROPOUT, Method.ERROR_PROBABILITY}
     assert "did not see the case" in why_unavailable(Method.ENSEMBLE, one_fold)
-    one_pass = passes(ring(0), 0, folds=(2,), flips=(PLAIN,))
-    assert why_unavailable(Method.TTA, one_pass) == "needs at least two flips"
+    one_pass = passes(ring(0), 0, folds=(2,), views=(PLAIN,))
+    assert why_unavailable(Method.TTA, one_pass) == "needs at least two views"
     assert why_unavailable(Method.MUTUAL_INFORMATION, one_pass) is not None
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind, Flip, Manifest, RoiSpec
+from CardiacUQLib.manifest import BundleKind, Manifest, RoiSpec, View
 from CardiacUQTraining.evaluation.cases import CaseArrays, CaseFigures, CaseStore
 from CardiacUQTraining.evaluation.run import Judged
 from CardiacUQTraining.evaluation.sizes import size_figures, size_record, sizes_section
 
 MANIFEST = Manifest(
     "toy", "1", BundleKind.CASCADE, "toy", "none", "none", LGE_CLASSES, RoiSpec(96, None), {}, (),
-    flips=(Flip.IDENTITY, Flip.HORIZONTAL),
+    views=(View.IDENTITY, View.HORIZONTAL),
 )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class FakeBundle:
 
 
 class Pixelwise2D(nn.Module):
-    """Logits from the grey value of the pixel alone: moves with the image under any flip."""
+    """Logits from the grey value of the pixel alone: moves with the image under any view."""
 
     def __init__(self, shift=0.0):
         super().__init__()

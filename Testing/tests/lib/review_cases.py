@@ -27,10 +27,10 @@ RUN = RunRecord("test-cascade", "1.0", "ab" * 32, "cpu", "float32", (0,), ("iden
 
 @dataclass(frozen=True)
 class Storage:
-    """How a stack lies in its file: permutation of the (z, y, x) array axes, flips, LPS direction."""
+    """How a stack lies in its file: permutation of the (z, y, x) array axes, views, LPS direction."""
 
     axes: tuple[int, int, int]
-    flips: tuple[bool, bool, bool]
+    views: tuple[bool, bool, bool]
     direction: tuple[float, ...]
 
 
@@ -76,7 +76,7 @@ def write_image(path: Path, storage: str = "axial") -> np.ndarray:
 
     def stored(array: np.ndarray) -> np.ndarray:
         turned = np.transpose(array, how.axes)
-        return np.ascontiguousarray(np.flip(turned, [n for n in range(3) if how.flips[n]]))
+        return np.ascontiguousarray(np.flip(turned, [n for n in range(3) if how.views[n]]))
 
     image = sitk.GetImageFromArray(stored(np.round(grey).astype(np.int16)))
     image.SetSpacing(steps[::-1].tolist())

@@ -65,7 +65,7 @@ def result(tmp_path: Path) -> Result:
             device="cpu",
             precision="float32",
             folds=(0, 1),
-            flips=("identity", "vertical"),
+            views=("identity", "vertical"),
             timings={"locate": 0.25},
             peak_memory_mb=812.5,
             versions={"numpy": "2"},

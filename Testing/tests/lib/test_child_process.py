@@ -67,8 +67,8 @@ def test_a_case_folder_with_preview_and_progress(model, image, tmp_path):
     assert done.stderr == ""
     assert {p.name for p in tmp_path.iterdir()} == {"heart", "heart.preview"}
     preview, full = (json.loads((tmp_path / n / "case.json").read_text()) for n in ("heart.preview", "heart"))
-    assert (preview["run"]["folds"], preview["run"]["flips"]) == ([0], ["identity"])
-    assert (full["run"]["folds"], full["run"]["flips"]) == ([0, 1], ["identity", "horizontal", "vertical"])
+    assert (preview["run"]["folds"], preview["run"]["views"]) == ([0], ["identity"])
+    assert (full["run"]["folds"], full["run"]["views"]) == ([0, 1], ["identity", "horizontal", "vertical"])
     assert read_case(tmp_path / "heart").read("segmentation").shape == (3, 40, 44)
     lines = done.stdout.splitlines()
     shares = [float(line[17:-18]) for line in lines if line.startswith("<filter-progress>")]
@@ -87,7 +87,7 @@ def test_options_reach_the_record_and_nothing_is_printed(model, image, tmp_path,
     )
     assert code == ExitCode.DONE
     record = json.loads((tmp_path / "other" / "case.json").read_text())
-    assert (record["run"]["folds"], record["run"]["flips"]) == ([1], ["identity"])
+    assert (record["run"]["folds"], record["run"]["views"]) == ([1], ["identity"])
     assert record["run"]["precision"] == "float32"
 
 

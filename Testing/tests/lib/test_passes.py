@@ -1,4 +1,4 @@
-"""The passes of the cascade: order, batches, flips, masks, dropout, cancellation."""
+"""The passes of the cascade: order, batches, views, masks, dropout, cancellation."""
 
 import gc
 
@@ -9,13 +9,12 @@ from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, Ramp2D, small_ma
 from torch import nn
 
 from CardiacUQLib.errors import CancelledError, ModelError, UsageError
-from CardiacUQLib.manifest import CascadeInput, ClassInfo, Code, Flip
+from CardiacUQLib.manifest import MIRRORED, CascadeInput, ClassInfo, Code, View
 from CardiacUQLib.networks import build_network
 from CardiacUQLib.passes import (
     Arithmetic,
     corrected_channels,
     correction_input,
-    flip_tensor,
     predict_slices,
     run_cascade,
 )
@@ -37,8 +36,8 @@ def real(folds=(0, 1)):
     return FakeBundle(manifest, networks)
 
 
-def passes(source, folds=(0,), flips=tuple(Flip), arithmetic=CPU, **options):
-    return list(run_cascade(CROP, source, arithmetic, folds=folds, flips=flips, **options))
+def passes(source, folds=(0,), views=MIRRORED, arithmetic=CPU, **options):
+    return list(run_cascade(CROP, source, arithmetic, folds=folds, views=views, **options))
 
 
 class Counting(nn.Module):
@@ -58,7 +57,7 @@ class Counting(nn.Module):
 
 def test_folds_times_flips_in_order_with_softmax_of_both_stages():
     found = passes(real(), folds=(0, 1))
-    assert [(p.fold, p.flip, p.sample) for p in found] == [(f, flip, 0) for f in (0, 1) for flip in Flip]
+    assert [(p.fold, p.view, p.sample) for p in found] == [(f, view, 0) for f in (0, 1) for view in MIRRORED]
     for one in found:
         for p in (one.p2d, one.p3d):
             assert p.shape == (5, 3, 16, 16)
@@ -96,23 +95,14 @@ def test_a_network_that_depends_on_position_sees_the_flipped_image():
     found = passes(fake(Ramp2D(), FromMasks3D()))
     image = torch.from_numpy(CROP)
     for one in found:
-        frame = torch.flip(image, one.flip.axes)
+        frame = torch.flip(image, one.view.axes)
         p2d = Ramp2D()(frame[:, None]).softmax(dim=1)
         labels = p2d.argmax(dim=1)
         stacked = torch.stack([frame, (labels == 3).float(), (labels == 4).float()])
         p3d = FromMasks3D()(stacked[None]).softmax(dim=1)[0]
-        torch.testing.assert_close(one.p2d, torch.flip(p2d.transpose(0, 1), one.flip.axes))
-        torch.testing.assert_close(one.p3d, torch.flip(p3d, one.flip.axes))
+        torch.testing.assert_close(one.p2d, torch.flip(p2d.transpose(0, 1), one.view.axes))
+        torch.testing.assert_close(one.p3d, torch.flip(p3d, one.view.axes))
     assert not torch.allclose(found[0].p2d, found[1].p2d, atol=0.05)
-
-
-@pytest.mark.parametrize("flip", list(Flip))
-def test_a_flip_undoes_itself_and_moves_the_named_axis(flip):
-    image = torch.arange(12.0).view(1, 3, 4)
-    moved = flip_tensor(image, flip)
-    first = {Flip.IDENTITY: 0.0, Flip.HORIZONTAL: 3.0, Flip.VERTICAL: 8.0}[flip]
-    assert moved[0, 0, 0] == first
-    assert torch.equal(flip_tensor(moved, flip), image)
 
 
 def test_masks_of_the_corrected_classes_only():
@@ -131,7 +121,7 @@ def test_masks_of_the_corrected_classes_only():
 
 def test_soft_input_reaches_the_3d_network():
     hard, soft = (
-        passes(fake(Pixelwise2D(), FromMasks3D(), cascade_input=kind), flips=(Flip.IDENTITY,))[0]
+        passes(fake(Pixelwise2D(), FromMasks3D(), cascade_input=kind), views=(View.IDENTITY,))[0]
         for kind in CascadeInput
     )
     torch.testing.assert_close(hard.p2d, soft.p2d)
@@ -151,9 +141,9 @@ def test_corrected_classes_are_found_by_name():
 def test_dropout_samples_differ_repeat_with_their_seed_and_leave_no_trace():
     source = real((0,))
     before = torch.get_rng_state()
-    plain = passes(source, flips=(Flip.IDENTITY,))[0]
-    first, again = (passes(source, flips=(Flip.IDENTITY,), dropout_samples=3, seed=7) for _ in range(2))
-    other = passes(source, flips=(Flip.IDENTITY,), dropout_samples=3, seed=8)
+    plain = passes(source, views=(View.IDENTITY,))[0]
+    first, again = (passes(source, views=(View.IDENTITY,), dropout_samples=3, seed=7) for _ in range(2))
+    other = passes(source, views=(View.IDENTITY,), dropout_samples=3, seed=8)
     assert [p.sample for p in first] == [0, 1, 2]
     for one, same in zip(first, again, strict=True):
         assert torch.equal(one.p3d, same.p3d)
@@ -161,7 +151,7 @@ def test_dropout_samples_differ_repeat_with_their_seed_and_leave_no_trace():
     assert not torch.allclose(first[0].p3d, other[0].p3d)
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(m.training for net in source.networks.values() for m in net.modules())
-    assert torch.equal(passes(source, flips=(Flip.IDENTITY,))[0].p3d, plain.p3d)
+    assert torch.equal(passes(source, views=(View.IDENTITY,))[0].p3d, plain.p3d)
 
 
 def test_dropout_without_dropout_layers_is_refused():
@@ -189,7 +179,7 @@ def test_cancelled_before_the_first_batch_runs_nothing():
 def test_cancelled_between_passes_stops_there():
     token = CancelToken()
     source = real()
-    generator = run_cascade(CROP, source, CPU, folds=(0, 1), flips=tuple(Flip), cancel=token)
+    generator = run_cascade(CROP, source, CPU, folds=(0, 1), views=MIRRORED, cancel=token)
     next(generator)
     token.cancel()
     with pytest.raises(CancelledError):
@@ -206,10 +196,8 @@ def live_bytes():
 def test_memory_does_not_grow_with_the_folds():
     folds = tuple(range(6))
     held = []
-    for one in run_cascade(
-        CROP, fake(Pixelwise2D(), FromMasks3D(), folds), CPU, folds=folds, flips=tuple(Flip)
-    ):
-        if one.flip is Flip.VERTICAL:
+    for one in run_cascade(CROP, fake(Pixelwise2D(), FromMasks3D(), folds), CPU, folds=folds, views=MIRRORED):
+        if one.view is View.VERTICAL:
             held.append(live_bytes())
     outputs_of_a_fold = 2 * 3 * one.p2d.nbytes
     assert len(held) == 6
@@ -218,7 +206,7 @@ def test_memory_does_not_grow_with_the_folds():
 
 
 def test_inference_mode_does_not_leak_to_the_consumer():
-    generator = run_cascade(CROP, real(), CPU, folds=(0,), flips=tuple(Flip))
+    generator = run_cascade(CROP, real(), CPU, folds=(0,), views=MIRRORED)
     next(generator)
     assert not torch.is_inference_mode_enabled()
 

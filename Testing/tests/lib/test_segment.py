@@ -18,7 +18,7 @@ from torch import nn
 from CardiacUQLib import maps
 from CardiacUQLib.components import find_components
 from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
-from CardiacUQLib.manifest import BundleKind, Flip, RoiSpec
+from CardiacUQLib.manifest import MIRRORED, BundleKind, RoiSpec, View
 from CardiacUQLib.passes import Arithmetic, run_cascade
 from CardiacUQLib.progress import CancelToken
 from CardiacUQLib.result import MapName
@@ -76,7 +76,7 @@ def test_everything_lies_on_the_image_grid(result, volume):
 def test_maps_and_labels_are_those_of_the_stacked_passes(result, bundle, volume):
     roi = find_roi(volume, bundle.manifest.roi, None)
     crop = normalise_slices(roi.extract(volume.array))
-    found = list(run_cascade(crop, bundle, Arithmetic(torch.device("cpu")), folds=(0, 1), flips=tuple(Flip)))
+    found = list(run_cascade(crop, bundle, Arithmetic(torch.device("cpu")), folds=(0, 1), views=MIRRORED))
     p2d, p3d = (torch.stack([getattr(p, stage) for p in found]).double().numpy() for stage in ("p2d", "p3d"))
     y, x = (int(first) for first in roi.first)
     window = np.s_[:, y : y + 32, x : x + 32]
@@ -108,7 +108,7 @@ def test_outside_the_roi_is_background_without_doubt(result):
 
 def test_record_and_volumes(result, bundle):
     run = result.run
-    assert (run.folds, run.flips) == ((0, 1), ("identity", "horizontal", "vertical"))
+    assert (run.folds, run.views) == ((0, 1), ("identity", "horizontal", "vertical"))
     assert (run.bundle, run.bundle_sha256, run.precision) == ("tiny", bundle.sha256, "float32")
     assert run.device.startswith("cpu")
     assert run.peak_memory_mb > 50
@@ -146,15 +146,15 @@ def test_result_does_not_depend_on_the_brightness_of_the_image(bundle, volume, r
 
 
 def test_chosen_folds_and_flips(bundle, volume):
-    one = segment(volume, bundle, device="cpu", folds=(1,), flips=(Flip.IDENTITY,))
-    assert (one.run.folds, one.run.flips) == ((1,), ("identity",))
+    one = segment(volume, bundle, device="cpu", folds=(1,), views=(View.IDENTITY,))
+    assert (one.run.folds, one.run.views) == ((1,), ("identity",))
     assert not one.maps[MapName.VARIANCE].any()
     with pytest.raises(UsageError, match="fold 7 is not in bundle 'tiny'; it has 0, 1"):
         segment(volume, bundle, folds=(0, 7))
     with pytest.raises(UsageError, match="no fold"):
         segment(volume, bundle, folds=())
-    with pytest.raises(UsageError, match="no flip"):
-        segment(volume, bundle, flips=())
+    with pytest.raises(UsageError, match="no view"):
+        segment(volume, bundle, views=())
 
 
 def test_a_training_case_is_given_only_to_the_fold_that_never_saw_it(bundle, volume):

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib.bundle import Bundle, load_bundle
-from CardiacUQLib.manifest import Flip
+from CardiacUQLib.manifest import View
 from CardiacUQLib.phantom import cine_phantom
 from CardiacUQLib.reading import read_volume
 from CardiacUQLib.result import MapName, Result
@@ -35,12 +35,12 @@ def image() -> np.ndarray:
 
 
 def found(image: np.ndarray, bundle: Bundle, folder: Path) -> Result:
-    """One fold without flips, read from a file; arrays as stored."""
+    """One fold without test-time views, read from a file; arrays as stored."""
     path = folder / "scan.nii.gz"
     stack = sitk.GetImageFromArray(image)
     stack.SetSpacing(SPACING)
     sitk.WriteImage(stack, str(path))
-    options = {"device": "cpu", "precision": "float32", "folds": (0,), "flips": (Flip.IDENTITY,)}
+    options = {"device": "cpu", "precision": "float32", "folds": (0,), "views": (View.IDENTITY,)}
     return segment(read_volume(path), bundle, **options)
 
 

@@ -1,4 +1,4 @@
-"""Running Streaming: flips, folds, disagreement between members, against stacks and by hand."""
+"""Running Streaming: views, folds, disagreement between members, against stacks and by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from CardiacUQLib.classes import CINE_CLASSES
 from CardiacUQLib.combination import Combination, ensemble
 from CardiacUQLib.errors import CancelledError
-from CardiacUQLib.manifest import Architecture, BundleKind, Flip, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.manifest import MIRRORED, Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, View
 from CardiacUQLib.maps import mutual_information
 from CardiacUQLib.passes import Arithmetic
 from CardiacUQLib.progress import CancelToken
@@ -31,7 +31,7 @@ CPU = Arithmetic(torch.device("cpu"))
 
 
 class Placed(nn.Module):
-    """Logits that depend on the grey value and on the place in the plane, so flips show."""
+    """Logits that depend on the grey value and on the place in the plane, so views show."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -78,20 +78,20 @@ def test_frames_are_scaled_to_one():
 
 
 def test_each_pass_is_the_combination_of_its_members_with_the_flip_undone(source, crop):
-    passes = list(run_streaming(crop, source, CPU, folds=[0, 1], flips=list(Flip)))
-    assert [(p.fold, p.flip) for p in passes] == [(f, flip) for f in (0, 1) for flip in Flip]
+    passes = list(run_streaming(crop, source, CPU, folds=[0, 1], views=MIRRORED))
+    assert [(p.fold, p.view) for p in passes] == [(f, view) for f in (0, 1) for view in MIRRORED]
     for one in passes:
-        frame = torch.flip(torch.from_numpy(crop), one.flip.axes)[:, None]
+        frame = torch.flip(torch.from_numpy(crop), one.view.axes)[:, None]
         for number, member in enumerate(one.members):
             alone = Placed(1.0 + number + 0.5 * one.fold)(frame).softmax(dim=1).transpose(0, 1)
-            torch.testing.assert_close(member, torch.flip(alone, one.flip.axes))
+            torch.testing.assert_close(member, torch.flip(alone, one.view.axes))
         torch.testing.assert_close(one.combined, ensemble(one.members, Combination.UNCERTAINTY)[0])
     assert not torch.allclose(passes[0].members, passes[1].members)
 
 
 def test_accumulated_maps_equal_those_of_the_stack(source, crop):
     accumulator, stack = StreamingAccumulator(), []
-    for one in run_streaming(crop, source, CPU, folds=[0, 1], flips=list(Flip)):
+    for one in run_streaming(crop, source, CPU, folds=[0, 1], views=MIRRORED):
         accumulator.add(one)
         stack.append(one)
     maps = accumulator.maps()
@@ -113,7 +113,7 @@ def test_accumulated_maps_equal_those_of_the_stack(source, crop):
 def test_a_single_member_disagrees_with_nobody(source, crop):
     alone = Source(replace(source.manifest, networks={"member0": SPEC}))
     accumulator = StreamingAccumulator()
-    for one in run_streaming(crop, alone, CPU, folds=[0], flips=[Flip.IDENTITY]):
+    for one in run_streaming(crop, alone, CPU, folds=[0], views=[View.IDENTITY]):
         accumulator.add(one)
     assert float(accumulator.maps()[MapName.SCS].max()) == 0
     torch.testing.assert_close(accumulator.weights, torch.ones(1, 16, 16))
@@ -137,4 +137,4 @@ def test_cancel_between_members(source, crop):
     token = CancelToken()
     token.cancel()
     with pytest.raises(CancelledError):
-        next(run_streaming(crop, source, CPU, folds=[0], flips=[Flip.IDENTITY], cancel=token))
+        next(run_streaming(crop, source, CPU, folds=[0], views=[View.IDENTITY], cancel=token))

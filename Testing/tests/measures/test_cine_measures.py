@@ -77,7 +77,7 @@ def test_passes_of_both_frames_are_paired():
 
 def test_unequal_passes_are_refused(axial):
     labels = chambers(axial, 25.0, 33.0, 12.0)
-    with pytest.raises(UsageError, match="same folds and flips"):
+    with pytest.raises(UsageError, match="same folds and views"):
         cine_measures(
             Frame(labels, axial, np.ones((3, 4))), Frame(labels, axial, np.ones((2, 4))), CINE_CLASSES
         )

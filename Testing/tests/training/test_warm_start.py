@@ -1,0 +1,109 @@
+"""A run that begins with the weights of an earlier one."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from tiny_training import tiny_recipe
+
+from CardiacUQLib.bundle import load_bundle
+from CardiacUQLib.errors import ExitCode
+from CardiacUQTraining.checkpoint import load_weights
+from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.run_folder import RunFolder
+from CardiacUQTraining.warm_start import STARTED_FROM
+
+
+@pytest.fixture
+def train(tmp_path, emidec_like):
+    """Train fold 0 of a recipe into a folder; gives the exit code."""
+
+    def call(folder: str, recipe: dict, *more: str) -> int:
+        path = tmp_path / f"{folder}.yaml"
+        path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        where = ["--dataset", "emidec", "--data", str(emidec_like), "-o", str(tmp_path / folder)]
+        options = [*where, "--recipe", str(path), "--folds", "0", "--device", "cpu", *more]
+        return main(["train", "cascade", *options])
+
+    return call
+
+
+def second_course(learning_rate: float) -> dict:
+    recipe = tiny_recipe()
+    recipe["stage2d"] |= {"epochs": 1, "augmentation": {"flips": False}}
+    recipe["stage3d"] |= {"epochs": 1}
+    for name in ("stage2d", "stage3d"):
+        recipe[name]["optimiser"] |= {"learning_rate": learning_rate, "weight_decay": 0.0}
+    return recipe
+
+
+def weights(folder, stage: str) -> dict[str, torch.Tensor]:
+    return load_weights(RunFolder(folder).final(0, stage))[0]
+
+
+def test_weights_come_over_and_a_stage_with_the_same_recipe_is_not_trained_again(tmp_path, train):
+    earlier, later = tmp_path / "first", tmp_path / "second"
+    assert train("first", tiny_recipe()) == 0
+    assert train("second", second_course(1e-9), "--start-from", str(earlier)) == 0
+    for stage in ("locator", "stage2d", "stage3d"):
+        before = weights(earlier, stage)
+        for name, value in weights(later, stage).items():
+            if "running" not in name and "num_batches" not in name:
+                torch.testing.assert_close(value, before[name], atol=1e-6, rtol=0)
+    assert not (later / "fold0" / "locator" / "log.csv").exists()
+    assert main(["export", str(later), "-o", str(tmp_path / "bundle")]) == 0
+    bundle = load_bundle(tmp_path / "bundle")
+    assert [view.value for view in bundle.manifest.views] == ["identity", "turned left", "turned right"]
+    origin = bundle.manifest.training[STARTED_FROM]
+    assert origin["recipe"]["title"] == "tiny" and "path" not in origin
+
+
+def test_learning_goes_on_from_there(tmp_path, train):
+    assert train("first", tiny_recipe()) == 0
+    assert train("second", second_course(0.01), "--start-from", str(tmp_path / "first")) == 0
+    before, after = (weights(tmp_path / name, "stage2d") for name in ("first", "second"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_resumed_second_course_names_where_it_began(tmp_path, train, capsys):
+    assert train("first", tiny_recipe()) == 0
+    start = ["--start-from", str(tmp_path / "first")]
+    assert train("second", second_course(0.01), *start, "--time-limit", "0s") == 0
+    assert train("second", second_course(0.01), "--resume") == ExitCode.USAGE
+    assert f"add --start-from {tmp_path / 'first'}" in capsys.readouterr().err
+    assert train("second", second_course(0.01), "--resume", *start) == 0
+    assert RunFolder(tmp_path / "second").final(0, "stage3d").exists()
+
+
+def _other_folds(run):
+    record = json.loads((run / "run.json").read_text())
+    record["held_out"] = {"0": record["held_out"]["1"], "1": record["held_out"]["0"]}
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def _unfinished(run):
+    (run / "fold0" / "stage2d" / "final.safetensors").unlink()
+
+
+def _nothing(run):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("spoil", "filters", "problem"),
+    [
+        (_other_folds, [2, 4, 4], "which this run holds out"),
+        (_unfinished, [2, 4, 4], "stage2d of fold 0 is not finished"),
+        (_nothing, [2, 4, 8], "does not fit the recipe"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_in_one_line(tmp_path, train, capsys, spoil, filters, problem):
+    assert train("first", tiny_recipe()) == 0
+    spoil(tmp_path / "first")
+    recipe = second_course(0.01)
+    recipe["stage2d"]["network"]["filters"] = filters
+    capsys.readouterr()
+    assert train("second", recipe, "--start-from", str(tmp_path / "first")) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert problem in error and len(error.strip().splitlines()) == 1
