@@ -103,8 +103,8 @@ def choices_section(found: Sequence[Member]) -> str:
         tests = ["", ""] if one.p_dice != one.p_dice else [p_text(one.p_dice), p_text(one.p_end_dice)]
         rows.append([one.name, spread(one.dice, PERCENT, 2), interval(one.ec, PERCENT, 1), *tests])
     note = (
-        "The views of test-time augmentation are averaged over; the clean-up leaves the main connected part of "
-        "each structure. p against the ensemble as it is shipped, as above."
+        "The views of test-time augmentation are averaged over; the clean-up leaves the main "
+        "connected part of each structure. p against the ensemble as it is shipped, as above."
     )
     table = markdown_table(["", "mean Dice (%)", "EC (%)", "p Dice", "p end Dice"], rows)
     return "\n\n".join(["### What the further views and the clean-up bring", table, note])
