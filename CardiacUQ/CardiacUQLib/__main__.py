@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .childprocess import WAIT
 from .errors import CardiacUQError, ExitCode, UsageError
+from .fold_numbers import parse_folds
 from .manifest import View
 from .progress import ProgressCallback, ignore_progress, print_filter_progress
 
@@ -93,7 +94,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> None:
     progress = print_filter_progress if options.progress else ignore_progress
-    folds = _fold_numbers(options.folds)
+    folds = parse_folds(options.folds)
     insertion = _insertion(options.rv_insertion)
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
@@ -147,15 +148,6 @@ def _segment(
     writers = (report_writer(name),) if can_render() and not preview else ()
     replace = options.overwrite or preview
     write_case(result, options.output, name=name, overwrite=replace, extra_writers=writers)
-
-
-def _fold_numbers(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--folds '{text}' is no list of numbers; write for example 0,1") from None
 
 
 def _insertion(text: str | None) -> tuple[float, float, float] | None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.fold_numbers import parse_folds
 from CardiacUQLib.manifest import BundleKind, View
 
 from .progress import shown_progress
-from .segment import parse_folds
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundle import Bundle

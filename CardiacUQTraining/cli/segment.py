@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.errors import UsageError
+from CardiacUQLib.fold_numbers import parse_folds
 from CardiacUQLib.manifest import View
 from CardiacUQLib.progress import ProgressCallback
 from CardiacUQLib.volume import case_name
@@ -126,17 +127,6 @@ def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOption
     if cine.phases or cohort.asked_for:
         return bool(cine.phases)
     return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0]))
-
-
-def parse_folds(text: str) -> tuple[int, ...] | None:
-    """Fold numbers of an option such as "0,1"; None for an empty one. Raises UsageError."""
-    if not text.strip():
-        return None
-    try:
-        folds = tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError:
-        raise UsageError(f"--folds '{text}' is not a list of numbers; write it as 0,1,2") from None
-    return folds
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple[Job, ...]:

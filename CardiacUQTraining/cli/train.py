@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from CardiacUQLib.errors import UsageError
+from CardiacUQLib.fold_numbers import parse_folds
 
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)$")
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -26,17 +27,14 @@ def parse_duration(text: str | None) -> float | None:
     return float(match["number"]) * SECONDS[match["unit"]]
 
 
-def parse_folds(text: str | None, available: int) -> list[int]:
-    """Fold numbers of ``0,2``; None means all. Raises :class:`UsageError` for unknown ones."""
-    if text is None:
+def choose_folds(text: str | None, available: int) -> list[int]:
+    """Folds to train of ``0,2``; None means all. Raises :class:`UsageError` for unknown ones."""
+    folds = parse_folds(text)
+    if folds is None:
         return list(range(available))
-    try:
-        folds = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        folds = [-1]
     if any(fold not in range(available) for fold in folds):
-        raise UsageError(f"--folds {text}: expected numbers from 0 to {available - 1}, separated by commas")
-    return folds
+        raise UsageError(f"folds '{text}': this recipe has the folds 0 to {available - 1}")
+    return list(folds)
 
 
 def command(
@@ -72,7 +70,7 @@ def command(
     plan = read_recipe(recipe)
     if kind != plan.kind:
         raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
-    wanted = parse_folds(folds, plan.folds)
+    wanted = choose_folds(folds, plan.folds)
 
     import torch
 

@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.fold_numbers import parse_folds
     from CardiacUQLib.progress import print_filter_progress
     from CardiacUQLib.reading import read_volume, write_map
     from CardiacUQLib.result import MapName
@@ -75,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
         volume,
         bundle,
         device=options.device,
-        folds=_fold_numbers(options.folds),
+        folds=parse_folds(options.folds),
         views=views,
         progress=print_filter_progress,
     )
@@ -123,17 +124,6 @@ def _flat(measures: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif not isinstance(value, list | tuple):
             rows[prefix + str(name)] = value
     return rows
-
-
-def _fold_numbers(text: str) -> tuple[int, ...] | None:
-    from CardiacUQLib.errors import UsageError
-
-    if not text.strip():
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"folds '{text}' is no list of numbers; write for example 0,1") from None
 
 
 def _find_library() -> None:

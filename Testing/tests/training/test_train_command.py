@@ -14,7 +14,7 @@ import pytest
 from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.errors import ExitCode, UsageError
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.cli.train import parse_duration, parse_folds
+from CardiacUQTraining.cli.train import choose_folds, parse_duration
 
 
 def train(output, data, recipe, *more: str) -> int:
@@ -81,8 +81,8 @@ def test_an_unfinished_run_is_not_exported(tmp_path, emidec_like, tiny_recipe_fi
     ("options", "complaint"),
     [
         (["--recipe", "none"], "shipped recipes are"),
-        (["--folds", "5"], "--folds 5"),
-        (["--folds", "a"], "--folds a"),
+        (["--folds", "5"], "folds '5': this recipe has the folds 0 to 1"),
+        (["--folds", "a"], "folds 'a' are no list of numbers"),
         (["--time-limit", "soon"], "--time-limit soon"),
         (["--data", "no folder"], "no such folder"),
         (["--dataset", "acdcc"], "no such data set"),
@@ -137,7 +137,7 @@ def test_durations(text, seconds):
 
 
 def test_folds():
-    assert parse_folds(None, 3) == [0, 1, 2]
-    assert parse_folds("2,0", 3) == [0, 2]
+    assert choose_folds(None, 3) == [0, 1, 2]
+    assert choose_folds("2,0", 3) == [0, 2]
     with pytest.raises(UsageError):
-        parse_folds("3", 3)
+        choose_folds("3", 3)
