@@ -80,7 +80,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--precision", default="auto", help="auto, float32 or bf16")
     parser.add_argument("--folds", help="comma-separated fold numbers (default: all)")
-    parser.add_argument("--no-tta", action="store_true", help="no flipped passes")
+    parser.add_argument("--no-tta", action="store_true", help="one view of every slice")
     parser.add_argument(
         "--rv-insertion", metavar="R,A,S", help="anterior RV insertion in mm, from which AHA segments count"
     )

@@ -66,7 +66,7 @@ def command(
         bool,
         typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
     ] = False,
-    no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes.")] = False,
+    no_tta: Annotated[bool, typer.Option("--no-tta", help="One view of every slice.")] = False,
     ec_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Cine: Dice that the end slices of a good frame exceed.")
     ] = 0.8,

@@ -49,7 +49,7 @@ def command(
     model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     folds: Annotated[str, typer.Option(help="Folds to use, such as 0,1; all if empty.")] = "",
-    no_tta: Annotated[bool, typer.Option("--no-tta", help="Without flipped passes: 3 x faster.")] = False,
+    no_tta: Annotated[bool, typer.Option("--no-tta", help="One view of every slice: 3 x faster.")] = False,
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
     rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
