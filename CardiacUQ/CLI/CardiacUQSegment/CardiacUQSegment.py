@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from CardiacUQLib.result import Result
 
 
+POINT = "--rvInsertion"
+
+
 def parser() -> argparse.ArgumentParser:
     """The parameters; ``CardiacUQSegment.xml`` describes the same ones to Slicer."""
     p = argparse.ArgumentParser(prog="CardiacUQSegment", description=__doc__.splitlines()[0])
@@ -30,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     p.add_argument("--folds", default="")
     p.add_argument("--noFlips", action="store_true")
+    p.add_argument(POINT, metavar="R,A,S")
     p.add_argument("--segmentation", type=Path)
     p.add_argument("--scs", type=Path)
     p.add_argument("--corrections", type=Path)
@@ -41,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the command line's arguments; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(_with_joined_point(sys.argv[1:] if arguments is None else arguments))
     _find_library()
     from CardiacUQLib.errors import CardiacUQError, ExitCode
 
@@ -59,13 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
+def _with_joined_point(arguments: Sequence[str]) -> list[str]:
+    """Slicer hands a point over as two words; argparse takes a second one like "-12,3,40" for an option."""
+    words = list(arguments)
+    if POINT in words[:-1]:
+        place = words.index(POINT)
+        words[place : place + 2] = [f"{POINT}={words[place + 1]}"]
+    return words
+
+
 def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.bundle import load_bundle
     from CardiacUQLib.fold_numbers import parse_folds
+    from CardiacUQLib.measures.aha import parse_insertion
     from CardiacUQLib.progress import print_filter_progress
     from CardiacUQLib.reading import read_volume, write_map
     from CardiacUQLib.result import MapName
 
+    point = options.rvInsertion
+    insertion = parse_insertion(point, "anterior RV insertion") if point else None
     print_filter_progress(0.0, "loading")
     volume = read_volume(options.inputVolume)
     bundle = load_bundle(options.model)
@@ -78,6 +94,7 @@ def _run(options: argparse.Namespace) -> None:
         device=options.device,
         folds=parse_folds(options.folds),
         views=views,
+        rv_insertion_ras=insertion,
         progress=print_filter_progress,
     )
     for line in (*volume.warnings, *result.run.warnings):

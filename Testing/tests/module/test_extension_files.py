@@ -58,7 +58,7 @@ def test_only_the_command_line_script_looks_like_a_program():
 
 def _xml_parameters() -> dict[str, ElementTree.Element]:
     root = ElementTree.parse(CLI / "CardiacUQSegment.xml").getroot()
-    kinds = {"image", "string", "string-enumeration", "boolean", "file", "directory", "integer", "double"}
+    kinds = {"image", "string", "string-enumeration", "boolean", "file", "directory", "integer", "point"}
     found = [node for group in root.findall("parameters") for node in group if node.tag in kinds]
     return {node.findtext("name"): node for node in found}
 
@@ -79,6 +79,8 @@ def test_the_xml_describes_the_scripts_parameters():
         elif node.tag == "string-enumeration":
             assert [element.text for element in node.findall("element")] == action.choices, name
             assert node.findtext("default") == action.default, name
+        elif node.tag == "point":
+            assert (node.get("multiple"), node.get("coordinateSystem")) == ("false", "ras"), name
         elif node.tag == "string":
             assert (node.findtext("default") or "") == action.default, name
         else:

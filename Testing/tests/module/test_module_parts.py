@@ -191,9 +191,25 @@ def test_the_batch_command_writes_what_slicer_asks_for(phantom_file, tiny_bundle
     assert float(rows["volumes_ml.infarct"]) == round(infarct_ml, 4), "stored to 0.1 mm3"
 
 
+@pytest.mark.timeout(600)
+def test_a_point_of_slicer_reaches_the_measures(phantom_file, tiny_bundle, tmp_path):
+    """Slicer hands "-12,3,40" over as a word of its own, which must not be taken for an option."""
+    done = _batch(
+        phantom_file,
+        *("--model", tiny_bundle, "--device", "cpu", "--folds", "0", "--noFlips"),
+        *("--rvInsertion", "-900.0,12.5,3"),
+    )
+    assert done.returncode == 2
+    assert "(-900.0, 12.5, 3.0) mm RAS is outside the image" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_batch_command_says_in_one_line_what_is_wrong(tmp_path, tiny_bundle):
     done = _batch(tmp_path / "gone.nii.gz", "--model", tiny_bundle)
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1 and "gone.nii.gz" in done.stderr
+    done = _batch(tmp_path / "gone.nii.gz", "--model", tiny_bundle, "--rvInsertion", "-1,2")
+    assert done.returncode == 2
+    assert done.stderr.startswith("anterior RV insertion '-1,2' is no point")
     done = _batch(tmp_path / "gone.nii.gz", "--device", "abacus")
     assert done.returncode == 2
