@@ -82,4 +82,4 @@ def _lge_headline(sizes: Mapping[str, Any]) -> str:
     if "mvo_volume_ml" not in sizes:
         return f"Infarct {text}"
     mvo = sizes["mvo_volume_ml"]["value"]
-    return f"Infarct {text}, " + (f"MVO present ({digits(mvo)} ml)" if mvo > 0 else "no MVO")
+    return f"Infarct {text}, " + (f"MVO present ({digits(mvo)} ml)" if mvo > 0 else "no MVO found")

@@ -243,6 +243,8 @@ def test_headline_reads_like_a_report(axial):
     mvo = content["sizes"]["mvo_volume_ml"]["value"]
     assert content["headline"] == f"Infarct 25 % of LV mass (90 %: 21-31), MVO present ({mvo:.1f} ml)"
     assert content["sizes"]["lv_mass_g"]["calibrated"] is False
+    content["sizes"]["mvo_volume_ml"]["value"] = 0.0
+    assert headline(content).endswith(", no MVO found"), "what a model does not find may still be there"
 
 
 def test_classes_without_a_heart_give_volumes_only(axial):
