@@ -202,7 +202,7 @@ def test_names_that_clash_are_refused_before_any_work(
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--folds", "0,x"), "0,1,2"),
+        (("--folds", "0,x"), "write for example 0,1"),
         (("--folds", "7"), "no fold 7"),
         (("--device", "abacus"), "abacus"),
         (("--precision", "float8"), "float8"),
