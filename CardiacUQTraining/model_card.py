@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.manifest import Manifest
+from CardiacUQLib.manifest import TURNED, Manifest
 
 from .warm_start import STARTED_FROM
 
 SECTION_NOTE = "No figures were measured for this bundle yet; `cardiacuq evaluate` measures them."
+
+ONE_WAY_ROUND = (
+    "The networks know the heart one way round, as the file's own orientation turns it: in a file that is "
+    "mirrored from side to side they do not find the right ventricle."
+)
 
 
 def model_card(manifest: Manifest) -> str:
@@ -50,6 +55,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         *[f"- {line}" for line in manifest.limitations],
         *([""] if manifest.limitations else []),
+        *([ONE_WAY_ROUND] if manifest.views == TURNED else []),
         "Trained on one centre's scans: on other scanners, spacings and contrasts expect less.",
         "The maps show where this model disagrees with itself, not every way in which it can be wrong.",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -16,12 +16,18 @@ AROUND = np.ones((1, 3, 3), bool)
 """The in-plane neighbourhood in which a cavity meets its wall."""
 
 
+WALL_AROUND = 0.35
+"""Share of the pixels around the cavity of a slice that are wall at least; readers count a slice as
+ventricle from half a circumference on, and an atrium has none."""
+
+
 def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     """Labels (z, y, x), uint8, with all but the main connected part of every structure as background.
 
     The main part is the largest one; that of the left ventricular cavity is the one that meets the most
-    myocardium, since a right ventricle taken for a left one may be larger. The rule of every cine
-    ensemble, chosen on predictions of folds that had not seen the patient.
+    myocardium, since a right ventricle taken for a left one may be larger; and it ends where no wall is
+    around it any more (:data:`WALL_AROUND`). The rule of every cine ensemble, chosen on predictions of
+    folds that had not seen the patient.
     """
     values = class_values(classes) if measurable(classes) else {}
     cleaned = labels.copy()
@@ -39,7 +45,18 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
             contact = _contact(labels.shape, box[0], parts, wall)
             sizes = contact if contact.any() else sizes
         cleaned[box[0]][(parts > 0) & (parts != 1 + int(sizes.argmax()))] = 0
-    return cleaned
+    return cleaned if wall is None else _without_bare_cavity(cleaned, values)
+
+
+def _without_bare_cavity(labels: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
+    """The cavity taken away in slices where too little wall is around it, unless it is so in all of them."""
+    cavity = labels == values["cavity"]
+    rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
+    around = (rim & (labels == values["wall"])).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
+    bare = around < WALL_AROUND
+    if not bare[cavity.any(axis=(1, 2))].all():
+        labels[bare] = np.where(cavity[bare], 0, labels[bare])
+    return labels
 
 
 def _contact(

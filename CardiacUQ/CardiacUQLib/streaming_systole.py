@@ -20,6 +20,7 @@ from .passes import BATCH_PIXELS, Arithmetic
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .roi import Roi, find_roi
 from .streaming import member_names, member_outputs, normalise_frame, parse_combination
+from .streaming_cleanup import main_parts
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def _measure(
         outputs = [p for net in networks for p in member_outputs(net, stack, arithmetic, rule)]
         members = torch.stack(outputs, dim=1)
         combined, _ = ensemble(members, rule, fixed=fixed)
-        found = (combined.argmax(dim=1) == cavity).sum(dim=(1, 2, 3)).cpu().numpy()
+        labels = combined.argmax(dim=1).to(torch.uint8).cpu().numpy()
+        found = [int((main_parts(one, manifest.classes) == cavity).sum()) for one in labels]
         geometry = next(iter(frames.values())).geometry
-        volumes[list(frames)] = found * roi_voxel_ml(roi, geometry)
+        volumes[list(frames)] = np.array(found) * roi_voxel_ml(roi, geometry)
     return tuple(volumes.tolist())
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, as_test_volume, small_manifest
 from torch import nn
@@ -87,9 +88,13 @@ class NoHeart(nn.Module):
         return torch.cat([torch.ones_like(x), torch.zeros_like(x)], dim=1)
 
 
-def test_centre_of_the_largest_component():
-    mask = np.zeros((3, 10, 10), bool)
-    mask[0, 1, 1] = True
-    mask[0, 4:7, 5] = mask[1, 4:7, 6] = True
-    assert centre_of_largest(mask) == (5.0, 5.5)
-    assert centre_of_largest(np.zeros((3, 4, 4), bool)) is None
+def test_the_centre_is_that_of_the_most_probable_component():
+    p = np.zeros((3, 10, 10), np.float32)
+    p[2, 8:10, 0:3] = 0.55  # more voxels, less probability: 3.3 against 3.6
+    p[0, 1:3, 4:6] = 0.9
+    p[0, 0, 4:6] = 0.4  # below one half: no part of it
+    assert centre_of_largest(p) == (1.5, 4.5)
+    p[0, 1, 4:6] = 0.6  # the second row counts for more: (2 x 0.6 x 1 + 2 x 0.9 x 2) / 3.0 = 1.6
+    p[2] = 0
+    assert centre_of_largest(p) == pytest.approx((1.6, 4.5), abs=1e-6)
+    assert centre_of_largest(np.full((3, 4, 4), 0.5, np.float32)) is None

@@ -42,3 +42,19 @@ def test_an_empty_frame_and_a_whole_heart_stay_as_they_are():
     np.testing.assert_array_equal(main_parts(empty, CINE_CLASSES), empty)
     whole = np.full((2, 4, 4), 2, np.uint8)
     np.testing.assert_array_equal(main_parts(whole, CINE_CLASSES), whole)
+
+
+def test_the_cavity_ends_where_no_wall_is_around_it():
+    """An atrium above the base is bright and connected to the ventricle, and has no wall."""
+    labels = np.zeros((3, 12, 12), np.uint8)
+    labels[0, 4:8, 4:8] = 3  # rim of 20 pixels, 6 of them wall: 0.30
+    labels[0, 3, 3:9] = 2
+    labels[1, 4:8, 4:8] = 3  # 8 of 20: 0.40
+    labels[1, 3, 3:9] = labels[1, 4:6, 3] = 2
+    labels[2, 3:9, 3:9] = 2
+    labels[2, 4:8, 4:8] = 3
+    expected = labels.copy()
+    expected[0][labels[0] == 3] = 0
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
+    labels[1:] = 0
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
