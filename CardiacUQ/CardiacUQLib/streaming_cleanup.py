@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -25,9 +25,8 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     """Labels (z, y, x), uint8, with all but the main connected part of every structure as background.
 
     The main part is the largest one; that of the left ventricular cavity is the one that meets the most
-    myocardium, since a right ventricle taken for a left one may be larger; and it ends where no wall is
-    around it any more (:data:`WALL_AROUND`). The rule of every cine ensemble, chosen on predictions of
-    folds that had not seen the patient.
+    myocardium, since a right ventricle taken for a left one may be larger. The rule of every cine
+    ensemble, chosen on predictions of folds that had not seen the patient.
     """
     values = class_values(classes) if measurable(classes) else {}
     cleaned = labels.copy()
@@ -45,18 +44,21 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
             contact = _contact(labels.shape, box[0], parts, wall)
             sizes = contact if contact.any() else sizes
         cleaned[box[0]][(parts > 0) & (parts != 1 + int(sizes.argmax()))] = 0
-    return cleaned if wall is None else _without_bare_cavity(cleaned, values)
+    return cleaned
 
 
-def _without_bare_cavity(labels: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
-    """The cavity taken away in slices where too little wall is around it, unless it is so in all of them."""
+def walled_cavity(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
+    """Mask (z, y, x) of the cavity in the slices where enough wall is around it, all if it is in none.
+
+    For finding end-systole, where one atrium taken for a ventricle hides how much the ventricle empties.
+    Labels keep such slices: readers trace a basal slice with little wall, and leaving it out costs Dice.
+    """
+    values = class_values(classes)
     cavity = labels == values["cavity"]
     rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
     around = (rim & (labels == values["wall"])).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
-    bare = around < WALL_AROUND
-    if not bare[cavity.any(axis=(1, 2))].all():
-        labels[bare] = np.where(cavity[bare], 0, labels[bare])
-    return labels
+    walled = around >= WALL_AROUND
+    return cavity & walled[:, None, None] if walled.any() else cavity
 
 
 def _contact(

@@ -20,7 +20,7 @@ from .passes import BATCH_PIXELS, Arithmetic
 from .progress import CancelToken, ProgressCallback, ignore_progress
 from .roi import Roi, find_roi
 from .streaming import member_names, member_outputs, normalise_frame, parse_combination
-from .streaming_cleanup import main_parts
+from .streaming_cleanup import main_parts, walled_cavity
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def _measure(
 ) -> tuple[float, ...]:
     manifest, fold = bundle.manifest, bundle.manifest.folds[:1]
     rule, fixed = parse_combination(manifest.combination)
-    cavity = class_values(manifest.classes)["cavity"]
     networks = [bundle.network(name, fold[0], arithmetic.device) for name in member_names(manifest)]
     networks = [network.to(memory_format=torch.channels_last) for network in networks]
     roi: Roi | None = None
@@ -102,7 +101,8 @@ def _measure(
         members = torch.stack(outputs, dim=1)
         combined, _ = ensemble(members, rule, fixed=fixed)
         labels = combined.argmax(dim=1).to(torch.uint8).cpu().numpy()
-        found = [int((main_parts(one, manifest.classes) == cavity).sum()) for one in labels]
+        parts = [main_parts(one, manifest.classes) for one in labels]
+        found = [int(walled_cavity(one, manifest.classes).sum()) for one in parts]
         geometry = next(iter(frames.values())).geometry
         volumes[list(frames)] = np.array(found) * roi_voxel_ml(roi, geometry)
     return tuple(volumes.tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.streaming_cleanup import main_parts
+from CardiacUQLib.streaming_cleanup import main_parts, walled_cavity
 
 
 def test_only_the_main_part_of_each_structure_is_left():
@@ -53,8 +53,9 @@ def test_the_cavity_ends_where_no_wall_is_around_it():
     labels[1, 3, 3:9] = labels[1, 4:6, 3] = 2
     labels[2, 3:9, 3:9] = 2
     labels[2, 4:8, 4:8] = 3
-    expected = labels.copy()
-    expected[0][labels[0] == 3] = 0
-    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
-    labels[1:] = 0
+    expected = labels == 3
+    expected[0] = False
+    np.testing.assert_array_equal(walled_cavity(labels, CINE_CLASSES), expected)
     np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
+    labels[1:] = 0
+    np.testing.assert_array_equal(walled_cavity(labels, CINE_CLASSES), labels == 3)
