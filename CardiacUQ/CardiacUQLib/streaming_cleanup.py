@@ -55,6 +55,8 @@ def walled_cavity(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarra
     """
     values = class_values(classes)
     cavity = labels == values["cavity"]
+    if "wall" not in values:
+        return cavity
     rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
     around = (rim & (labels == values["wall"])).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
     walled = around >= WALL_AROUND
