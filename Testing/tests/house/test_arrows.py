@@ -30,6 +30,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.passes",
     "CardiacUQLib.segment",
     "CardiacUQLib.streaming",
+    "CardiacUQLib.views",
 )
 """The only modules of the core that may load torch when they are imported."""
 
