@@ -39,19 +39,17 @@ def cost_figure(points: Sequence[CostPoint]) -> Figure:
     for axes, figure_name, title in zip(
         figure.subplots(1, 2), ("dice", "ec"), ("Mean Dice (%)", "End Coefficient (%)"), strict=True
     ):
+        labels: dict[tuple[float, float], list[str]] = {}
         for number, point in enumerate(points):
             y = 100 * getattr(point, figure_name)
             if not np.isfinite(y):
                 continue
             area = 60 + 500 * point.parameters / most
             axes.scatter(point.flops / 1e9, y, s=area, color=PALETTE[number % len(PALETTE)], alpha=0.6)
-            axes.annotate(
-                f"{point.name}\n{point.parameters / 1e6:.2f} M",
-                (point.flops / 1e9, y),
-                textcoords="offset points",
-                xytext=(9, 4),
-                fontsize=7.5,
-            )
+            spot = (round(point.flops / 1e9, 3), round(y, 2))
+            labels.setdefault(spot, []).append(f"{point.name}\n{point.parameters / 1e6:.2f} M")
+        for spot, lines in labels.items():  # variants on one spot share a label
+            axes.annotate("\n".join(lines), spot, textcoords="offset points", xytext=(9, 4), fontsize=7.5)
         axes.margins(0.28)
         axes.set_xlabel("GFLOPs per slice", fontsize=9)
         axes.set_title(title, fontsize=10)
