@@ -20,7 +20,7 @@ from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, method_of
 from .run_folder import RunFolder
-from .warm_start import STARTED_FROM
+from .warm_start import STARTED_FROM, origin_without_places
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",
@@ -117,8 +117,8 @@ def _manifest(
             "commit": record["commit"],
             "torch": record["torch"],
             "exported": datetime.now(UTC).date().isoformat(),
-            **_origin(record),
             **{key: record[key] for key in (INPUT_STATISTICS,) if key in record},
+            **({STARTED_FROM: origin_without_places(record[STARTED_FROM])} if STARTED_FROM in record else {}),
         },
         **special,
     )
@@ -128,10 +128,3 @@ def _views(recipe: CascadeRecipe | StreamingRecipe) -> tuple[View, ...]:
     """Mirrored views where the networks have learned from mirrored slices, else small turns."""
     stage = recipe.stage2d if isinstance(recipe, CascadeRecipe) else recipe.training
     return MIRRORED if stage.augmentation.flips else TURNED
-
-
-def _origin(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the run that this one started from was; its place on disk says nothing to others."""
-    if STARTED_FROM not in record:
-        return {}
-    return {STARTED_FROM: {key: value for key, value in record[STARTED_FROM].items() if key != "path"}}

@@ -152,10 +152,7 @@ def train_run(
         waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:
             continue
-        if start is not None:
-            taken = ranks.agree(partial(_take_over, start, run, recipe, waiting, name))
-            waiting = [fold for fold in waiting if fold not in taken]
-        if not waiting:
+        if start is not None and ranks.agree(partial(start.take_over, run, recipe, waiting, name)):
             continue
         crops = method.crops(name, dataset, fabric.device)
         for fold in waiting:
@@ -171,10 +168,3 @@ def train_run(
             if not train_stage(fabric, job, network, data, stop, report):
                 return False
     return True
-
-
-def _take_over(
-    start: WarmStart, run: RunFolder, recipe: CascadeRecipe | StreamingRecipe, folds: Sequence[int], name: str
-) -> list[int]:
-    """The folds whose stage came over from the earlier run."""
-    return [fold for fold in folds if start.take_over(run, recipe, fold, name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -42,13 +43,17 @@ class WarmStart:
         keys = ("recipe", "dataset", "commit", STARTED_FROM)
         return {"path": str(self.earlier.path)} | {key: begun[key] for key in keys if key in begun}
 
-    def take_over(self, run: RunFolder, recipe: Recipe, fold: int, stage: str) -> bool:
-        """Copy the weights of a stage that would be trained again in the same way; False if it would not."""
+    def take_over(self, run: RunFolder, recipe: Recipe, folds: Sequence[int], stage: str) -> bool:
+        """Copy the weights of a stage that would be trained again in the same way; False if it would not.
+
+        Raises :class:`UsageError` if the stage is not finished there for one of the ``folds``.
+        """
         earlier = RECIPE.validate_python(self.earlier.read_record()["recipe"])
         same = earlier.stages().get(stage) == recipe.stages()[stage]
         if not same or _training_region(earlier) != _training_region(recipe):
             return False
-        save_weights(load_weights(self.earlier.final(fold, stage))[0], run.final(fold, stage))
+        for fold in folds:
+            save_weights(load_weights(self._finished(fold, stage))[0], run.final(fold, stage))
         return True
 
     def apply(self, network: nn.Module, fold: int, stage: str) -> None:
@@ -56,9 +61,7 @@ class WarmStart:
 
         Raises :class:`UsageError` if the stage is not finished there or its network is another one.
         """
-        path = self.earlier.final(fold, stage)
-        if not path.exists():
-            raise UsageError(f"{self.earlier.path}: {stage} of fold {fold} is not finished; finish it first")
+        path = self._finished(fold, stage)
         try:
             network.load_state_dict(load_weights(path)[0])
         except RuntimeError as error:
@@ -66,6 +69,21 @@ class WarmStart:
             raise UsageError(
                 f"{path}: does not fit the recipe ({problem}); choose the same network"
             ) from None
+
+    def _finished(self, fold: int, stage: str) -> Path:
+        path = self.earlier.final(fold, stage)
+        if not path.exists():
+            raise UsageError(f"{self.earlier.path}: {stage} of fold {fold} is not finished; finish it first")
+        return path
+
+
+def origin_without_places(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """What :meth:`WarmStart.record` gave, for others to read: its place on disk, and those of the runs
+    before it, say nothing to them."""
+    told = {key: value for key, value in origin.items() if key != "path"}
+    if STARTED_FROM in told:
+        told[STARTED_FROM] = origin_without_places(told[STARTED_FROM])
+    return told
 
 
 def _training_region(recipe: Recipe) -> RoiRecipe:

@@ -32,7 +32,7 @@ def find_heart(
     The "locator" network (2 classes: rest, heart) looks at the whole slices, resampled to
     ``roi.locator_spacing_mm`` and cut or padded about the image centre to ``roi.locator_size_px``;
     mirrored both ways as well, since it learns from mirrored images. The mean over views and
-    ``folds`` says where the heart is, see :func:`centre_of_largest`. Where none of ``folds`` has a
+    ``folds`` says where the heart is, see :func:`centre_of_heart`. Where none of ``folds`` has a
     locator of its own, all there are are asked. Raises ModelError if the manifest gives no size for it.
     """
     spec = source.manifest.roi
@@ -52,10 +52,10 @@ def find_heart(
         p = predict_slices(net, views, arithmetic)[:, 1]
         total += sum(from_view(one, view) for one, view in zip(p, MIRRORED, strict=True))
     mean = total / (len(asked) * len(MIRRORED))
-    return centre_of_largest(overview.restore(mean.cpu().numpy()))
+    return centre_of_heart(overview.restore(mean.cpu().numpy()))
 
 
-def centre_of_largest(p: np.ndarray) -> tuple[float, float] | None:
+def centre_of_heart(p: np.ndarray) -> tuple[float, float] | None:
     """In-plane centre of gravity (y, x) of the heart in probabilities (z, y, x).
 
     Of the 26-connected components above 0.5 it is the one with the largest sum of probability, and

@@ -8,7 +8,7 @@ import torch
 from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, as_test_volume, small_manifest
 from torch import nn
 
-from CardiacUQLib.locator import centre_of_largest
+from CardiacUQLib.locator import centre_of_heart
 from CardiacUQLib.manifest import Architecture, NetworkSpec, RoiSpec, WeightFile
 from CardiacUQLib.result import MapName
 from CardiacUQLib.segment import segment
@@ -93,8 +93,8 @@ def test_the_centre_is_that_of_the_most_probable_component():
     p[2, 8:10, 0:3] = 0.55  # more voxels, less probability: 3.3 against 3.6
     p[0, 1:3, 4:6] = 0.9
     p[0, 0, 4:6] = 0.4  # below one half: no part of it
-    assert centre_of_largest(p) == (1.5, 4.5)
+    assert centre_of_heart(p) == (1.5, 4.5)
     p[0, 1, 4:6] = 0.6  # the second row counts for more: (2 x 0.6 x 1 + 2 x 0.9 x 2) / 3.0 = 1.6
     p[2] = 0
-    assert centre_of_largest(p) == pytest.approx((1.6, 4.5), abs=1e-6)
-    assert centre_of_largest(np.full((3, 4, 4), 0.5, np.float32)) is None
+    assert centre_of_heart(p) == pytest.approx((1.6, 4.5), abs=1e-6)
+    assert centre_of_heart(np.full((3, 4, 4), 0.5, np.float32)) is None

@@ -12,7 +12,7 @@ from CardiacUQLib.errors import ExitCode
 from CardiacUQTraining.checkpoint import load_weights
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.run_folder import RunFolder
-from CardiacUQTraining.warm_start import STARTED_FROM
+from CardiacUQTraining.warm_start import STARTED_FROM, origin_without_places
 
 
 @pytest.fixture
@@ -59,6 +59,12 @@ def test_weights_come_over_and_a_stage_with_the_same_recipe_is_not_trained_again
     assert origin["recipe"]["title"] == "tiny" and "path" not in origin
 
 
+def test_no_place_of_any_earlier_run_is_told():
+    first = {"path": "one", "commit": "a"}
+    found = origin_without_places({"path": "two", "commit": "b", STARTED_FROM: first})
+    assert found == {"commit": "b", STARTED_FROM: {"commit": "a"}}
+
+
 def test_learning_goes_on_from_there(tmp_path, train):
     assert train("first", tiny_recipe()) == 0
     assert train("second", second_course(0.01), "--start-from", str(tmp_path / "first")) == 0
@@ -86,6 +92,10 @@ def _unfinished(run):
     (run / "fold0" / "stage2d" / "final.safetensors").unlink()
 
 
+def _no_locator(run):
+    (run / "fold0" / "locator" / "final.safetensors").unlink()
+
+
 def _nothing(run):
     pass
 
@@ -95,6 +105,7 @@ def _nothing(run):
     [
         (_other_folds, [2, 4, 4], "which this run holds out"),
         (_unfinished, [2, 4, 4], "stage2d of fold 0 is not finished"),
+        (_no_locator, [2, 4, 4], "locator of fold 0 is not finished"),
         (_nothing, [2, 4, 8], "does not fit the recipe"),
     ],
 )
