@@ -84,6 +84,10 @@ class CascadeMethod:
         """Finished weights by network."""
         return {name: load_weights(run.final(fold, name))[0] for name in self.stages()}
 
+    def stage_networks(self, stage: str) -> Mapping[str, str]:
+        """Every stage trains the network of its name."""
+        return {stage: ""}
+
     def _spec(self, stage: str) -> NetworkSpec:
         network = self.stages()[stage].network
         if stage == LOCATOR:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, method_of
 from .run_folder import RunFolder
-from .warm_start import STARTED_FROM, origin_without_places
+from .warm_start import DATA_NAME, DATASET, LICENCE, STARTED_FROM, origin_without_places
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",
@@ -87,7 +87,7 @@ def _manifest(
     record: Mapping[str, Any],
     weights: tuple[WeightFile, ...],
 ) -> Manifest:
-    dataset = record["dataset"]
+    origins = _origins(record)
     folds = {weight.fold for weight in weights}
     special: dict[str, Any]
     if isinstance(recipe, CascadeRecipe):
@@ -105,8 +105,8 @@ def _manifest(
         name=name,
         version=version,
         kind=recipe.kind,
-        licence=LICENCES[dataset],
-        training_data=TRAINING_DATA[dataset] + mixed,
+        licence=_joined([licence for licence, _ in origins]),
+        training_data=_joined([data for _, data in origins]) + mixed,
         roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
@@ -114,6 +114,7 @@ def _manifest(
         held_out={int(fold): tuple(ids) for fold, ids in record["held_out"].items() if int(fold) in folds},
         training={
             "recipe": recipe.model_dump(mode="json"),
+            DATASET: record[DATASET],
             "commit": record["commit"],
             "torch": record["torch"],
             "exported": datetime.now(UTC).date().isoformat(),
@@ -122,6 +123,18 @@ def _manifest(
         },
         **special,
     )
+
+
+def _origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
+    if LICENCE in record:
+        return [(record[LICENCE], record[DATA_NAME])]
+    own = (LICENCES[record[DATASET]], TRAINING_DATA[record[DATASET]])
+    return [own, *(_origins(record[STARTED_FROM]) if STARTED_FROM in record else [])]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _views(recipe: CascadeRecipe | StreamingRecipe) -> tuple[View, ...]:

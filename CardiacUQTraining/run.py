@@ -66,6 +66,9 @@ class Method(Protocol):
     def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
         """Finished weights of every network of the bundle."""
 
+    def stage_networks(self, stage: str) -> Mapping[str, str]:
+        """Networks of the bundle that a stage trains, each with the prefix of its weights there."""
+
 
 def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
     """The method that a recipe is for."""
@@ -102,7 +105,7 @@ def begin_run(
         "held_out": {str(fold): list(cases) for fold, cases in enumerate(folds)},
     }
     if start is not None:
-        record[STARTED_FROM] = start.record(dataset.name, dict(enumerate(folds)))
+        record[STARTED_FROM] = start.record(recipe, dataset.name, dict(enumerate(folds)))
     if run.record.exists():
         if not resume:
             raise UsageError(
@@ -141,7 +144,7 @@ def train_run(
 ) -> bool:
     """Train all stages of the given folds; False if it was stopped before the end.
 
-    With ``start`` every stage begins with the weights that the earlier run ended with; a stage whose
+    With ``start`` every stage begins with the weights that the earlier training ended with; a stage whose
     recipe is the same there is taken over as it is.
     The ranks of one training call this alike and need the run folder at the same place.
     """
@@ -152,7 +155,7 @@ def train_run(
         waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:
             continue
-        if start is not None and ranks.agree(partial(start.take_over, run, recipe, waiting, name)):
+        if start is not None and ranks.agree(partial(start.take_over, run, recipe, waiting, name, method)):
             continue
         crops = method.crops(name, dataset, fabric.device)
         for fold in waiting:
@@ -162,7 +165,7 @@ def train_run(
             if start is None:
                 method.initialise(name, network, fold, run)
             else:
-                start.apply(network, fold, name)
+                start.apply(network, fold, name, method)
             network = network.to(fabric.device)
             data = method.data(name, fold, crops, held_out[fold], run)
             if not train_stage(fabric, job, network, data, stop, report):

@@ -141,6 +141,14 @@ class StreamingMethod:
                 found.setdefault(member, {})[parameter] = value
         return found
 
+    def stage_networks(self, stage: str) -> Mapping[str, str]:
+        """All members for "ensemble", which numbers them; one for a stage of its own."""
+        if stage == LOCATOR:
+            return {LOCATOR: ""}
+        if stage != ENSEMBLE:
+            return {stage: f"{MEMBERS}.0."}
+        return {f"member{n}": f"{MEMBERS}.{n}." for n in range(len(self.recipe.members))}
+
     def _member(self, number: int) -> NetworkSpec:
         network = self.recipe.members[number]
         filters = tuple(network.filters)

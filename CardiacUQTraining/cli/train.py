@@ -55,7 +55,7 @@ def command(
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
     start_from: Annotated[
-        Path | None, typer.Option(help="Finished run whose weights to begin with, for the same folds.")
+        str | None, typer.Option(help="Finished run, or bundle, whose weights to begin with, fold by fold.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of this process.")] = None,
@@ -81,13 +81,13 @@ def command(
     from ..ranks import Ranks, launch_fabric
     from ..run import train_run
     from ..run_folder import RunFolder
-    from ..warm_start import WarmStart
+    from ..warm_start import WarmStart, earlier_training
 
     if threads is not None:
         torch.set_num_threads(threads)
     cases = open_dataset(dataset, data)
     fabric = launch_fabric(choose_device(device), plan.precision)
-    start = None if start_from is None else WarmStart(RunFolder(start_from))
+    start = None if start_from is None else WarmStart(earlier_training(start_from))
     stop = StopRequest(None if seconds is None else time.monotonic() + seconds)
 
     def report(job: StageJob, row: dict[str, float]) -> None:

@@ -17,6 +17,7 @@ from CardiacUQLib.combination import Combination
 from CardiacUQLib.errors import ExitCode, InputError, UsageError
 from CardiacUQLib.manifest import NetworkSpec, RoiSpec
 from CardiacUQLib.networks import build_network
+from CardiacUQTraining.checkpoint import load_weights
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.crops import CropSet, crop_cases
 from CardiacUQTraining.datasets import open_dataset
@@ -333,3 +334,24 @@ def test_members_are_cut_where_inference_will_cut(acdc_like):
     spec = RoiSpec(recipe.roi.size_px + 2 * MARGIN_PX, recipe.roi.spacing_mm)
     assert torch.equal(centred, crop_cases(dataset.cases, spec, 0, device).images)
     assert not torch.equal(centred, labelled)
+
+
+def test_a_second_course_begins_with_the_members_of_a_bundle(acdc_like, tmp_path):
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(tiny()))
+    where = ["--dataset", "acdc", "--data", str(acdc_like), "--recipe", str(recipe), "--folds", "0"]
+    assert main(["train", "streaming", *where, "-o", str(tmp_path / "first"), "--device", "cpu"]) == 0
+    assert main(["export", str(tmp_path / "first"), "-o", str(tmp_path / "bundle")]) == 0
+    second = tiny()
+    second["training"]["epochs"] = 1
+    second["training"]["optimiser"]["learning_rate"] = 1e-9
+    recipe.write_text(yaml.safe_dump(second))
+    options = ["-o", str(tmp_path / "second"), "--device", "cpu", "--start-from", str(tmp_path / "bundle")]
+    assert main(["train", "streaming", *where, *options]) == 0
+    before, after = (
+        load_weights(RunFolder(tmp_path / run).final(0, "ensemble"))[0] for run in ("first", "second")
+    )
+    assert before.keys() == after.keys()
+    for name, value in after.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(value, before[name], atol=1e-3, rtol=1e-3)

@@ -82,6 +82,96 @@ def test_a_resumed_second_course_names_where_it_began(tmp_path, train, capsys):
     assert RunFolder(tmp_path / "second").final(0, "stage3d").exists()
 
 
+@pytest.fixture
+def bundle(tmp_path, train):
+    """Bundle of a finished first run."""
+    assert train("first", tiny_recipe()) == 0
+    assert main(["export", str(tmp_path / "first"), "-o", str(tmp_path / "shipped")]) == 0
+    return tmp_path / "shipped"
+
+
+def test_a_bundle_is_as_good_a_start_as_its_run(tmp_path, train, bundle):
+    assert train("second", second_course(1e-9), "--start-from", str(bundle)) == 0
+    for stage in ("locator", "stage2d", "stage3d"):
+        before = weights(tmp_path / "first", stage)
+        for name, value in weights(tmp_path / "second", stage).items():
+            torch.testing.assert_close(value, before[name], atol=1e-3, rtol=1e-3)  # half precision
+    assert not (tmp_path / "second" / "fold0" / "locator" / "log.csv").exists()
+    origin = json.loads((tmp_path / "second" / "run.json").read_text())[STARTED_FROM]
+    assert origin["bundle"].startswith("shipped ") and origin["dataset"] == "emidec"
+
+
+def test_a_bundle_without_the_name_of_its_data_is_checked_by_its_cases(tmp_path, train, bundle, capsys):
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["training"]["dataset"]
+    manifest["held_out"]["0"] = ["Case_N1"]
+    manifest["held_out"]["1"] = ["Case_N2", "Case_P1", "Case_P2", "Case_P3", "Case_P4"]
+    path.write_text(json.dumps(manifest))
+    assert train("second", second_course(0.01), "--start-from", str(bundle)) == ExitCode.USAGE
+    assert "which this run holds out" in capsys.readouterr().err
+
+
+def test_the_licence_of_the_first_data_stays(tmp_path, train, bundle):
+    path = bundle / "manifest.json"
+    first = json.loads(path.read_text()) | {"licence": "ask first", "training_data": "scans of a friend"}
+    first["training"]["dataset"] = "theirs"
+    path.write_text(json.dumps(first))
+    assert train("second", second_course(0.01), "--start-from", str(bundle)) == 0
+    assert main(["export", str(tmp_path / "second"), "-o", str(tmp_path / "tuned bundle")]) == 0
+    tuned = load_bundle(tmp_path / "tuned bundle").manifest
+    assert tuned.licence == "CC BY-NC-SA 4.0, research only; ask first"
+    assert tuned.training_data.startswith("EMIDEC (") and tuned.training_data.endswith("; scans of a friend")
+
+
+def _a_cine_bundle(bundle):
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["training"]["recipe"] = {
+        "kind": "streaming",
+        "title": "cine",
+        "members": [{"architecture": "streaming_unet", "filters": [2, 4]}],
+        "training": manifest["training"]["recipe"]["stage2d"] | {},
+    }
+    del manifest["training"]["recipe"]["training"]["network"]
+    path.write_text(json.dumps(manifest))
+
+
+def _no_recipe(bundle):
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["training"]["recipe"]
+    path.write_text(json.dumps(manifest))
+
+
+def _no_manifest(bundle):
+    (bundle / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (_a_cine_bundle, "is a streaming; a cascade recipe needs one of its own kind"),
+        (_no_recipe, "does not tell its recipe"),
+        (_no_manifest, "is neither a training run nor a bundle"),
+    ],
+)
+def test_a_bundle_that_cannot_be_gone_on_from_is_refused_in_one_line(
+    tmp_path, train, bundle, capsys, spoil, problem
+):
+    spoil(bundle)
+    capsys.readouterr()
+    assert train("second", second_course(0.01), "--start-from", str(bundle)) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert problem in error and len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_start_of_no_such_name_is_told_what_there_is(tmp_path, train, capsys):
+    assert train("second", second_course(0.01), "--start-from", "no-such-model") == ExitCode.MODEL
+    assert "there is no model of this name" in capsys.readouterr().err
+
+
 def _other_folds(run):
     record = json.loads((run / "run.json").read_text())
     record["held_out"] = {"0": record["held_out"]["1"], "1": record["held_out"]["0"]}
