@@ -6,7 +6,9 @@ Both train the same network on the same phantoms with the same augmentations (tu
 elastic, bias, contrast, gamma, blur, low resolution, noise, each with the recipe's probability). Ours draws
 a batch as one tensor operation where the network lives; the plain loop draws samples one by one in a
 DataLoader. Prints a Markdown table with the data side alone, the whole optimiser step, and the ratio that
-the network's own share of the step allows at most. Aim on a processor: data side at least 3 times as fast.
+the network's own share of the step allows at most. A whole step is ours in the recipe's precision beside the
+plain loop in float32, then beside the plain loop in the recipe's precision too. Aim on a processor: 3 times
+as fast.
 
 Rates are per second of processor time of the process (wall time in brackets), so that other programs on
 the machine hardly change them; with --workers the data side also runs elsewhere, and wall time counts.
@@ -146,19 +148,21 @@ def plain_batches(
             yield cut.to(device), marks.to(device)
 
 
-def training_step(network: nn.Module, recipe: StageRecipe) -> Callable[[Batch], None]:
-    """Forward, loss, backward and optimiser on one batch; the same for both loops."""
+def training_step(network: nn.Module, recipe: StageRecipe, *, mixed: bool) -> Callable[[Batch], None]:
+    """Forward (``mixed``: in bfloat16 where it may be), loss, backward and optimiser on one batch."""
     optimiser = make_optimiser(network, recipe.optimiser)
     flat = recipe.network.architecture.value.endswith("2d")
 
     def step(batch: Batch) -> None:
         images, labels = batch
         if flat:
-            inputs, target = images, labels[:, 0].long()
+            inputs, target = images.contiguous(memory_format=torch.channels_last), labels[:, 0].long()
         else:
             masks = [(labels == value).float() for value in (INFARCT, MVO)]
             inputs, target = torch.stack([images, *masks], dim=1), labels.long()
-        loss = deep_supervision_loss(network.deep(inputs), target, recipe.loss)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=mixed):
+            outputs = network.deep(inputs)
+        loss = deep_supervision_loss(outputs, target, recipe.loss)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.gradient_clip)
@@ -205,19 +209,28 @@ def main() -> None:
     for name in ("stage2d", "stage3d"):
         stage = method.stages()[name]
         samples = samples_of(crops, 1 if name == "stage2d" else stage.patch_slices)
-        step = training_step(method.build(name).to(device).train(), stage)
+        network, mixed = method.build(name).to(device).train(), recipe.precision == "bf16-mixed"
+        plain, ours = (training_step(network, stage, mixed=how) for how in (False, mixed))
         batches = {
             "ours": lambda s=stage, x=samples: our_batches(x, s, size_px),
             "plain": lambda s=stage, x=samples: plain_batches(x, s, size_px, options.workers, device),
         }
         data = {who: measured(make(), stage.batch, options.seconds) for who, make in batches.items()}
-        whole = {who: measured(make(), stage.batch, options.seconds, step) for who, make in batches.items()}
-        wall = options.workers > 0
-        print_rows(name, data, whole, wall=wall)
+        whole = {
+            who: measured(batches[made](), stage.batch, options.seconds, step)
+            for who, made, step in (
+                ("ours", "ours", ours),
+                ("plain", "plain", plain),
+                ("mixed", "plain", ours),
+            )
+        }
+        print_rows(name, data, whole, recipe.precision, wall=options.workers > 0)
 
 
-def print_rows(name: str, data: dict[str, Rate], whole: dict[str, Rate], *, wall: bool) -> None:
-    """Both lines of a stage. The network's share of our step bounds what faster data can bring: with data
+def print_rows(
+    name: str, data: dict[str, Rate], whole: dict[str, Rate], precision: str, *, wall: bool
+) -> None:
+    """The lines of a stage. The network's share of our step bounds what faster data can bring: with data
     for nothing the step would take what it takes now less our data side."""
 
     def value(rate: Rate) -> float:
@@ -225,10 +238,11 @@ def print_rows(name: str, data: dict[str, Rate], whole: dict[str, Rate], *, wall
 
     ratio = value(data["ours"]) / value(data["plain"])
     print(f"| {name} | data side | {data['ours']} | {data['plain']} | {ratio:.1f} | |")
-    ratio = value(whole["ours"]) / value(whole["plain"])
     network = max(1e-9, 1 / value(whole["ours"]) - 1 / value(data["ours"]))
-    most = (1 / network) / value(whole["plain"])
-    print(f"| {name} | whole step | {whole['ours']} | {whole['plain']} | {ratio:.1f} | {most:.1f} |")
+    for who, how in (("plain", "plain loop in float32"), ("mixed", f"both in {precision}")):
+        ratio = value(whole["ours"]) / value(whole[who])
+        most = (1 / network) / value(whole[who])
+        print(f"| {name} | whole step, {how} | {whole['ours']} | {whole[who]} | {ratio:.1f} | {most:.1f} |")
 
 
 if __name__ == "__main__":
