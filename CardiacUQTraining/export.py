@@ -13,6 +13,7 @@ from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_w
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
 from CardiacUQLib.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
+from CardiacUQLib.passes import STAGE_2D, STAGE_3D
 from CardiacUQLib.version import __version__
 
 from .input_statistics import INPUT_STATISTICS
@@ -41,9 +42,18 @@ TRAINING_DATA = {
 
 
 def export_run(
-    run_folder: Path, output: Path, *, name: str | None = None, version: str = __version__
+    run_folder: Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    version: str = __version__,
+    sharpness: float = 1.0,
 ) -> Path:
     """Write the bundle of a run; only folds whose every stage is finished go in.
+
+    ``sharpness`` multiplies the logits of both stages of a cascade wherever the bundle is used. Networks
+    trained for tens of epochs with averaged weights are less decided than those of the paper; what both
+    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)).
 
     The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
     export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
@@ -52,6 +62,8 @@ def export_run(
     record = run.read_record()
     recipe = RECIPE.validate_python(record["recipe"])
     method = method_of(recipe)
+    if sharpness != 1 and not isinstance(recipe, CascadeRecipe):
+        raise UsageError(f"--sharpness {sharpness:g}: is for a cascade, {run_folder} is a {recipe.kind}")
     folds = [
         fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
     ]
@@ -67,7 +79,7 @@ def export_run(
             for fold in folds
             for network, state in method.weights(run, fold).items()
         ]
-        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights))
+        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), sharpness)
         write_manifest(manifest, partial)
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
@@ -86,6 +98,7 @@ def _manifest(
     method: Method,
     record: Mapping[str, Any],
     weights: tuple[WeightFile, ...],
+    sharpness: float,
 ) -> Manifest:
     origins = _origins(record)
     folds = {weight.fold for weight in weights}
@@ -95,6 +108,7 @@ def _manifest(
             "title": "LGE infarct segmentation, 2D-3D cascade",
             "classes": LGE_CLASSES,
             "cascade_input": recipe.cascade_input,
+            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), sharpness) if sharpness != 1 else {},
         }
         mixed = f" and {recipe.phantoms} phantoms" if recipe.phantoms else ""
     else:

@@ -33,6 +33,7 @@ def model_card(manifest: Manifest) -> str:
         f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.views)} views |",
         f"| Protocol | {cases} cases, each held out by one fold; folds stratified by pathology |",
         f"| Region | {_region(manifest)} |",
+        *_sharpness(manifest),
         "",
         "## Networks",
         "",
@@ -68,6 +69,11 @@ def _region(manifest: Manifest) -> str:
     )
     how = "found by a coarse pass" if "locator" in manifest.networks else "at the image centre"
     return f"{manifest.roi.size_px} x {manifest.roi.size_px} {pixel}, {how}"
+
+
+def _sharpness(manifest: Manifest) -> list[str]:
+    factors = ", ".join(f"{name} x {factor:g}" for name, factor in manifest.sharpness.items())
+    return [f"| Logits before the softmax | {factors} |"] if factors else []
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:

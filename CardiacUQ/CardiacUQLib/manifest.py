@@ -125,7 +125,8 @@ class Manifest:
 
     ``networks`` holds "stage2d" and "stage3d" for a cascade, "member0", "member1", ... for
     streaming, and optionally "locator". ``held_out[fold]`` lists the training cases that fold never
-    saw, so that cross-validated evaluation can be honest. ``calibration`` holds fitted models by
+    saw, so that cross-validated evaluation can be honest. ``sharpness`` multiplies the logits of a
+    cascade's stage before its softmax (1 where it is not named). ``calibration`` holds fitted models by
     name ("error_probability", "intervals") as plain numbers.
     """
 
@@ -142,6 +143,7 @@ class Manifest:
     views: tuple[View, ...] = MIRRORED
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
+    sharpness: Mapping[str, float] = field(default_factory=dict)
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
     limitations: tuple[str, ...] = ()
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

@@ -106,6 +106,11 @@ def _check_fitted(manifest: Manifest) -> None:
     for name, fitted in manifest.calibration.items():
         if not isinstance(fitted, dict):
             raise JsonMismatch(f"manifest.calibration.{name} must be an object")
+    for network, factor in manifest.sharpness.items():
+        if manifest.kind is not BundleKind.CASCADE or network not in _REQUIRED_NETWORKS[manifest.kind]:
+            raise JsonMismatch(f"manifest.sharpness names {network!r}, no stage of a cascade")
+        if not math.isfinite(factor) or factor <= 0:
+            raise JsonMismatch(f"manifest.sharpness.{network} is not above 0")
     names = {info.name for info in manifest.classes}
     for lesion, least in manifest.smallest_lesion_ml.items():
         if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):

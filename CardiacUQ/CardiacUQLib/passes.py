@@ -103,13 +103,13 @@ def run_cascade(
             with _dropout((net2d, net3d), seed + 1000 * fold + sample, bool(dropout_samples)):
                 cancel.check()
                 with timer.step("stage2d"):
-                    p2d = predict_slices(net2d, frames, arithmetic)
+                    p2d = predict_slices(net2d, frames, arithmetic, manifest.sharpness.get(STAGE_2D, 1.0))
                 done += 1
                 progress(done / batches, f"2D network, fold {fold}")
                 cancel.check()
                 with timer.step("stage3d"):
                     inputs = correction_input(frames, p2d, masks, manifest.cascade_input)
-                    p3d = predict_volumes(net3d, inputs, arithmetic)
+                    p3d = predict_volumes(net3d, inputs, arithmetic, manifest.sharpness.get(STAGE_3D, 1.0))
                 done += 1
                 progress(done / batches, f"3D network, fold {fold}")
             for number, view in enumerate(views):
@@ -120,17 +120,17 @@ def run_cascade(
 
 
 @torch.inference_mode()
-def predict_slices(net: nn.Module, frames: Tensor, arithmetic: Arithmetic) -> Tensor:
+def predict_slices(net: nn.Module, frames: Tensor, arithmetic: Arithmetic, sharpness: float = 1.0) -> Tensor:
     """Softmax (K, C, z, y, x), float32, of a 2D network over the slices of K volumes (K, z, y, x)."""
     slices = frames.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
-    p = _softmax(net, slices, arithmetic)
+    p = _softmax(net, slices, arithmetic, sharpness)
     return p.unflatten(0, frames.shape[:2]).transpose(1, 2).contiguous()
 
 
 @torch.inference_mode()
-def predict_volumes(net: nn.Module, inputs: Tensor, arithmetic: Arithmetic) -> Tensor:
+def predict_volumes(net: nn.Module, inputs: Tensor, arithmetic: Arithmetic, sharpness: float = 1.0) -> Tensor:
     """Softmax (K, C, z, y, x), float32, of a 3D network over K volumes (K, channels, z, y, x)."""
-    return _softmax(net, inputs, arithmetic)
+    return _softmax(net, inputs, arithmetic, sharpness)
 
 
 @torch.inference_mode()
@@ -160,14 +160,15 @@ def corrected_channels(classes: Sequence[ClassInfo]) -> tuple[int, ...]:
     return tuple(values[name] for name in CORRECTED_CLASSES)
 
 
-def _softmax(net: nn.Module, batch: Tensor, arithmetic: Arithmetic) -> Tensor:
-    """Softmax over axis 1 in float32, computed in batches of at most ``batch_pixels`` pixels."""
+def _softmax(net: nn.Module, batch: Tensor, arithmetic: Arithmetic, sharpness: float) -> Tensor:
+    """Softmax over axis 1 in float32 of ``sharpness`` times the logits, in batches of at most
+    ``batch_pixels`` pixels."""
     at_once = max(1, arithmetic.batch_pixels // batch[0, 0].numel())
     half = arithmetic.dtype is not torch.float32
     parts = []
     with torch.autocast(batch.device.type, dtype=arithmetic.dtype, enabled=half):
         for part in batch.split(at_once):
-            parts.append(net(part).float().softmax(dim=1))
+            parts.append((net(part).float() * sharpness).softmax(dim=1))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 

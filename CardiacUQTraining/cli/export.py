@@ -15,6 +15,9 @@ def command(
     version: Annotated[
         str | None, typer.Option(help="Version of the bundle; default: the program's.")
     ] = None,
+    sharpness: Annotated[
+        float, typer.Option(min=0.1, max=20, help="Factor on the logits of both stages of a cascade.")
+    ] = 1.0,
 ) -> None:
     """Write weights (fp16 safetensors), manifest and model card of a finished run."""
     from CardiacUQLib.bundle import load_bundle
@@ -22,7 +25,7 @@ def command(
 
     from ..export import export_run
 
-    folder = export_run(run, output, name=name, version=version or __version__)
+    folder = export_run(run, output, name=name, version=version or __version__, sharpness=sharpness)
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     folds = len(load_bundle(folder).manifest.folds)
     typer.echo(f"{folder}: {folds} folds, {size:.1f} MB")

@@ -68,6 +68,7 @@ def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
         "held_out": {str(fold): sorted(cases) for fold, cases in manifest.held_out.items()},
         "roi": asdict(manifest.roi),
         "input": manifest.cascade_input.value,
+        "sharpness": dict(sorted(manifest.sharpness.items())),
         "smallest_lesion_ml": dict(sorted(manifest.smallest_lesion_ml.items())),
         "options": dict(options),
     }

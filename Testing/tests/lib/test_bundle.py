@@ -321,6 +321,8 @@ def test_locator_needs_no_weights_for_every_fold(tmp_path: Path) -> None:
         ({"calibration": {"error_probability": [1.0]}}, "calibration.error_probability must be an object"),
         ({"smallest_lesion_ml": {"oedema": 1.0}}, "no lesion of this model"),
         ({"smallest_lesion_ml": {"infarct": -1.0}}, "is no volume"),
+        ({"sharpness": {"locator": 2.0}}, "no stage of a cascade"),
+        ({"sharpness": {"stage2d": 0.0}}, "stage2d is not above 0"),
         ({"roi": {"size_px": 33, "spacing_mm": None}}, "33 pixels, which is no multiple of 2"),
         ({"classes": lambda old: [*old[:-1], {**old[-1], "colour": "pink"}]}, "is not #RRGGBB"),
     ],

@@ -1,5 +1,6 @@
 """The passes of the cascade: order, batches, views, masks, dropout, cancellation."""
 
+import dataclasses
 import gc
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_folds_times_flips_in_order_with_softmax_of_both_stages():
             assert p.shape == (5, 3, 16, 16)
             assert p.dtype == torch.float32
             torch.testing.assert_close(p.sum(dim=0), torch.ones(3, 16, 16))
+
+
+def test_sharpness_multiplies_the_logits_of_its_stage_and_leaves_the_masks_alone():
+    plain, sharp = real((0,)), real((0,))
+    sharp.manifest = dataclasses.replace(sharp.manifest, sharpness={"stage2d": 3.0, "stage3d": 2.0})
+    for before, after in zip(passes(plain), passes(sharp), strict=True):
+        for name, factor in (("p2d", 3.0), ("p3d", 2.0)):
+            p = getattr(before, name) ** factor
+            torch.testing.assert_close(getattr(after, name), p / p.sum(dim=0), atol=1e-5, rtol=1e-4)
 
 
 def test_all_slices_and_flips_of_a_fold_are_one_batch():

@@ -342,6 +342,8 @@ def test_a_second_course_begins_with_the_members_of_a_bundle(acdc_like, tmp_path
     where = ["--dataset", "acdc", "--data", str(acdc_like), "--recipe", str(recipe), "--folds", "0"]
     assert main(["train", "streaming", *where, "-o", str(tmp_path / "first"), "--device", "cpu"]) == 0
     assert main(["export", str(tmp_path / "first"), "-o", str(tmp_path / "bundle")]) == 0
+    sharp = ["export", str(tmp_path / "first"), "-o", str(tmp_path / "sharp"), "--sharpness", "2"]
+    assert main(sharp) == ExitCode.USAGE and not (tmp_path / "sharp").exists()
     second = tiny()
     second["training"]["epochs"] = 1
     second["training"]["optimiser"]["learning_rate"] = 1e-9

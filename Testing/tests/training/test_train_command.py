@@ -51,6 +51,10 @@ def test_from_images_to_a_bundle(tmp_path, emidec_like, tiny_recipe_file, capsys
     assert bundle.network("stage3d", 1).training is False
     assert main(["export", str(run), "-o", str(bundle_folder)]) == ExitCode.USAGE
     assert "exists already" in capsys.readouterr().err
+    assert main(["export", str(run), "-o", str(tmp_path / "sharp"), "--sharpness", "2.5"]) == ExitCode.DONE
+    sharp = load_bundle(tmp_path / "sharp")
+    assert sharp.manifest.sharpness == {"stage2d": 2.5, "stage3d": 2.5} and not bundle.manifest.sharpness
+    assert "stage2d x 2.5, stage3d x 2.5" in sharp.model_card
 
 
 def test_only_finished_folds_are_exported(tmp_path, emidec_like, tiny_recipe_file, capsys):
