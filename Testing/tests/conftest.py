@@ -51,6 +51,17 @@ def write_tiny_bundle(folder: Path, *, folds: tuple[int, ...] = TINY_FOLDS, seed
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Convolutions on one thread: with another number of them some processors round the last bit otherwise.
+
+    For the whole session, since the library keeps the algorithm it chose first for a shape.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a bundle with two folds and random weights; tests must not change it."""
