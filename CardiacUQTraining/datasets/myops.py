@@ -10,7 +10,9 @@ from CardiacUQLib.errors import InputError
 from .case import LabelledCase, LabelledDataset, require_pair
 
 LABELS = {0: 0, 200: 2, 500: 1, 600: 0, 1220: 2, 2221: 3}
-"""Oedema (1220) counts as myocardium, the RV (600) as background; there is no MVO label."""
+"""Oedema (1220) counts as myocardium, the RV (600) as background."""
+MERGED = {4: 3}
+"""There is no MVO label: the dark core of an infarct is part of the scar."""
 
 
 def myops_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
@@ -24,7 +26,7 @@ def myops_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
         label = case / f"{case.name}_gd.nii.gz"
         if complete:
             require_pair(image, label)
-        cases.append(LabelledCase(case.name, "myops", image, label, LABELS))
+        cases.append(LabelledCase(case.name, "myops", image, label, LABELS, merged=MERGED))
     if not cases:
         raise InputError(
             folder, "holds no MyoPS case", "expected CaseN/CaseN_LGE.nii.gz and CaseN/CaseN_gd.nii.gz"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,24 @@ def predict_case(
         window,
         None if fitted is None else window.cut(roi.restore(_error_probability(seen, fitted))),
     )
+
+
+def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
+    """The passes as of a model that takes certain classes for another one: their softmax added to its."""
+
+    def add(p: np.ndarray | None) -> np.ndarray | None:
+        if p is None:
+            return None
+        p = p.copy()
+        for value, into in merged.items():
+            p[:, into] += p[:, value]
+            p[:, value] = 0.0
+        return p
+
+    def stage(one: StagePasses) -> StagePasses:
+        return replace(one, p=add(one.p), dropout=add(one.dropout))
+
+    return CasePasses(stage(passes.stage2d), stage(passes.stage3d)) if merged else passes
 
 
 def _collect(

@@ -30,7 +30,7 @@ from ..datasets import LabelledCase, LabelledDataset
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key
 from .dice import mean_foreground_dice
 from .methods import ROWS, Method, Row, Stage, final_maps, predictions, why_unavailable
-from .predict import KeptNetworks, PassOptions, permitted_folds, predict_case
+from .predict import KeptNetworks, PassOptions, merge_classes, permitted_folds, predict_case
 from .scores import Truth, brier_score, map_record, row_scores, segmentation_scores
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ def judge_case(
     volume, labels = case.load()
     check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
     predicted = predict_case(volume, networks, arithmetic, folds, options, cancel)
-    passes, window = predicted.passes, predicted.window
+    passes, window = merge_classes(predicted.passes, case.merged), predicted.window
     truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
     classes = len(networks.manifest.classes)
     final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
@@ -211,9 +211,10 @@ def judge_case(
 
 
 def file_state(case: LabelledCase) -> str:
-    """Size and time of change of a case's files: a corrected label makes its kept figures void."""
+    """Size and time of change of a case's files, and how it is judged: a change makes kept figures void."""
     paths = [path for path in (case.image_path, case.label_path) if path.exists()]
-    return ";".join(f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths)
+    merged = [f"merged {dict(case.merged)}"] if case.merged else []
+    return ";".join([f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths] + merged)
 
 
 def check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> None:

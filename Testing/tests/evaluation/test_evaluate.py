@@ -11,6 +11,7 @@ from evaluation_bundle import write_bundle
 from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.calibration import ErrorProbability, Feature, Term
 from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.manifest import View
 from CardiacUQLib.reading import write_map
 from CardiacUQLib.result import MapName
 from CardiacUQLib.segment import segment
@@ -18,12 +19,13 @@ from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.analysis import analyse
 from CardiacUQTraining.evaluation.calibrate import store
 from CardiacUQTraining.evaluation.cases import CaseStore, run_key
-from CardiacUQTraining.evaluation.methods import Method
+from CardiacUQTraining.evaluation.methods import CasePasses, Method, StagePasses
 from CardiacUQTraining.evaluation.predict import (
     KeptNetworks,
     PassOptions,
     SeenInTrainingError,
     Window,
+    merge_classes,
     permitted_folds,
 )
 from CardiacUQTraining.evaluation.report import Source, write_report
@@ -71,7 +73,31 @@ def test_window_cuts_and_pastes():
     assert window.paste(part).sum() == part.sum()
 
 
+def test_merged_classes_lend_their_probability_to_the_other_one():
+    p = np.array([0.1, 0.2, 0.1, 0.25, 0.35]).reshape(1, 5, 1, 1, 1)
+    dropout = np.full((2, 5, 1, 1, 1), 0.2)
+    passes = CasePasses(
+        StagePasses(p, (0,), (View.IDENTITY,), dropout), StagePasses(p, (0,), (View.IDENTITY,))
+    )
+    merged = merge_classes(passes, {4: 3})
+    np.testing.assert_allclose(merged.stage3d.p.ravel(), [0.1, 0.2, 0.1, 0.6, 0.0])
+    np.testing.assert_allclose(merged.stage2d.dropout[1].ravel(), [0.2, 0.2, 0.2, 0.4, 0.0])
+    assert passes.stage3d.p.argmax() == 4
+    assert merge_classes(passes, {}) is passes
+
+
 class TestJudge:
+    def test_a_class_the_reader_does_not_tell_apart_is_judged_as_the_other(self, bundle, phantoms, tmp_path):
+        """As with MyoPS, whose scars include their dark core; here with the classes tiny networks predict."""
+        apart = phantoms.cases[0]
+        found = []
+        for case in (apart, dataclasses.replace(apart, merged={2: 1})):
+            only = dataclasses.replace(phantoms, cases=(case,))
+            judged = judge(bundle, only, tmp_path, PassOptions((0,)), methods=FAST)
+            found.append(judged.store.arrays(case.id).undropped)
+        assert (found[0] == 2).any() and not (found[1] == 2).any()
+        assert (found[1][found[0] == 2] == 1).all()
+
     def test_scores_every_case_and_names_the_one_it_refuses(self, bundle, phantoms, tmp_path):
         lines = []
         judged = judge(
@@ -184,7 +210,8 @@ class TestStoredCalibration:
         return load_bundle(folder)
 
     def test_row_and_map_are_those_of_inference(self, calibrated, phantoms, tmp_path):
-        judged = judge(calibrated, phantoms, tmp_path, PassOptions((0,)), methods=FAST, limit=1)
+        options = PassOptions((0,))
+        judged = judge(calibrated, phantoms, tmp_path, options, methods=FAST, precision="float32", limit=1)
         arrays = judged.store.arrays("Phantom_1000")
         result = segment(
             phantoms.cases[0].load()[0], calibrated, device="cpu", folds=(0,), precision="float32"

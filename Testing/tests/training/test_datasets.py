@@ -119,7 +119,9 @@ def test_myops_labels_become_ours(tmp_path):
         stored = sitk.GetImageFromArray(array)
         stored.SetSpacing((0.73, 0.73, 15.0))
         sitk.WriteImage(stored, str(case / f"Case3001_{name}.nii.gz"))
-    _, ours = open_dataset("myops", tmp_path).cases[0].load()
+    case = open_dataset("myops", tmp_path).cases[0]
+    assert case.merged == {4: 3}
+    _, ours = case.load()
     rows = [int(ours[0, row, 0]) for row in (0, 5, 9, 12, 14, 20)]
     assert rows == [2, 1, 0, 2, 3, 0]
 
