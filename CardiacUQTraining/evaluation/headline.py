@@ -12,6 +12,7 @@ from CardiacUQLib.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
 from ..model_card import model_card
+from .agreement import SizeRecord
 from .analysis import Analysis
 from .calibrate import ROW
 from .methods import Method, Row, Stage
@@ -27,6 +28,7 @@ NAMED = ("--model", "--against")
 """Options whose value is told by the folder's name alone."""
 SCS = Row(Stage.CASCADE, Method.SCS)
 CARD_SIZES = ("lv_mass_g", "infarct_volume_ml", "infarct_share_of_lv_percent")
+LESIONS = {"infarct_volume_ml": "Infarct", "mvo_volume_ml": "MVO"}
 
 
 def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]:
@@ -68,7 +70,21 @@ def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]
             f"{analysis.verdict.pooled_ece:.3f} / {analysis.verdict.pooled_ece_predicted:.3f} / "
             f"{analysis.verdict.pooled_ece_crop:.3f}"
         )
-    return figures | _sizes(analysis)
+    return figures | _found(analysis.sizes.records if analysis.sizes else ()) | _sizes(analysis)
+
+
+def _found(records: Sequence[SizeRecord]) -> dict[str, str]:
+    """Per lesion, in how many of the cases that have it, and of those that have not, the model shows some."""
+    lines = {}
+    for key, name in LESIONS.items():
+        shown = [(one.reference[key] > 0, one.predicted[key] > 0) for one in records if key in one.reference]
+        have = [predicted for reference, predicted in shown if reference]
+        have_not = [predicted for reference, predicted in shown if not reference]
+        if have:
+            lines[f"{name} shown at all"] = f"in {sum(have)} of {len(have)} cases that have it" + (
+                f", in {sum(have_not)} of {len(have_not)} that have not" if have_not else ""
+            )
+    return lines
 
 
 def _sizes(analysis: Analysis) -> dict[str, str]:

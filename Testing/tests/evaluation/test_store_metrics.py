@@ -12,8 +12,9 @@ from CardiacUQLib.bundle import load_bundle
 from CardiacUQLib.errors import UsageError
 from CardiacUQTraining.checkpoint import save_weights
 from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.evaluation.agreement import SizeRecord
 from CardiacUQTraining.evaluation.fit_lesions import lesion_cases, store_limits
-from CardiacUQTraining.evaluation.headline import check_unseen, command_without_places, section_title
+from CardiacUQTraining.evaluation.headline import _found, check_unseen, command_without_places, section_title
 from CardiacUQTraining.evaluation.predict import PassOptions
 from CardiacUQTraining.evaluation.run import judge
 from CardiacUQTraining.recipe import RECIPE, read_recipe
@@ -55,6 +56,19 @@ def test_figures_go_into_manifest_and_card(own, tmp_path):
     assert section["command"].startswith("cardiacuq ") and str(tmp_path) not in section["command"]
     assert f"| {mean:.1f} ± " in after.model_card and after.model_card.startswith("# tiny 0.0.1")
     assert dataclasses.replace(after.manifest, metrics=before.metrics) == before
+
+
+def test_the_card_tells_how_often_a_lesion_is_missed():
+    def record(reference: float, predicted: float) -> SizeRecord:
+        sizes = ({"infarct_volume_ml": 5.0, "mvo_volume_ml": ml} for ml in (reference, predicted))
+        return SizeRecord("x", *sizes, {})
+
+    records = [record(2.0, 0.5), record(1.0, 0.0), record(0.0, 0.0), record(0.0, 3.0), record(0.0, 0.0)]
+    assert _found(records) == {
+        "Infarct shown at all": "in 5 of 5 cases that have it",
+        "MVO shown at all": "in 1 of 2 cases that have it, in 1 of 3 that have not",
+    }
+    assert _found([]) == {}
 
 
 def test_figures_of_training_cases_never_reach_the_card(own, tmp_path, capsys):
