@@ -5,6 +5,7 @@ Everything here does nothing at all for a training in one process.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,7 +95,16 @@ def launch_fabric(device: torch.device, precision: str) -> Fabric:
             ) from None
     with _talking():
         fabric.launch()
+    if launch != Launch():
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Close the process group while Python still runs: left to the end of the process, Gloo's threads
+    sometimes abort it, and a finished training would count as failed."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _check_devices(launch: Launch, device: torch.device) -> None:

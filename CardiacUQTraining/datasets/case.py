@@ -23,8 +23,8 @@ class LabelledCase:
     ``group`` is the stratum that folds are balanced over (pathology). ``label_map`` translates the
     file's label values into ours; values missing from it are refused. Cases of one ``patient`` (the
     ``phase`` ED and ES of a cine) never part when folds are made; empty means the case itself.
-    ``merged`` names classes that the file does not tell from another one, and that other one: a model
-    that does tell them apart is judged as if it did not. ``maker`` replaces reading the two files.
+    ``maker`` replaces reading the two files. ``merged`` names classes that the file does not tell from
+    another one, and that other one: a model that does tell them apart is judged as if it did not.
     """
 
     id: str
@@ -34,8 +34,8 @@ class LabelledCase:
     label_map: Mapping[int, int]
     patient: str = ""
     phase: str = ""
-    merged: Mapping[int, int] = field(default_factory=dict)
     maker: Callable[[], tuple[Volume, np.ndarray]] | None = field(default=None, compare=False)
+    merged: Mapping[int, int] = field(default_factory=dict)
 
     def load(self) -> tuple[Volume, np.ndarray]:
         """The volume and its labels, uint8 (z, y, x) in slice order.
