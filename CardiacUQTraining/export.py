@@ -21,7 +21,15 @@ from .model_card import model_card
 from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, method_of
 from .run_folder import RunFolder
-from .warm_start import DATA_NAME, DATASET, LICENCE, STARTED_FROM, origin_without_places
+from .warm_start import (
+    DATA_NAME,
+    DATASET,
+    LICENCE,
+    STARTED_FROM,
+    earlier_training,
+    origin_without_places,
+)
+from .weight_mean import AVERAGED_WITH, check_descent, mean_weights
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",
@@ -48,12 +56,14 @@ def export_run(
     name: str | None = None,
     version: str = __version__,
     sharpness: float = 1.0,
+    average_with: str | None = None,
 ) -> Path:
     """Write the bundle of a run; only folds whose every stage is finished go in.
 
     ``sharpness`` multiplies the logits of both stages of a cascade wherever the bundle is used. Networks
     trained for tens of epochs with averaged weights are less decided than those of the paper; what both
-    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)).
+    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``average_with`` names the run or bundle that
+    the run began with; the new bundle gets the mean of both weights.
 
     The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
     export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
@@ -72,12 +82,17 @@ def export_run(
     if output.exists():
         raise UsageError(f"{output}: exists already; choose another folder or move it away")
     output.parent.mkdir(parents=True, exist_ok=True)
+    earlier = None if average_with is None else earlier_training(average_with)
+    if earlier is not None:
+        record = record | {AVERAGED_WITH: check_descent(earlier, run, recipe, record)}
     partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
     try:
         weights = [
             write_weights(state, partial, network, fold)
             for fold in folds
-            for network, state in method.weights(run, fold).items()
+            for network, state in (
+                method.weights(run, fold) if earlier is None else mean_weights(earlier, method, run, fold)
+            ).items()
         ]
         manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), sharpness)
         write_manifest(manifest, partial)
@@ -134,6 +149,7 @@ def _manifest(
             "exported": datetime.now(UTC).date().isoformat(),
             **{key: record[key] for key in (INPUT_STATISTICS,) if key in record},
             **({STARTED_FROM: origin_without_places(record[STARTED_FROM])} if STARTED_FROM in record else {}),
+            **{key: record[key] for key in (AVERAGED_WITH,) if key in record},
         },
         **special,
     )

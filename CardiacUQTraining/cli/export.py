@@ -18,6 +18,12 @@ def command(
     sharpness: Annotated[
         float, typer.Option(min=0.1, max=20, help="Factor on the logits of both stages of a cascade.")
     ] = 1.0,
+    average_with: Annotated[
+        str | None,
+        typer.Option(
+            help="Run or bundle the run began with (--start-from): export the mean of both weights."
+        ),
+    ] = None,
 ) -> None:
     """Write weights (fp16 safetensors), manifest and model card of a finished run."""
     from CardiacUQLib.bundle import load_bundle
@@ -25,7 +31,14 @@ def command(
 
     from ..export import export_run
 
-    folder = export_run(run, output, name=name, version=version or __version__, sharpness=sharpness)
+    folder = export_run(
+        run,
+        output,
+        name=name,
+        version=version or __version__,
+        sharpness=sharpness,
+        average_with=average_with,
+    )
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     folds = len(load_bundle(folder).manifest.folds)
     typer.echo(f"{folder}: {folds} folds, {size:.1f} MB")

@@ -336,7 +336,7 @@ def test_members_are_cut_where_inference_will_cut(acdc_like):
     assert not torch.equal(centred, labelled)
 
 
-def test_a_second_course_begins_with_the_members_of_a_bundle(acdc_like, tmp_path):
+def test_a_second_course_begins_with_a_bundle_and_can_be_averaged_with_it(acdc_like, tmp_path, capsys):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(yaml.safe_dump(tiny()))
     where = ["--dataset", "acdc", "--data", str(acdc_like), "--recipe", str(recipe), "--folds", "0"]
@@ -357,3 +357,18 @@ def test_a_second_course_begins_with_the_members_of_a_bundle(acdc_like, tmp_path
     for name, value in after.items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(value, before[name], atol=1e-3, rtol=1e-3)
+    first, mean = str(tmp_path / "first"), str(tmp_path / "mean")
+    exported = ["export", str(tmp_path / "second"), "-o", mean, "--average-with"]
+    assert main([*exported, first]) == ExitCode.USAGE and not Path(mean).exists()
+    assert "did not begin with it" in capsys.readouterr().err
+    assert main([*exported, str(tmp_path / "bundle")]) == 0
+    bundle = load_bundle(mean)
+    assert bundle.manifest.training["averaged_with"] == "bundle 0.1.0"
+    assert "averaged_with: bundle 0.1.0" in bundle.model_card
+    moved = []
+    for name, value in bundle.network("member0", 0).state_dict().items():
+        if value.is_floating_point():
+            ours, theirs = (weights["members.0." + name] for weights in (before, after))
+            torch.testing.assert_close(value, (ours + theirs) / 2, atol=1e-3, rtol=2e-3)
+            moved.append(float((ours - theirs).abs().max()))
+    assert max(moved) > 0.01  # the batch norm's averages, so that the mean is neither of the two
