@@ -12,7 +12,7 @@ from typing import Any
 from CardiacUQLib.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import MIRRORED, UNMIRRORED, Manifest, View, WeightFile
+from CardiacUQLib.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
 from CardiacUQLib.passes import STAGE_2D, STAGE_3D
 from CardiacUQLib.version import __version__
 
@@ -168,6 +168,6 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _views(recipe: CascadeRecipe | StreamingRecipe) -> tuple[View, ...]:
-    """Mirrored views where the networks have learned from mirrored slices, else turned and enlarged ones."""
+    """Mirrored views where the networks have learned from mirrored slices, else small turns."""
     stage = recipe.stage2d if isinstance(recipe, CascadeRecipe) else recipe.training
-    return MIRRORED if stage.augmentation.flips else UNMIRRORED
+    return MIRRORED if stage.augmentation.flips else TURNED

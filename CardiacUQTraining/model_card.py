@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.manifest import Manifest
+from CardiacUQLib.manifest import TURNED, Manifest
 
 from .warm_start import STARTED_FROM
 
@@ -56,7 +56,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         *[f"- {line}" for line in manifest.limitations],
         *([""] if manifest.limitations else []),
-        *([ONE_WAY_ROUND] if not any(view.axes for view in manifest.views) else []),
+        *([ONE_WAY_ROUND] if manifest.views == TURNED else []),
         "Trained on one centre's scans: on other scanners, spacings and contrasts expect less.",
         "The maps show where this model disagrees with itself, not every way in which it can be wrong.",
     ]

@@ -33,14 +33,13 @@ class Architecture(enum.StrEnum):
 
 
 class View(enum.StrEnum):
-    """One pass of test-time augmentation: the slices as they are, mirrored, turned or enlarged in plane."""
+    """One pass of test-time augmentation: the slices as they are, mirrored or turned in their plane."""
 
     IDENTITY = "identity"
     HORIZONTAL = "horizontal"
     VERTICAL = "vertical"
     LEFT = "turned left"
     RIGHT = "turned right"
-    ENLARGED = "enlarged"
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -52,15 +51,10 @@ class View(enum.StrEnum):
         """Counter-clockwise turn as seen with x to the right and y downwards."""
         return {"turned left": 20.0, "turned right": -20.0}.get(self.value, 0.0)
 
-    @property
-    def scale(self) -> float:
-        """How many times as large the view shows everything, about the centre of the image."""
-        return 1.15 if self.value == "enlarged" else 1.0
-
 
 MIRRORED = (View.IDENTITY, View.HORIZONTAL, View.VERTICAL)
 """Views for networks that have learned from mirrored slices [paper, cascade]."""
-UNMIRRORED = (View.IDENTITY, View.LEFT, View.RIGHT, View.ENLARGED)
+TURNED = (View.IDENTITY, View.LEFT, View.RIGHT)
 """Views for networks that know the heart one way round."""
 
 

@@ -16,15 +16,15 @@ ANGLES_DEG = (0.0, -20.0, 20.0, 90.0, 180.0, 270.0)
 """Counter-clockwise turns of the copies, as seen with x to the right and y downwards."""
 
 
-def turn(images: Tensor, angle_deg: float, scale: float = 1.0) -> Tensor:
-    """Square images (..., y, x), float, turned and enlarged about their centre; the edge goes on.
+def turn(images: Tensor, angle_deg: float) -> Tensor:
+    """Square images (..., y, x), float, turned about their centre; beyond the edge the edge goes on.
 
-    Mere quarter turns move pixels and are exact, all else interpolates linearly.
+    Quarter turns move pixels and are exact, other angles interpolate linearly.
     """
     quarters, rest = divmod(angle_deg, 90.0)
-    if not rest and scale == 1:
-        return torch.rot90(images, int(quarters), dims=(-2, -1)) if quarters else images
-    cosine, sine = math.cos(math.radians(angle_deg)) / scale, math.sin(math.radians(angle_deg)) / scale
+    if not rest:
+        return torch.rot90(images, int(quarters), dims=(-2, -1))
+    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     flat = images.reshape(1, -1, *images.shape[-2:])
     theta = flat.new_tensor([[[cosine, -sine, 0.0], [sine, cosine, 0.0]]])
     grid = functional.affine_grid(theta, list(flat.shape), align_corners=False)

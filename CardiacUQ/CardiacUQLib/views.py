@@ -9,17 +9,14 @@ from .streaming_turns import turn
 
 
 def to_view(images: Tensor, view: View) -> Tensor:
-    """Square images (..., y, x), float, as ``view`` shows them; beyond the edge the edge goes on."""
+    """Square images (..., y, x), float, mirrored or turned as ``view`` says; turns repeat the edge."""
     if view.axes:
         return images.flip(view.axes)
-    return turn(images, view.angle_deg, view.scale)
+    return turn(images, view.angle_deg) if view.angle_deg else images
 
 
 def from_view(p: Tensor, view: View) -> Tensor:
-    """Softmax (..., y, x) of a view in the place of the slices themselves; still sums to 1.
-
-    What an enlarged view does not show gets the probabilities of its edge.
-    """
+    """Softmax (..., y, x) of a view in the place of the slices themselves; still sums to 1."""
     if view.axes:
         return p.flip(view.axes)
-    return turn(p, -view.angle_deg, 1.0 / view.scale)
+    return turn(p, -view.angle_deg) if view.angle_deg else p
