@@ -1,17 +1,37 @@
-"""A head start for the 3D network: the weights of the finished 2D network where the two correspond.
+"""A head start for a network that sees more: the weights of a finished one where the two correspond.
 
-Both are U-Nets over the same levels, so a 2D kernel becomes the middle slice of a 3D one (the inflation
-of Carreira and Zisserman, 2017). The 3D network then begins by looking at each slice as the 2D network
-did, and spends its training on what it is for: the neighbouring slices and the masks.
+Both are U-Nets over the same levels, so a 2D kernel becomes the middle slice of a 3D one (the inflation of
+Carreira and Zisserman, 2017). The 3D network then begins by looking at each slice as the 2D network did,
+and spends its training on what it is for: the neighbouring slices and the masks. A 2D network that gets to
+see its neighbours begins likewise: what it has learned goes to the middle channel.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from CardiacUQLib.networks.unet2d import UNet2D
 from CardiacUQLib.networks.unet3d import UNet3D
+
+
+def with_more_inputs(weights: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``weights`` of a network that sees single slices, for one that sees neighbours as well.
+
+    Wherever ``like`` has an odd number of input channels for one of ``weights``, (out, 1, y, x), that one
+    becomes the middle channel and the others are zero, so that the network at first gives what it gave.
+    """
+    return {name: _in_the_middle(value, like.get(name)) for name, value in weights.items()}
+
+
+def _in_the_middle(weight: Tensor, like: Tensor | None) -> Tensor:
+    if like is None or weight.ndim != 4 or weight.shape == like.shape or weight.shape[1] != 1:
+        return weight
+    wide = weight.new_zeros(weight.shape[0], like.shape[1], *weight.shape[2:])
+    wide[:, like.shape[1] // 2] = weight[:, 0]
+    return wide
 
 
 @torch.no_grad()

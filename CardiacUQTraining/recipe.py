@@ -73,7 +73,11 @@ class LossRecipe(_Strict):
 
 
 class AugmentationRecipe(_Strict):
-    """Random changes of one sample, each with its probability and its range."""
+    """Random changes of one sample, each with its probability and its range.
+
+    ``reverse_p`` turns the order of a frame's slices round, for networks that see their neighbours: not
+    every scanner stacks from apex to base.
+    """
 
     flips: bool = True
     rotation_p: Probability = 0.2
@@ -98,6 +102,7 @@ class AugmentationRecipe(_Strict):
     bias_p: Probability = 0.0
     bias: float = 0.3
     slice_shift_px: float = 0.0
+    reverse_p: Probability = 0.0
 
 
 class PerturbationRecipe(_Strict):
@@ -237,7 +242,8 @@ class StreamingRecipe(_Strict):
     """Recipe of a cine ensemble; ``weights`` are those of members with a fixed share (else equal).
 
     ``final_softmax`` trains through the final softmax of eq. (3); without it the loss sees the
-    weighted sum of the members' probabilities, whose arg max is the same.
+    weighted sum of the members' probabilities, whose arg max is the same. ``context_slices`` is how many
+    slices on each side of its own a member sees, see :mod:`CardiacUQLib.slice_context`; the paper's see none.
     """
 
     kind: Literal[BundleKind.STREAMING]
@@ -250,6 +256,7 @@ class StreamingRecipe(_Strict):
     members: tuple[NetworkRecipe, ...] = Field(min_length=1)
     weights: tuple[PositiveFloat, ...] | None = None
     final_softmax: bool = True
+    context_slices: int = Field(0, ge=0, le=3)
     locator: StageRecipe | None = None
     training: TrainingRecipe
 

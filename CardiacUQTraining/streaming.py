@@ -13,6 +13,7 @@ from CardiacUQLib.classes import CINE_CLASSES
 from CardiacUQLib.combination import Combination, ensemble, mixture
 from CardiacUQLib.manifest import NetworkSpec, RoiSpec
 from CardiacUQLib.networks import build_network
+from CardiacUQLib.slice_context import with_neighbours
 
 from .checkpoint import load_weights
 from .crops import CropCentre, crop_cases
@@ -38,8 +39,10 @@ class JointEnsemble(nn.Module):
         rule: Combination,
         fixed: Sequence[float] | None,
         final_softmax: bool = True,
+        channels: int = 1,
     ) -> None:
         super().__init__()
+        self.channels = channels
         self.final_softmax = final_softmax
         self.members = nn.ModuleList(members)
         self.rule = rule
@@ -48,9 +51,11 @@ class JointEnsemble(nn.Module):
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
         """Probabilities (N, C, z, y, x) of frames (N, z, y, x); ``real`` (N, z) marks unpadded slices.
 
-        Padded slices are never shown to a member: batch norm would learn from them.
+        Padded slices are never shown to a member: batch norm would learn from them; as a neighbour they
+        are zero, as beyond the end of a stack.
         """
-        slices = frames[real][:, None].contiguous(memory_format=torch.channels_last)
+        known = with_neighbours(frames * real[..., None, None], self.channels)
+        slices = known[real].contiguous(memory_format=torch.channels_last)
         volumes = []
         for member in self.members:
             p = member(slices).float().softmax(dim=1)
@@ -90,13 +95,15 @@ class StreamingMethod:
         """The ensemble, a single member as an ensemble of one, or the locator."""
         if stage == LOCATOR:
             return build_network(self._locator())
-        softmax = self.recipe.final_softmax
+        channels, softmax = self._channels, self.recipe.final_softmax
         if stage != ENSEMBLE:
             number = int(stage.removeprefix("member"))
-            return JointEnsemble([build_network(self._member(number))], Combination.FIXED, None, softmax)
+            return JointEnsemble(
+                [build_network(self._member(number))], Combination.FIXED, None, softmax, channels
+            )
         rule = Combination(self.recipe.variant.value)
         members = [build_network(self._member(n)) for n in range(len(self.recipe.members))]
-        return JointEnsemble(members, rule, self.recipe.weights, softmax)
+        return JointEnsemble(members, rule, self.recipe.weights, softmax, channels)
 
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
         """Whole images for the locator; for the members the ROI that inference will cut: around the
@@ -152,7 +159,11 @@ class StreamingMethod:
     def _member(self, number: int) -> NetworkSpec:
         network = self.recipe.members[number]
         filters = tuple(network.filters)
-        return NetworkSpec(network.architecture, 1, len(CINE_CLASSES), filters, network.dropout)
+        return NetworkSpec(network.architecture, self._channels, len(CINE_CLASSES), filters, network.dropout)
+
+    @property
+    def _channels(self) -> int:
+        return 1 + 2 * self.recipe.context_slices
 
     def _locator(self) -> NetworkSpec:
         return locator_spec(self.recipe.locator.network)

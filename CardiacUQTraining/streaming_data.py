@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from .augmentation import spatial
+from .augmentation import chosen, spatial
 from .cascade_data import centre, mean_dice
 from .crops import CropSet
 from .intensities import change_grey_values
@@ -42,7 +42,7 @@ class FrameData:
 
     def batch(self, samples: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Frames and labels (N, z, y, x), and which slices are real (N, z); the rest repeat the last."""
-        images, labels, real = self._stack(samples.tolist())
+        images, labels, real = self._stack(samples.tolist(), self._reversed(len(samples), generator))
         images, labels = spatial(images, labels, self.size_px, self.recipe.augmentation, generator)
         images = change_grey_values(standardise_frames(images, real), self.recipe.augmentation, generator)
         return scale_frames(images, real), labels, real
@@ -59,10 +59,21 @@ class FrameData:
             scores.append(mean_dice(predicted, centre(labels, self.size_px)[0], self.classes))
         return sum(scores) / max(1, len(scores))
 
-    def _stack(self, cases: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    def _reversed(self, count: int, generator: Generator) -> list[bool]:
+        """Which frames of a batch are seen from their other end."""
+        p = self.recipe.augmentation.reverse_p
+        if p == 0:  # draws nothing, so that earlier trainings keep their random numbers
+            return [False] * count
+        return chosen(count, p, generator, torch.device("cpu")).tolist()
+
+    def _stack(
+        self, cases: Sequence[int], backwards: Sequence[bool] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         owned = [self.crops.slices_of(case) for case in cases]
+        if backwards is not None:
+            owned = [s[::-1] if turned else s for s, turned in zip(owned, backwards, strict=True)]
         depth = max(map(len, owned))
-        numbers = torch.tensor([[min(s.start + z, s.stop - 1) for z in range(depth)] for s in owned])
+        numbers = torch.tensor([[s[min(z, len(s) - 1)] for z in range(depth)] for s in owned])
         real = torch.tensor([[z < len(s) for z in range(depth)] for s in owned]).to(self.crops.device)
         return self.crops.images[numbers], self.crops.labels[numbers], real
 

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from CardiacUQLib.bundle import Bundle, load_bundle
 from CardiacUQLib.errors import UsageError
+from CardiacUQLib.locator import LOCATOR
 
 from .checkpoint import load_weights, save_weights
-from .recipe import RECIPE, Recipe, RoiRecipe
+from .inflation import with_more_inputs
+from .recipe import RECIPE, Recipe, RoiRecipe, StreamingRecipe
 from .run_folder import RunFolder
 
 STARTED_FROM = "started_from"
@@ -21,6 +23,10 @@ DATASET = "dataset"
 LICENCE = "licence"
 DATA_NAME = "training_data"
 _TOLD = ("recipe", DATASET, "commit", "bundle", LICENCE, DATA_NAME, STARTED_FROM)
+
+
+_OF_AN_ENSEMBLE = ("variant", "members", "weights", "final_softmax", "context_slices")
+"""What a stage of a cine ensemble depends on besides its own recipe."""
 
 
 class StageWeights(Protocol):
@@ -145,6 +151,8 @@ class WarmStart:
         """
         earlier = RECIPE.validate_python(self.earlier.record()["recipe"])
         same = earlier.stages().get(stage) == recipe.stages()[stage]
+        if stage != LOCATOR and isinstance(recipe, StreamingRecipe):
+            same = same and all(getattr(earlier, part) == getattr(recipe, part) for part in _OF_AN_ENSEMBLE)
         if not same or _training_region(earlier) != _training_region(recipe):
             return False
         for fold in folds:
@@ -152,14 +160,14 @@ class WarmStart:
         return True
 
     def apply(self, network: nn.Module, fold: int, stage: str, method: StageWeights) -> None:
-        """Load the earlier weights of a stage into ``network``.
+        """Load the earlier weights of a stage into ``network``, which may see more slices at once.
 
         Raises :class:`UsageError` if the stage is not finished there or its network is another one,
         ModelError if a bundle has no such network or fold.
         """
         weights = self.earlier.weights(fold, stage, method)
         try:
-            network.load_state_dict(weights)
+            network.load_state_dict(with_more_inputs(weights, network.state_dict()))
         except RuntimeError as error:
             problem = str(error).splitlines()[-1].strip()
             raise UsageError(

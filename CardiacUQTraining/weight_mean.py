@@ -14,6 +14,7 @@ from torch import Tensor
 
 from CardiacUQLib.errors import UsageError
 
+from .inflation import with_more_inputs
 from .recipe import Recipe
 from .run import Method
 from .run_folder import RunFolder
@@ -46,7 +47,9 @@ def mean_weights(earlier: Earlier, method: Method, run: RunFolder, fold: int) ->
     for stage in method.stages():
         before = earlier.weights(fold, stage, method)
         for network, prefix in method.stage_networks(stage).items():
+            own = {name: before[prefix + name] for name in mixed[network]}
+            earlier_ones = with_more_inputs(own, mixed[network])
             for name, value in mixed[network].items():
                 if value.is_floating_point():
-                    mixed[network][name] = (value.float() + before[prefix + name].float()) / 2
+                    mixed[network][name] = (value.float() + earlier_ones[name].float()) / 2
     return mixed

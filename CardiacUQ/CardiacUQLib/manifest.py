@@ -86,7 +86,10 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Architecture and size of one network; ``filters`` from the finest to the deepest level."""
+    """Architecture and size of one network; ``filters`` from the finest to the deepest level.
+
+    A member of a cine ensemble with 3 or more ``in_channels`` sees the neighbours of its slice as well.
+    """
 
     architecture: Architecture
     in_channels: int

@@ -83,6 +83,8 @@ def _check_network(manifest: Manifest, name: str, spec: NetworkSpec) -> None:
         raise JsonMismatch(f"manifest.networks.{name} has sizes below 1")
     if not 0 <= spec.dropout < 1:
         raise JsonMismatch(f"manifest.networks.{name}.dropout is outside 0..1")
+    if manifest.kind is BundleKind.STREAMING and spec.in_channels % 2 == 0:
+        raise JsonMismatch(f"manifest.networks.{name} has {spec.in_channels} inputs, so no middle slice")
     if name != LOCATOR and spec.out_channels != len(manifest.classes):
         raise JsonMismatch(
             f"manifest.networks.{name} has {spec.out_channels} outputs for {len(manifest.classes)} classes"

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from .errors import ModelError, UsageError
 from .manifest import CascadeInput, ClassInfo, Manifest, View
 from .progress import CancelToken, ProgressCallback, ignore_progress
+from .slice_context import with_neighbours
 from .timing import StepTimer
 from .views import from_view, to_view
 
@@ -120,9 +121,14 @@ def run_cascade(
 
 
 @torch.inference_mode()
-def predict_slices(net: nn.Module, frames: Tensor, arithmetic: Arithmetic, sharpness: float = 1.0) -> Tensor:
-    """Softmax (K, C, z, y, x), float32, of a 2D network over the slices of K volumes (K, z, y, x)."""
-    slices = frames.flatten(0, 1)[:, None].contiguous(memory_format=torch.channels_last)
+def predict_slices(
+    net: nn.Module, frames: Tensor, arithmetic: Arithmetic, sharpness: float = 1.0, channels: int = 1
+) -> Tensor:
+    """Softmax (K, C, z, y, x), float32, of a 2D network over the slices of K volumes (K, z, y, x).
+
+    With ``channels`` above 1 it sees the neighbouring slices too, see :mod:`.slice_context`.
+    """
+    slices = with_neighbours(frames, channels).flatten(0, 1).contiguous(memory_format=torch.channels_last)
     p = _softmax(net, slices, arithmetic, sharpness)
     return p.unflatten(0, frames.shape[:2]).transpose(1, 2).contiguous()
 

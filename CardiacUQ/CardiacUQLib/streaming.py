@@ -89,7 +89,8 @@ def run_streaming(
             with timer.step("load"):
                 network = source.network(name, fold, arithmetic.device).to(memory_format=torch.channels_last)
             with timer.step("members"):
-                outputs += member_outputs(network, frames, arithmetic, rule)
+                channels = source.manifest.networks[name].in_channels
+                outputs += member_outputs(network, frames, arithmetic, rule, channels)
             done += 1
             progress(done / batches, f"{name}, fold {fold}")
         stacked = torch.stack(outputs, dim=1)
@@ -103,12 +104,14 @@ def run_streaming(
 
 @torch.inference_mode()
 def member_outputs(
-    network: nn.Module, frames: Tensor, arithmetic: Arithmetic, rule: Combination
+    network: nn.Module, frames: Tensor, arithmetic: Arithmetic, rule: Combination, channels: int
 ) -> list[Tensor]:
-    """Softmax (K, C, z, y, x) of one network on frames (K, z, y, x), or one per turned copy of them."""
+    """Softmax (K, C, z, y, x) of one network on frames (K, z, y, x), or one per turned copy of them.
+
+    ``channels`` is what its spec says: 1 for the slice alone, more with its neighbours."""
     if rule is not Combination.AUGMENTING:
-        return [predict_slices(network, frames, arithmetic)]
-    p = predict_slices(network, turned_copies(frames).flatten(0, 1), arithmetic)
+        return [predict_slices(network, frames, arithmetic, channels=channels)]
+    p = predict_slices(network, turned_copies(frames).flatten(0, 1), arithmetic, channels=channels)
     return list(turned_back(p.unflatten(0, (len(ANGLES_DEG), len(frames)))))
 
 

@@ -82,8 +82,10 @@ def _measure(
 ) -> tuple[float, ...]:
     manifest, fold = bundle.manifest, bundle.manifest.folds[:1]
     rule, fixed = parse_combination(manifest.combination)
-    networks = [bundle.network(name, fold[0], arithmetic.device) for name in member_names(manifest)]
-    networks = [network.to(memory_format=torch.channels_last) for network in networks]
+    networks = {
+        name: bundle.network(name, fold[0], arithmetic.device).to(memory_format=torch.channels_last)
+        for name in member_names(manifest)
+    }
     roi: Roi | None = None
     volumes = np.full(len(cine), np.nan)
     for first in range(0, len(cine), FRAMES_AT_ONCE):
@@ -97,7 +99,11 @@ def _measure(
             roi = _region(next(iter(frames.values())), bundle, arithmetic, fold, cancel)
         crops = np.stack([normalise_frame(roi.extract(frame.array)) for frame in frames.values()])
         stack = torch.from_numpy(crops).to(arithmetic.device)
-        outputs = [p for net in networks for p in member_outputs(net, stack, arithmetic, rule)]
+        outputs = [
+            p
+            for name, network in networks.items()
+            for p in member_outputs(network, stack, arithmetic, rule, manifest.networks[name].in_channels)
+        ]
         members = torch.stack(outputs, dim=1)
         combined, _ = ensemble(members, rule, fixed=fixed)
         labels = combined.argmax(dim=1).to(torch.uint8).cpu().numpy()

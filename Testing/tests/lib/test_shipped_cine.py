@@ -34,8 +34,8 @@ def image() -> np.ndarray:
 
 
 def found(image: np.ndarray, bundle: Bundle, folder: Path) -> Result:
-    """What a user gets: all folds and views, from a file. One network alone looks at the phantom, which is not
-    what it learned from, differently with every pixel by which the region lies elsewhere."""
+    """What a user gets: all folds and views, from a file. One network alone looks at the phantom, which is
+    not what it learned from, differently with every pixel by which the region lies elsewhere."""
     path = folder / "scan.nii.gz"
     stack = sitk.GetImageFromArray(image)
     stack.SetSpacing(SPACING)

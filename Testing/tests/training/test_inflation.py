@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from CardiacUQLib.networks.streaming_unet import StreamingUNet
 from CardiacUQLib.networks.unet2d import UNet2D
 from CardiacUQLib.networks.unet3d import UNet3D
-from CardiacUQTraining.inflation import inflate
+from CardiacUQTraining.inflation import inflate, with_more_inputs
 
 
 def networks(deep_filters=(4, 8, 8, 8)) -> tuple[UNet2D, UNet3D]:
@@ -47,3 +48,18 @@ def test_levels_of_other_width_keep_their_own_weights():
     assert 0 < inflate(flat, deep) < 27
     assert torch.equal(deep.encoder[3].second.weight, before)
     torch.testing.assert_close(deep.encoder[1].second.weight[:, :, 0], flat.encoder[1].second.weight)
+
+
+def test_a_network_that_gets_to_see_its_neighbours_first_gives_what_it_gave():
+    torch.manual_seed(0)
+    alone, among = (StreamingUNet(inputs, 4, (4, 8), 0.0).eval() for inputs in (1, 3))
+    among.load_state_dict(with_more_inputs(alone.state_dict(), among.state_dict()))
+    slices = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(among(slices), alone(slices[:, 1:2]))
+
+
+def test_weights_that_fit_are_left_alone():
+    network = StreamingUNet(1, 4, (4, 8), 0.0)
+    weights = network.state_dict()
+    same = with_more_inputs(weights, weights)
+    assert all(same[name] is value for name, value in weights.items())

@@ -17,7 +17,7 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 from test_loop import StopAfter
-from test_streaming_training import DEEPLAB, UNET, tiny, write_patient
+from tiny_cine import DEEPLAB, UNET, tiny, write_patient
 from tiny_training import tiny_recipe
 
 from CardiacUQLib.errors import ExitCode, UsageError

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 import yaml
+from tiny_cine import DEEPLAB, UNET, tiny
 from torch import nn
 
 from CardiacUQLib.bundle import load_bundle
@@ -19,74 +20,13 @@ from CardiacUQLib.manifest import NetworkSpec, RoiSpec
 from CardiacUQLib.networks import build_network
 from CardiacUQTraining.checkpoint import load_weights
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.crops import CropSet, crop_cases
+from CardiacUQTraining.crops import crop_cases
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.recipe import RECIPE, read_recipe
 from CardiacUQTraining.run import method_of
 from CardiacUQTraining.run_folder import RunFolder
 from CardiacUQTraining.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
 from CardiacUQTraining.streaming_data import FrameData, scale_frames
-
-UNET = {"architecture": "streaming_unet", "filters": [2, 4], "dropout": 0.1}
-DEEPLAB = {"architecture": "deeplabv3plus", "filters": [4, 4, 4, 4, 4, 4, 4], "dropout": 0.1}
-
-
-def tiny(**change) -> dict:
-    training = {
-        "epochs": 2,
-        "batch": 2,
-        "optimiser": {"name": "rmsprop", "learning_rate": 1e-3, "schedule": "warmup_cosine"},
-        "loss": {"dice": 1.0, "focal": 10.0, "include_background": True, "dice_class_weights": [1, 2, 1, 1]},
-        "validate_every": 1,
-        "ema": 0.5,
-    }
-    return {
-        "kind": "streaming",
-        "title": "tiny cine",
-        "folds": 2,
-        "roi": {"size_px": 32, "spacing_mm": 1.5},
-        "members": [UNET, UNET],
-        "training": training,
-    } | change
-
-
-def write_patient(folder: Path, name: str, group: str, depth: int) -> None:
-    """ED and ES of one patient: discs of RV, wall and LV that shrink towards ES."""
-    patient = folder / name
-    patient.mkdir(parents=True)
-    (patient / "Info.cfg").write_text(f"ED: 1\nES: 4\nGroup: {group}\nHeight: 170\nNbFrame: 10\nWeight: 70\n")
-    _, y, x = np.indices((depth, 48, 48), dtype=float)
-    for frame, factor in ((1, 1.0), (4, 0.7)):
-        radius = np.hypot(y - 24, x - 26)
-        labels = np.zeros((depth, 48, 48), np.uint8)
-        labels[np.hypot(y - 24, x - 12) < 8 * factor] = 1
-        labels[radius < 12] = 2
-        labels[radius < 8 * factor] = 3
-        grey = np.array([40.0, 200.0, 90.0, 210.0])[labels] + np.random.default_rng(depth).normal(
-            0, 9, labels.shape
-        )
-        for suffix, array in (("", grey.astype(np.float32)), ("_gt", labels)):
-            image = sitk.GetImageFromArray(array)
-            image.SetSpacing((1.5, 1.5, 10.0))
-            sitk.WriteImage(image, str(patient / f"{name}_frame{frame:02d}{suffix}.nii.gz"))
-
-
-@pytest.fixture
-def acdc_like(tmp_path: Path) -> Path:
-    folder = tmp_path / "acdc"
-    for number, group in enumerate(["NOR", "NOR", "DCM", "DCM"]):
-        write_patient(folder, f"patient{number:03d}", group, 3 + number)
-    return folder
-
-
-@pytest.fixture
-def crops() -> CropSet:
-    """Two frames of 2 and 4 slices."""
-    generator = torch.Generator().manual_seed(0)
-    return CropSet(
-        ("a", "b"), torch.rand(6, 40, 40, generator=generator) * 100,
-        torch.randint(0, 4, (6, 40, 40), generator=generator).to(torch.uint8), (0, 2, 6),
-    )  # fmt: skip
 
 
 def test_acdc_layout(acdc_like):
@@ -165,8 +105,8 @@ def test_an_absent_frame_names_the_patient(acdc_like):
         open_dataset("acdc", acdc_like)
 
 
-def test_padding_changes_nothing(crops):
-    data = FrameData(crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
+def test_padding_changes_nothing(frame_crops):
+    data = FrameData(frame_crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
     images, _, real = data._stack([0, 1])
     assert real.tolist() == [[True, True, False, False], [True] * 4]
     network = method_of(RECIPE.validate_python(tiny())).build("ensemble").eval()
@@ -183,8 +123,8 @@ def test_frames_are_scaled_by_their_real_slices_only():
     assert scale_frames(frames, real)[0, :2, 0, 0].tolist() == [0.0, 1.0]
 
 
-def test_the_loss_reaches_every_member_through_the_weights(crops):
-    data = FrameData(crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
+def test_the_loss_reaches_every_member_through_the_weights(frame_crops):
+    data = FrameData(frame_crops, [0, 1], [], RECIPE.validate_python(tiny()).training, 32, 4)
     network = method_of(RECIPE.validate_python(tiny())).build("ensemble")
     data.loss(network, torch.tensor([0, 1]), torch.Generator().manual_seed(0), 0).backward()
     for member in network.members:
