@@ -32,7 +32,7 @@ def test_paper_recipe_holds_the_published_numbers():
 def test_missing_recipe_names_the_shipped_ones(tmp_path):
     with pytest.raises(
         UsageError,
-        match="cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, paper",
+        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, paper",
     ):
         read_recipe(tmp_path / "none.yaml")
 
