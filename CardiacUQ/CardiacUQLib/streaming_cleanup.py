@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -25,8 +25,10 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     """Labels (z, y, x), uint8, with all but the main connected part of every structure as background.
 
     The main part is the largest one; that of the left ventricular cavity is the one that meets the most
-    myocardium, since a right ventricle taken for a left one may be larger. The rule of every cine
-    ensemble, chosen on predictions of folds that had not seen the patient.
+    myocardium, since a right ventricle taken for a left one may be larger. A cavity that no ventricle can
+    have, wider than the whole left ventricle in the slice beside it and with little wall around it, is an
+    atrium and goes too. The rule of every cine ensemble, chosen on predictions of folds that had not seen
+    the patient; there the last part changes nothing.
     """
     values = class_values(classes) if measurable(classes) else {}
     cleaned = labels.copy()
@@ -44,6 +46,10 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
             contact = _contact(labels.shape, box[0], parts, wall)
             sizes = contact if contact.any() else sizes
         cleaned[box[0]][(parts > 0) & (parts != 1 + int(sizes.argmax()))] = 0
+    if wall is not None and "cavity" in values:
+        atria = _atria(cleaned, values)[:, None, None] & (cleaned == values["cavity"])
+        if atria.any():  # what lies beyond them now lies apart
+            return main_parts(np.where(atria, 0, cleaned).astype(labels.dtype), classes)
     return cleaned
 
 
@@ -51,16 +57,31 @@ def walled_cavity(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarra
     """Mask (z, y, x) of the cavity in the slices where enough wall is around it, all if it is in none.
 
     For finding end-systole, where one atrium taken for a ventricle hides how much the ventricle empties.
-    Labels keep such slices: readers trace a basal slice with little wall, and leaving it out costs Dice.
+    Labels keep such slices unless their cavity is too wide for a ventricle: readers trace a basal slice
+    with little wall, and leaving it out costs Dice.
     """
     values = class_values(classes)
     cavity = labels == values["cavity"]
     if "wall" not in values:
         return cavity
-    rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
-    around = (rim & (labels == values["wall"])).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
-    walled = around >= WALL_AROUND
+    walled = _walled(cavity, labels == values["wall"])
     return cavity & walled[:, None, None] if walled.any() else cavity
+
+
+def _walled(cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """Slices (z,) in which at least ``WALL_AROUND`` of the rim of the cavity is wall."""
+    rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
+    return (rim & wall).sum(axis=(1, 2)) >= WALL_AROUND * np.maximum(1, rim.sum(axis=(1, 2)))
+
+
+def _atria(labels: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
+    """Slices (z,) whose cavity has too little wall and is wider than cavity and wall together in a walled
+    slice beside it."""
+    cavity, wall = labels == values["cavity"], labels == values["wall"]
+    walled = _walled(cavity, wall)
+    ventricle = np.where(walled, (cavity | wall).sum(axis=(1, 2)), 0)
+    beside = np.maximum(np.append(ventricle[1:], 0), np.append(0, ventricle[:-1]))
+    return ~walled & (beside > 0) & (cavity.sum(axis=(1, 2)) > beside)
 
 
 def _contact(

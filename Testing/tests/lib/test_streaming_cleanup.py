@@ -59,3 +59,21 @@ def test_the_cavity_ends_where_no_wall_is_around_it():
     np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
     labels[1:] = 0
     np.testing.assert_array_equal(walled_cavity(labels, CINE_CLASSES), labels == 3)
+
+
+def test_a_cavity_wider_than_the_ventricle_beside_it_is_an_atrium():
+    labels = np.zeros((5, 16, 16), np.uint8)
+    labels[1:3, 4:10, 4:10] = 2  # the whole ventricle: 36 pixels
+    labels[1:3, 5:9, 5:9] = 3
+    labels[3, 4:10, 4:10] = 3  # 36, no wider
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
+    labels[3, 4:10, 10] = 3  # 42
+    labels[0, 5:8, 5:8] = 3  # the apex, narrow and without wall
+    labels[3, 10, 4:10] = 1  # a right ventricle stays
+    expected = labels.copy()
+    expected[3][labels[3] == 3] = 0
+    labels[4, 5:8, 5:8] = 3  # beyond the atrium, so none of the ventricle either
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
+    labels[4] = 0
+    labels[3, 3, 3:11] = labels[3, 3:10, 3] = 2  # 14 of 26 pixels around it are wall: a ventricle after all
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
