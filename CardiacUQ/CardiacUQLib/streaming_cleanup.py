@@ -19,6 +19,8 @@ AROUND = np.ones((1, 3, 3), bool)
 WALL_AROUND = 0.35
 """Share of the pixels around the cavity of a slice that are wall at least; readers count a slice as
 ventricle from half a circumference on, and an atrium has none."""
+ENCLOSED = 0.6
+"""Share from which on a cavity is a ventricle's, however wide; networks draw some wall around an atrium."""
 
 
 def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
@@ -26,7 +28,7 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
 
     The main part is the largest one; that of the left ventricular cavity is the one that meets the most
     myocardium, since a right ventricle taken for a left one may be larger. A cavity that no ventricle can
-    have, wider than the whole left ventricle in the slice beside it and with little wall around it, is an
+    have, wider than the whole left ventricle in the slice beside it and not enclosed by wall, is an
     atrium and goes too. The rule of every cine ensemble, chosen on predictions of folds that had not seen
     the patient; there the last part changes nothing.
     """
@@ -64,24 +66,24 @@ def walled_cavity(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarra
     cavity = labels == values["cavity"]
     if "wall" not in values:
         return cavity
-    walled = _walled(cavity, labels == values["wall"])
+    walled = _wall_share(cavity, labels == values["wall"]) >= WALL_AROUND
     return cavity & walled[:, None, None] if walled.any() else cavity
 
 
-def _walled(cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
-    """Slices (z,) in which at least ``WALL_AROUND`` of the rim of the cavity is wall."""
+def _wall_share(cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """Share of the rim of the cavity that is wall, slice by slice (z,); 0 where there is no cavity."""
     rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
-    return (rim & wall).sum(axis=(1, 2)) >= WALL_AROUND * np.maximum(1, rim.sum(axis=(1, 2)))
+    return (rim & wall).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
 
 
 def _atria(labels: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
-    """Slices (z,) whose cavity has too little wall and is wider than cavity and wall together in a walled
-    slice beside it."""
+    """Slices (z,) whose cavity is not enclosed and wider than cavity and wall together in a slice with
+    wall beside it."""
     cavity, wall = labels == values["cavity"], labels == values["wall"]
-    walled = _walled(cavity, wall)
-    ventricle = np.where(walled, (cavity | wall).sum(axis=(1, 2)), 0)
+    share = _wall_share(cavity, wall)
+    ventricle = np.where(share >= WALL_AROUND, (cavity | wall).sum(axis=(1, 2)), 0)
     beside = np.maximum(np.append(ventricle[1:], 0), np.append(0, ventricle[:-1]))
-    return ~walled & (beside > 0) & (cavity.sum(axis=(1, 2)) > beside)
+    return (share < ENCLOSED) & (beside > 0) & (cavity.sum(axis=(1, 2)) > beside)
 
 
 def _contact(

@@ -75,5 +75,7 @@ def test_a_cavity_wider_than_the_ventricle_beside_it_is_an_atrium():
     labels[4, 5:8, 5:8] = 3  # beyond the atrium, so none of the ventricle either
     np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), expected)
     labels[4] = 0
-    labels[3, 3, 3:11] = labels[3, 3:10, 3] = 2  # 14 of 26 pixels around it are wall: a ventricle after all
+    labels[3, 3, 3:11] = labels[3, 3:10, 3] = 2  # 15 of 30 pixels around it are wall: not enclosed
+    np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES)[3] == 3, np.zeros((16, 16), bool))
+    labels[3, 3:11, 11] = 2  # 22 of 30: a ventricle after all
     np.testing.assert_array_equal(main_parts(labels, CINE_CLASSES), labels)
