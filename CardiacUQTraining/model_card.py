@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.manifest import TURNED, Manifest
+from CardiacUQLib.manifest import TURNED, BundleKind, Manifest
 
 from .warm_start import STARTED_FROM
 
@@ -37,12 +37,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         "## Networks",
         "",
-        "| network | architecture | filters | dropout |",
-        "|---|---|---|---|",
-        *[
-            f"| {name} | {spec.architecture} | {', '.join(map(str, spec.filters))} | {spec.dropout} |"
-            for name, spec in manifest.networks.items()
-        ],
+        *_networks(manifest),
         "",
         "## Figures",
         "",
@@ -71,6 +66,18 @@ def _region(manifest: Manifest) -> str:
     return f"{manifest.roi.size_px} x {manifest.roi.size_px} {pixel}, {how}"
 
 
+def _networks(manifest: Manifest) -> list[str]:
+    lines = ["| network | architecture | inputs | filters | dropout |", "|---|---|---|---|---|"]
+    beyond = 0
+    for name, spec in manifest.networks.items():
+        filters = ", ".join(map(str, spec.filters))
+        lines.append(f"| {name} | {spec.architecture} | {spec.in_channels} | {filters} | {spec.dropout} |")
+        beyond = max(beyond, spec.in_channels // 2)
+    if manifest.kind is BundleKind.STREAMING and beyond:
+        lines += ["", f"The members see their slice and {beyond} more on each side of it."]
+    return lines
+
+
 def _sharpness(manifest: Manifest) -> list[str]:
     factors = ", ".join(f"{name} x {factor:g}" for name, factor in manifest.sharpness.items())
     return [f"| Logits before the softmax | {factors} |"] if factors else []
@@ -96,9 +103,11 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
 
 def _training(training: Mapping[str, Any]) -> list[str]:
     lines = [f"- {key}: {value}" for key, value in training.items() if not isinstance(value, Mapping)]
-    earlier = training.get(STARTED_FROM, {}).get("recipe")
-    if earlier:
-        lines.append(f"- begun with the weights of: {earlier.get('title')} (seed {earlier.get('seed')})")
+    earlier = training
+    while earlier := earlier.get(STARTED_FROM, {}):
+        recipe, known = earlier.get("recipe", {}), [earlier[k] for k in ("bundle", "commit") if k in earlier]
+        told = ", ".join([f"seed {recipe.get('seed')}", *known])
+        lines.append(f"- begun with the weights of: {recipe.get('title')} ({told})")
     recipe = training.get("recipe")
     if isinstance(recipe, Mapping):
         lines.append(

@@ -78,6 +78,8 @@ def test_a_course_with_neighbours_begins_with_a_bundle_without(tmp_path, trained
     )
     bundle = load_bundle(tmp_path / "among")
     assert [spec.in_channels for spec in bundle.manifest.networks.values()] == [3, 3]
+    assert "see their slice and 1 more on each side of it" in bundle.model_card
+    assert "begun with the weights of: tiny cine (seed 20, alone 0.1.0, " in bundle.model_card
     kernel = bundle.network("member1", 0).encoder[0][0].weight.detach()
     assert float(kernel[:, 1].abs().sum()) > float(kernel[:, [0, 2]].abs().sum()) > 0
     judge = ["--dataset", "acdc", "--data", str(acdc_like), "--device", "cpu", "--cross-validated", "-q"]
