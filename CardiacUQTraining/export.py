@@ -22,6 +22,7 @@ from .recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from .run import Method, method_of
 from .run_folder import RunFolder
 from .warm_start import (
+    AVERAGED_WITH,
     DATA_NAME,
     DATASET,
     LICENCE,
@@ -29,7 +30,7 @@ from .warm_start import (
     earlier_training,
     origin_without_places,
 )
-from .weight_mean import AVERAGED_WITH, check_descent, mean_weights
+from .weight_mean import check_descent, mean_weights
 
 LICENCES = {
     "emidec": "CC BY-NC-SA 4.0, research only",

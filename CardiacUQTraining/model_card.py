@@ -7,7 +7,7 @@ from typing import Any
 
 from CardiacUQLib.manifest import TURNED, BundleKind, Manifest
 
-from .warm_start import STARTED_FROM
+from .warm_start import AVERAGED_WITH, STARTED_FROM
 
 SECTION_NOTE = "No figures were measured for this bundle yet; `cardiacuq evaluate` measures them."
 
@@ -106,6 +106,8 @@ def _training(training: Mapping[str, Any]) -> list[str]:
     earlier = training
     while earlier := earlier.get(STARTED_FROM, {}):
         recipe, known = earlier.get("recipe", {}), [earlier[k] for k in ("bundle", "commit") if k in earlier]
+        if AVERAGED_WITH in earlier:
+            known.append(f"mean with {earlier[AVERAGED_WITH]}")
         told = ", ".join([f"seed {recipe.get('seed')}", *known])
         lines.append(f"- begun with the weights of: {recipe.get('title')} ({told})")
     recipe = training.get("recipe")

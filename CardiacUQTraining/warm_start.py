@@ -22,7 +22,8 @@ STARTED_FROM = "started_from"
 DATASET = "dataset"
 LICENCE = "licence"
 DATA_NAME = "training_data"
-_TOLD = ("recipe", DATASET, "commit", "bundle", LICENCE, DATA_NAME, STARTED_FROM)
+AVERAGED_WITH = "averaged_with"
+_TOLD = ("recipe", DATASET, "commit", "bundle", AVERAGED_WITH, LICENCE, DATA_NAME, STARTED_FROM)
 
 
 _OF_AN_ENSEMBLE = ("variant", "members", "weights", "final_softmax", "context_slices")

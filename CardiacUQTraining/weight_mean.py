@@ -20,8 +20,6 @@ from .run import Method
 from .run_folder import RunFolder
 from .warm_start import DATASET, STARTED_FROM, Earlier, WarmStart, origin_without_places
 
-AVERAGED_WITH = "averaged_with"
-
 
 def check_descent(earlier: Earlier, run: RunFolder, recipe: Recipe, record: Mapping[str, Any]) -> str:
     """Bundle and version, or commit, of ``earlier``, which the run must have begun with.

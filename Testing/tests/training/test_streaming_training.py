@@ -27,6 +27,7 @@ from CardiacUQTraining.run import method_of
 from CardiacUQTraining.run_folder import RunFolder
 from CardiacUQTraining.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
 from CardiacUQTraining.streaming_data import FrameData, scale_frames
+from CardiacUQTraining.warm_start import WarmStart, earlier_training
 
 
 def test_acdc_layout(acdc_like):
@@ -305,6 +306,8 @@ def test_a_second_course_begins_with_a_bundle_and_can_be_averaged_with_it(acdc_l
     bundle = load_bundle(mean)
     assert bundle.manifest.training["averaged_with"] == "bundle 0.1.0"
     assert "averaged_with: bundle 0.1.0" in bundle.model_card
+    told = WarmStart(earlier_training(mean)).record(RECIPE.validate_python(second), "acdc", {})
+    assert told["averaged_with"] == "bundle 0.1.0", "a third course tells so too"
     moved = []
     for name, value in bundle.network("member0", 0).state_dict().items():
         if value.is_floating_point():
