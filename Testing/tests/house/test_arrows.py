@@ -29,6 +29,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.locator",
     "CardiacUQLib.passes",
     "CardiacUQLib.segment",
+    "CardiacUQLib.slice_context",
     "CardiacUQLib.streaming",
     "CardiacUQLib.views",
 )
