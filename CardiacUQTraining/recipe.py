@@ -183,6 +183,10 @@ class RoiRecipe(_Strict):
         side = self.inference_size_px or self.size_px
         return RoiSpec(side, self.spacing_mm, self.locator_spacing_mm, self.locator_size_px)
 
+    def while_learning(self) -> RoiRecipe:
+        """What the networks see while they learn; what inference shows them may change."""
+        return self.model_copy(update={"inference_size_px": None})
+
 
 class CascadeRecipe(_Strict):
     """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator.
@@ -216,6 +220,11 @@ class CascadeRecipe(_Strict):
         """Stages by network name, in the order in which they are trained."""
         stages = {"stage2d": self.stage2d, "stage3d": self.stage3d, "locator": self.locator}
         return {name: stage for name, stage in stages.items() if stage is not None}
+
+    def decisive(self, stage: str) -> tuple[object, ...]:
+        """What makes a stage the one it is, to compare recipes by: its own part and what it shares."""
+        shared = (self.cascade_input,) if stage == "stage3d" else ()
+        return (self.stages().get(stage), self.roi.while_learning(), *shared)
 
 
 class StreamingVariant(enum.StrEnum):
@@ -273,6 +282,12 @@ class StreamingRecipe(_Strict):
         stages: dict[str, TrainingRecipe] = {} if self.locator is None else {"locator": self.locator}
         names = ["ensemble"] if self.variant.joint else [f"member{n}" for n in range(len(self.members))]
         return stages | dict.fromkeys(names, self.training)
+
+    def decisive(self, stage: str) -> tuple[object, ...]:
+        """What makes a stage the one it is, to compare recipes by: its own part and what it shares."""
+        ensemble = (self.variant, self.members, self.weights, self.final_softmax, self.context_slices)
+        shared = () if stage == "locator" else ensemble
+        return (self.stages().get(stage), self.roi.while_learning(), *shared)
 
 
 Recipe = Annotated[CascadeRecipe | StreamingRecipe, Field(discriminator="kind")]

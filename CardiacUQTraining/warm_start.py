@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from CardiacUQLib.bundle import Bundle, load_bundle
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.locator import LOCATOR
 
 from .checkpoint import load_weights, save_weights
 from .inflation import with_more_inputs
-from .recipe import RECIPE, Recipe, RoiRecipe, StreamingRecipe
+from .recipe import RECIPE, Recipe
 from .run_folder import RunFolder
 
 STARTED_FROM = "started_from"
@@ -24,10 +23,6 @@ LICENCE = "licence"
 DATA_NAME = "training_data"
 AVERAGED_WITH = "averaged_with"
 _TOLD = ("recipe", DATASET, "commit", "bundle", AVERAGED_WITH, LICENCE, DATA_NAME, STARTED_FROM)
-
-
-_OF_AN_ENSEMBLE = ("variant", "members", "weights", "final_softmax", "context_slices")
-"""What a stage of a cine ensemble depends on besides its own recipe."""
 
 
 class StageWeights(Protocol):
@@ -151,10 +146,7 @@ class WarmStart:
         Raises :class:`UsageError` or ModelError if the stage is not finished there for one of the ``folds``.
         """
         earlier = RECIPE.validate_python(self.earlier.record()["recipe"])
-        same = earlier.stages().get(stage) == recipe.stages()[stage]
-        if stage != LOCATOR and isinstance(recipe, StreamingRecipe):
-            same = same and all(getattr(earlier, part) == getattr(recipe, part) for part in _OF_AN_ENSEMBLE)
-        if not same or _training_region(earlier) != _training_region(recipe):
+        if earlier.decisive(stage) != recipe.decisive(stage):
             return False
         for fold in folds:
             save_weights(self.earlier.weights(fold, stage, method), run.final(fold, stage))
@@ -184,8 +176,3 @@ def origin_without_places(origin: Mapping[str, Any]) -> dict[str, Any]:
     if STARTED_FROM in told:
         told[STARTED_FROM] = origin_without_places(told[STARTED_FROM])
     return told
-
-
-def _training_region(recipe: Recipe) -> RoiRecipe:
-    """What the networks see while they learn; what inference shows them may change."""
-    return recipe.roi.model_copy(update={"inference_size_px": None})

@@ -29,8 +29,8 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
     The main part is the largest one; that of the left ventricular cavity is the one that meets the most
     myocardium, since a right ventricle taken for a left one may be larger. A cavity that no ventricle can
     have, wider than the whole left ventricle in the slice beside it and not enclosed by wall, is an
-    atrium and goes too. The rule of every cine ensemble, chosen on predictions of folds that had not seen
-    the patient; there the last part changes nothing.
+    atrium and goes too; no reader's label of ACDC is like that. The rule of every cine ensemble, chosen on
+    predictions of folds that had not seen the patient.
     """
     values = class_values(classes) if measurable(classes) else {}
     cleaned = labels.copy()

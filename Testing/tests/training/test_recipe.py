@@ -7,7 +7,7 @@ import yaml
 from tiny_training import tiny_recipe
 
 from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import RoiSpec
+from CardiacUQLib.manifest import CascadeInput, RoiSpec
 from CardiacUQTraining.recipe import read_recipe
 
 
@@ -27,6 +27,13 @@ def test_paper_recipe_holds_the_published_numbers():
         shares.delete_class + shares.empty_slices + shares.empty_all + shares.false_scar + shares.scatter_mvo
     )
     assert drawn == pytest.approx(1 - 0.63)
+
+
+def test_a_3d_stage_with_other_masks_is_another_one():
+    recipe = read_recipe("cpu")
+    soft = recipe.model_copy(update={"cascade_input": CascadeInput.SOFT})
+    assert soft.decisive("stage3d") != recipe.decisive("stage3d")
+    assert soft.decisive("stage2d") == recipe.decisive("stage2d")
 
 
 def test_missing_recipe_names_the_shipped_ones(tmp_path):
