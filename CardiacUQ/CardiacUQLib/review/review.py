@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, UsageError
-from ..manifest import BundleKind
+from ..base.errors import InputError, UsageError
+from ..bundles.manifest import BundleKind
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, runs_between
 from .items import ItemKind, card_text, item_mask, review_items

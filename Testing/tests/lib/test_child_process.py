@@ -13,9 +13,9 @@ import pytest
 import SimpleITK as sitk
 from cascade_fakes import random_bundle
 
-from CardiacUQLib.casefolder import read_case
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.childprocess import ChildProcess, State
-from CardiacUQLib.errors import ExitCode
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[3] / "CardiacUQ"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PACKAGE_ROOT), "PYTHONUNBUFFERED": "1"}
@@ -194,7 +194,7 @@ def test_importing_the_package_loads_nothing_heavy():
     loaded = imported_after(
         "import CardiacUQLib; CardiacUQLib.Volume; CardiacUQLib.load_bundle; dir(CardiacUQLib)"
     )
-    assert "CardiacUQLib.bundle" in loaded
+    assert "CardiacUQLib.bundles.bundle" in loaded
     assert not loaded & {"torch", "monai", "matplotlib", "pydicom", "slicer", "qt", "vtk"}
 
 
