@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
+from ..uncertainty.presence import class_values, labels_without
 from .accumulators import CascadeAccumulator
 from .jobs import (
     LOCATED,
@@ -10,6 +15,7 @@ from .jobs import (
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
@@ -31,6 +37,7 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("extract"):
         crop = normalise_slices(roi.extract(job.volume.array))
     accumulator = CascadeAccumulator()
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(
         crop,
         job.bundle,
@@ -43,20 +50,27 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one.p2d, one.p3d)
+            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.p3d.cpu().numpy())
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
         final = accumulator.stage3d.mean.cpu().numpy()
-        labels, _ = drop_small_lesions(final, roi_voxel_ml(roi, job.volume.geometry), manifest)
+        evidence, assessor = collector.evidence(), Assessor(manifest.calibration, manifest.classes)
+        presence = assessor.probabilities(evidence)
+
+        def believed(p: np.ndarray, voxel_ml: float) -> tuple[np.ndarray, tuple[str, ...]]:
+            if assessor.presence is None:
+                return drop_small_lesions(p, voxel_ml, manifest)
+            return labels_without(p, assessor.presence.hidden(presence), class_values(manifest.classes)), ()
+
+        labels, _ = believed(final, roi_voxel_ml(roi, job.volume.geometry))
         add_error_probability(maps, labels, arg_max(accumulator.stage2d.mean.cpu().numpy()), manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
         stage2d = arg_max(on_image(accumulator.stage2d.mean, roi))
         voxel_ml = job.volume.geometry.voxel_volume_ml
-        segmentation, dropped = drop_small_lesions(
-            on_image(accumulator.stage3d.mean, roi), voxel_ml, manifest
-        )
+        segmentation, dropped = believed(on_image(accumulator.stage3d.mean, roi), voxel_ml)
         maps = maps_on_image(maps, roi)
     with timer.step("components"):
         corrections = find_corrections(job, stage2d, segmentation, maps)
@@ -69,4 +83,6 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         arithmetic,
         timer.seconds,
         (*warnings, *dropped),
+        evidence,
+        assess(job, assessor, evidence, presence, segmentation),
     )

@@ -152,7 +152,7 @@ def _as_result(
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*manifest.limitations, *retreats, *findings.warnings),
+            warnings=(*_lacking(findings, manifest), *retreats, *findings.warnings),
             default_map=default_heat_map(manifest.calibration, findings.maps),
         ),
         measures=measure(
@@ -166,7 +166,18 @@ def _as_result(
             manifest.calibration,
             rv_insertion_ras,
         ),
+        verdict=findings.assessment.verdict,
+        predicted_dice=findings.assessment.predicted_dice,
+        presence=findings.assessment.presence,
+        unlike=findings.assessment.unlike,
+        evidence=findings.evidence,
     )
+
+
+def _lacking(findings: Findings, manifest: Manifest) -> tuple[str, ...]:
+    """One line on what is not said about the case because the bundle was not fitted for it."""
+    names = ", ".join(name.replace("_", " ") for name in findings.assessment.lacking)
+    return (f"not judged for want of: {names} (bundle {manifest.name} {manifest.version})",) if names else ()
 
 
 def _check_classes(manifest: Manifest) -> None:

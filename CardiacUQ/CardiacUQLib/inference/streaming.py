@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
 from .jobs import (
     LOCATED,
@@ -12,6 +14,7 @@ from .jobs import (
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
@@ -37,6 +40,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("extract"):
         crop = normalise_frame(roi.extract(job.volume.array))
     accumulator = StreamingAccumulator()
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_streaming(
         crop,
         job.bundle,
@@ -49,6 +53,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one)
+            collector.add(one.fold, one.members.cpu().numpy(), one.weighted.cpu().numpy())
     with timer.step("maps"):
         members = accumulator.member_means()
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
@@ -62,6 +67,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         segmentation = main_parts(arg_max(on_image(accumulator.final.mean, roi)), manifest.classes)
         opinions = np.stack([arg_max(on_image(member, roi)) for member in members])
         maps = maps_on_image(maps, roi)
+    evidence = collector.evidence()
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
         corrections = find_corrections(job, opinion, segmentation, maps)
@@ -74,4 +80,6 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         arithmetic,
         timer.seconds,
         warnings,
+        evidence,
+        assess(job, Assessor(manifest.calibration, manifest.classes), evidence, {}, segmentation),
     )
