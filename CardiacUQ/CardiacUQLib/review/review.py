@@ -138,9 +138,11 @@ class Review:
     # -- decisions
 
     def keep(self, index: int) -> Decision:
-        """The final network was right: its label stands in this item."""
-        after = np.where(self.mask(index), self.case.segmentation, self.labels)
-        return self._decide(Action.KEEP, index, after, f"kept {self._final(index)}")
+        """The final network was right: its label stands in this item, but what a hand has painted stays."""
+        painted = self._painted_by_hand()
+        after = np.where(self.mask(index) & ~painted, self.case.segmentation, self.labels)
+        kept = "what was painted" if (self.mask(index) & painted).any() else self._final(index)
+        return self._decide(Action.KEEP, index, after, f"kept {kept}")
 
     def take_2d(self, index: int) -> Decision:
         """The 2D stage was right: its labels replace the item's. Raises UsageError if there is none."""
@@ -199,6 +201,14 @@ class Review:
         return next((n for n, item in enumerate(self.items) if item.key == key), ELSEWHERE)
 
     # -- keeping it
+
+    def _painted_by_hand(self) -> np.ndarray:
+        """Boolean (k, j, i): the voxel's label comes from an edit, not from a decision about a region."""
+        painted = np.zeros(self.labels.size, bool)
+        for decision in self._state.decisions:
+            for start, count, _ in decision.runs:
+                painted[start : start + count] = decision.action is Action.EDITED
+        return painted.reshape(self.labels.shape)
 
     def _final(self, index: int) -> str:
         became = self.items[index].became
