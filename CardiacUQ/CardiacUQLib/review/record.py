@@ -140,12 +140,12 @@ def read_record(folder: Path) -> ReviewRecord | None:
     return parse_record(text, path)
 
 
-Stamp = tuple[int, int, int]
+FileState = tuple[int, int, int]
 """Inode, size and time of change of ``review.json``: the same as long as nobody has replaced it."""
 
 
-def stamp_of(folder: Path) -> Stamp | None:
-    """The stamp of the review of a case folder, None if it has none."""
+def file_state(folder: Path) -> FileState | None:
+    """The state of the review file of a case folder, None if it has none."""
     try:
         found = (folder / FILE_NAME).stat()
     except FileNotFoundError:

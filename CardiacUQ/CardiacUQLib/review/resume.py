@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ConflictError, InputError
 from .case_maps import CaseMaps
-from .record import FILE_NAME, ReviewRecord, Stamp, read_record, segmentation_sha256, stamp_of
+from .record import FILE_NAME, ReviewRecord, FileState, read_record, segmentation_sha256, file_state
 
 _TOLD = 3
 """How many of the decisions of someone else a refusal names."""
@@ -29,13 +29,13 @@ def starting_record(case: CaseMaps, given: ReviewRecord | None, where: Path | st
     return max(records, key=lambda record: len(record.events), default=empty)
 
 
-def refuse_stale(record: ReviewRecord, stamp: Stamp | None, folder: Path) -> None:
-    """Raise ConflictError if ``review.json`` holds what ``record``, read at ``stamp``, does not.
+def refuse_stale(record: ReviewRecord, seen: FileState | None, folder: Path) -> None:
+    """Raise ConflictError if ``review.json`` holds what ``record``, read in state ``seen``, does not.
 
     The error says what was decided meanwhile.
     """
-    now = stamp_of(folder)
-    if now is None or now == stamp:
+    now = file_state(folder)
+    if now is None or now == seen:
         return
     stored = read_record(folder)
     if stored is None or record.continues(stored):

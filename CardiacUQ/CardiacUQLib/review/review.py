@@ -17,7 +17,7 @@ from ..manifest import BundleKind
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, Run, apply_runs, runs_between
 from .items import ItemKind, card_text, item_mask, review_items
-from .record import FILE_NAME, Event, ReviewRecord, Step, not_stored, stamp_of, write_record
+from .record import FILE_NAME, Event, ReviewRecord, Step, not_stored, file_state, write_record
 from .replay import replayed
 from .resume import refuse_stale, starting_record
 
@@ -89,7 +89,7 @@ class Review:
         self.items = review_items(case)
         self._now = now
         self._lock = None if case.folder is None else CaseLock(case.folder, self.reviewer)
-        self._stamp = None if case.folder is None else stamp_of(case.folder)
+        self._seen = None if case.folder is None else file_state(case.folder)
         self.record = starting_record(case, record, self._where)
         self._state = replayed(case.segmentation, self.record.events, self._where)
 
@@ -145,9 +145,11 @@ class Review:
     # -- decisions
 
     def keep(self, index: int) -> Decision:
-        """The final network was right: its label stands in this item."""
-        after = np.where(self.mask(index), self.case.segmentation, self.labels)
-        return self._decide(Action.KEEP, index, after, f"kept {self._final(index)}")
+        """The final network was right: its label stands in this item, but what a hand has painted stays."""
+        painted = self._painted_by_hand()
+        after = np.where(self.mask(index) & ~painted, self.case.segmentation, self.labels)
+        kept = "what was painted" if (self.mask(index) & painted).any() else self._final(index)
+        return self._decide(Action.KEEP, index, after, f"kept {kept}")
 
     def take_2d(self, index: int) -> Decision:
         """The 2D stage was right: its labels replace the item's. Raises UsageError if there is none."""
@@ -229,6 +231,14 @@ class Review:
         if self._lock is not None:
             self._lock.release()
 
+    def _painted_by_hand(self) -> np.ndarray:
+        """Boolean (k, j, i): the voxel's label comes from an edit, not from a decision about a region."""
+        painted = np.zeros(self.labels.size, bool)
+        for decision in self._state.decisions:
+            for start, count, _ in decision.runs:
+                painted[start : start + count] = decision.action is Action.EDITED
+        return painted.reshape(self.labels.shape)
+
     def _final(self, index: int) -> str:
         became = self.items[index].became
         return "the final label" if became is None else self.case.class_name(became)
@@ -268,9 +278,9 @@ class Review:
         record = self.record.with_event(event)
         if self.case.folder is not None:
             self.hold()
-            refuse_stale(self.record, self._stamp, self.case.folder)
+            refuse_stale(self.record, self._seen, self.case.folder)
             write_record(record, self.case.folder)
-            self._stamp = stamp_of(self.case.folder)
+            self._seen = file_state(self.case.folder)
         self.record = record
         self._state.apply(event)
 

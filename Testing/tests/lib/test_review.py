@@ -240,11 +240,12 @@ def test_a_stroke_that_cannot_be_is_refused(runs: list[tuple[int, int, int]]) ->
 def test_any_sequence_equals_a_list_of_whole_states(
     steps: list[tuple], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Model: a list of label arrays and a position in it. After a crash the replay stands there too."""
+    """Model: a list of label arrays, each with what a hand has painted in it, and a position in it. After a
+    crash the replay stands there too."""
     folder = tmp_path_factory.mktemp("review")
     case = tiny_case(folder)
     review = Review(case, "Jane")
-    states, at = [case.segmentation.copy()], 0
+    states, at = [(case.segmentation.copy(), np.zeros(case.segmentation.shape, bool))], 0
     for step in steps:
         name, arguments = step[0], step[1:]
         if name == "undo":
@@ -254,31 +255,37 @@ def test_any_sequence_equals_a_list_of_whole_states(
             assert (review.redo() is not None) == (at + 1 < len(states))
             at = min(len(states) - 1, at + 1)
         else:
-            expected = _model(case, review, states[at], name, *arguments)
+            before, hand = states[at]
+            expected = _model(case, review, before, hand, name, *arguments)
             getattr(review, name)(*arguments)
-            states = [*states[: at + 1], expected]
+            changed = expected != before
+            states = [*states[: at + 1], (expected, np.where(changed, name == "edited", hand))]
             at += 1
-        assert np.array_equal(review.labels, states[at])
+        assert np.array_equal(review.labels, states[at][0])
         assert len(review.decisions) == at
         assert review.can_redo == (at + 1 < len(states))
     resumed = Review(case, "Ann")
-    assert np.array_equal(resumed.labels, states[at])
+    assert np.array_equal(resumed.labels, states[at][0])
     assert resumed.decisions == review.decisions
     while resumed.redo():
         at += 1
-        assert np.array_equal(resumed.labels, states[at])
+        assert np.array_equal(resumed.labels, states[at][0])
     assert at == len(states) - 1
     while resumed.undo():
         pass
     assert np.array_equal(resumed.labels, case.segmentation)
 
 
-def _model(case: CaseMaps, review: Review, labels: np.ndarray, name: str, *arguments: object) -> np.ndarray:
+def _model(
+    case: CaseMaps, review: Review, labels: np.ndarray, hand: np.ndarray, name: str, *arguments: object
+) -> np.ndarray:
     if name == "flag":
         return labels
     if name == "edited":
         return arguments[1]
     region = case.component_ids == review.items[arguments[0]].number
+    if name == "keep":
+        region &= ~hand
     expected = labels.copy()
     if name == "assign":
         expected[region] = arguments[1]
