@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ConflictError, InputError
 from .case_maps import CaseMaps
-from .record import FILE_NAME, ReviewRecord, FileState, read_record, segmentation_sha256, file_state
+from .record import FILE_NAME, FileState, ReviewRecord, file_state, read_record, segmentation_sha256
 
 _TOLD = 3
 """How many of the decisions of someone else a refusal names."""

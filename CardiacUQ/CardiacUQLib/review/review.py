@@ -17,7 +17,7 @@ from ..manifest import BundleKind
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, Run, apply_runs, runs_between
 from .items import ItemKind, card_text, item_mask, review_items
-from .record import FILE_NAME, Event, ReviewRecord, Step, not_stored, file_state, write_record
+from .record import FILE_NAME, Event, ReviewRecord, Step, file_state, not_stored, write_record
 from .replay import replayed
 from .resume import refuse_stale, starting_record
 
