@@ -254,6 +254,7 @@ class ReviewSession:
             self._take_painting()
             self.refresh_measures()
         self._region.remove()
+        self._review.release()
 
     # -- keeping review and scene together
 

@@ -33,6 +33,10 @@ class UsageError(CardiacUQError):
     exit_code = ExitCode.USAGE
 
 
+class ConflictError(UsageError):
+    """Someone else is writing to the same case, or has changed it since it was read."""
+
+
 class InputError(CardiacUQError):
     """An image or label file cannot be used."""
 

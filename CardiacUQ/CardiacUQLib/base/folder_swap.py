@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .case_lock import writing
 from .errors import UsageError
 
 REVIEW_FILE = "review.json"
@@ -20,9 +22,10 @@ def new_folder(parent: Path, name: str, *, overwrite: bool, marker: str) -> Iter
     """Yield a temporary sibling of ``parent/name`` that takes its place when the block ends well.
 
     ``marker`` is a file that every folder of this kind holds; a folder without it is never replaced.
-    Raises UsageError for a bad name, an existing target or a place that cannot be written. Upon any
-    exception, KeyboardInterrupt included, the temporary folder goes and the target is as before. An
-    older folder with a review is kept as ``NAME.reviewed-1`` (or the next free number).
+    Raises UsageError for a bad name, an existing target, one that someone is writing to, or a place that
+    cannot be written. Upon any exception, KeyboardInterrupt included, the temporary folder goes and the
+    target is as before. An older folder with a review is kept as ``NAME.reviewed-1`` (or the next free
+    number).
     """
     target = parent / name
     check_target(parent, name, overwrite=overwrite, marker=marker)
@@ -57,6 +60,13 @@ def check_target(parent: Path, name: str, *, overwrite: bool, marker: str) -> No
         raise UsageError(f"{target}: this case folder exists; use --overwrite or another output folder")
     if not (target / marker).is_file() and any(target.iterdir()):
         raise UsageError(f"{target}: this folder is no case folder and is not replaced; choose another name")
+    _refuse_writer(target)
+
+
+def _refuse_writer(target: Path) -> None:
+    """Raise ConflictError while a reader decides about this case."""
+    with contextlib.suppress(OSError), writing(target, "a new segmentation"):
+        pass
 
 
 def _check_place(parent: Path, target: Path) -> None:
@@ -78,6 +88,7 @@ def _swap(partial: Path, target: Path) -> None:
         partial.rename(target)
         return
     old = target.with_name(f".{target.name}.replaced-{os.getpid()}")
+    _refuse_writer(target)
     target.rename(old)
     try:
         partial.rename(target)

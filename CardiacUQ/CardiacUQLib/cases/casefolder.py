@@ -33,6 +33,8 @@ FORMAT = "cardiacuq-case"
 FORMAT_VERSION = 1
 CASE_FILE = "case.json"
 MEASURES_FILE = "measures.json"
+MODEL_MEASURES_FILE = "measures_model.json"
+"""The networks' own measures, once a review has changed ``measures.json``."""
 COMPONENTS_FILE = "components.csv"
 SEGMENTATION = "segmentation"
 STAGE_2D = "stage2d"
@@ -106,6 +108,8 @@ class CaseFolder:
     record: CaseRecord
     components: tuple[Component, ...]
     measures: Mapping[str, Any]
+    model_measures: Mapping[str, Any]
+    """The networks' own measures; ``measures`` are those of the corrected labels after a review."""
 
     @property
     def name(self) -> str:
@@ -249,7 +253,8 @@ def read_case(folder: str | Path) -> CaseFolder:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
     measures = _read_json(folder / MEASURES_FILE)
-    return CaseFolder(folder, record, components, measures)
+    own = folder / MODEL_MEASURES_FILE
+    return CaseFolder(folder, record, components, measures, _read_json(own) if own.is_file() else measures)
 
 
 def _write_maps(result: Result, folder: Path) -> None:

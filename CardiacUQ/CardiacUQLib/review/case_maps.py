@@ -105,7 +105,7 @@ class CaseMaps:
             },
             bundle=case.run.bundle,
             bundle_sha256=case.run.bundle_sha256,
-            measures=case.measures,
+            measures=case.model_measures,
             folder=case.folder,
             input_path=case.input_path,
             input_sha256=case.input_sha256,
