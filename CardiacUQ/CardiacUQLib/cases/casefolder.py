@@ -76,6 +76,7 @@ class CaseRecord:
     presence: Mapping[str, float] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
 
 class _Maps(Mapping[MapName, np.ndarray]):
@@ -289,6 +290,7 @@ def _record(result: Result, name: str, folder: Path) -> CaseRecord:
         presence=result.presence,
         unlike=result.unlike,
         evidence=result.evidence,
+        lacking=result.lacking,
     )
 
 

@@ -103,8 +103,9 @@ class Result:
     volume of class c in pass p of the ensemble, the raw material of the intervals.
 
     On the case as a whole: its verdict (None where the bundle has no fit for one), the Dice to be expected
-    (the mean first), P(lesion) by name, in what the scan differs from those of the training, and the
-    evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`).
+    (the mean first), P(lesion) by name, in what the scan differs from those of the training, the
+    evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
+    want of a fit.
     """
 
     volume: Volume
@@ -124,3 +125,4 @@ class Result:
     presence: Mapping[str, float] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()

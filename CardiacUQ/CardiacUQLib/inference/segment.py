@@ -152,7 +152,7 @@ def _as_result(
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*_lacking(findings, manifest), *retreats, *findings.warnings),
+            warnings=(*retreats, *findings.warnings),
             default_map=default_heat_map(manifest.calibration, findings.maps),
         ),
         measures=measure(
@@ -165,19 +165,15 @@ def _as_result(
             findings.maps.get(MapName.ERROR_PROBABILITY),
             manifest.calibration,
             rv_insertion_ras,
+            findings.assessment.presence,
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,
         presence=findings.assessment.presence,
         unlike=findings.assessment.unlike,
         evidence=findings.evidence,
+        lacking=findings.assessment.lacking,
     )
-
-
-def _lacking(findings: Findings, manifest: Manifest) -> tuple[str, ...]:
-    """One line on what is not said about the case because the bundle was not fitted for it."""
-    names = ", ".join(name.replace("_", " ") for name in findings.assessment.lacking)
-    return (f"not judged for want of: {names} (bundle {manifest.name} {manifest.version})",) if names else ()
 
 
 def _check_classes(manifest: Manifest) -> None:

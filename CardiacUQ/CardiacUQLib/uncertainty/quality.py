@@ -56,12 +56,8 @@ class DiceRange:
         """The range about ``value``, clipped to 0 .. 1; it never leaves out the value itself."""
         low, high = residual_quantiles(self.residuals)
         width = self.constant + self.per_spread * spread
-        return PredictedDice(
-            structure,
-            value,
-            min(max(value + width * min(low, 0.0), 0.0), 1.0),
-            min(max(value + width * max(high, 0.0), 0.0), 1.0),
-        )
+        ends = (min(max(value + width * end, 0.0), 1.0) for end in (min(low, 0.0), max(high, 0.0)))
+        return PredictedDice(structure, round(value, 4), *(round(end, 4) for end in ends))
 
 
 @dataclass(frozen=True)

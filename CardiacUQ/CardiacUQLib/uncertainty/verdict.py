@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .linear import LinearModel
@@ -78,6 +78,16 @@ class VerdictCalibration:
         if word is not Word.TRUST:
             reason = _weakest([one for one in dice if one.structure != MEAN], presence, drawn) or reason
         return Verdict(word, reason, round(risk, 4), self.low_dice)
+
+
+def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
+    """The gravest of several phases, its reason led by the phase's name; None if any phase has none."""
+    known = {name: one for name, one in verdicts.items() if one is not None}
+    if not known or len(known) < len(verdicts):
+        return None
+    order = list(Word)
+    name = max(known, key=lambda name: (order.index(known[name].word), known[name].risk or 0.0))
+    return replace(known[name], reason=f"{name}: {known[name].reason}")
 
 
 def unlike_verdict(reasons: Sequence[str]) -> Verdict:
