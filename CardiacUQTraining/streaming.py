@@ -16,11 +16,11 @@ from CardiacUQLib.networks import build_network
 from CardiacUQLib.slice_context import with_neighbours
 
 from .checkpoint import load_weights
-from .crops import CropCentre, crop_cases
+from .crops import crop_cases
 from .datasets import LabelledDataset
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
-from .recipe import StreamingRecipe, StreamingVariant, TrainingRecipe
+from .recipe import CropCentre, StreamingRecipe, StreamingVariant, TrainingRecipe
 from .run import StageCrops
 from .run_folder import RunFolder
 from .streaming_data import FrameData
