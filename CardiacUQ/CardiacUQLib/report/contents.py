@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..manifest import BundleKind, ClassInfo
-from ..reading import read_volume
-from ..result import Component, MapName, Result, RunRecord
-from ..volume import Geometry
+from ..base.errors import InputError
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..images.reading import read_volume
+from ..images.volume import Geometry
+from ..inference.result import Component, MapName, Result, RunRecord
 
 if TYPE_CHECKING:
-    from ..casefolder import CaseFolder
+    from ..cases.casefolder import CaseFolder
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class HeatMap:
 class Contents:
     """All arrays are (z, y, x) on ``geometry``; ``image`` is None where the scan could not be read again.
 
-    ``stage2d`` is the overruled opinion, None where there is none. Slices count from 0 here, from 1 on
-    the page.
+    ``stage2d`` is the overruled opinion, None where there is none; ``reviewed`` says who reviewed the case
+    and when, "" without a review. Slices count from 0 here, from 1 on the page.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Contents:
     input_name: str
     input_sha256: str
     warnings: tuple[str, ...] = field(default=())
+    reviewed: str = ""
 
 
 def from_result(result: Result, name: str | None = None) -> Contents:
@@ -100,15 +101,21 @@ def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int, kind: Bundle
 
 
 def from_case(case: CaseFolder, name: str | None = None) -> Contents:
-    """The contents of a report on a case folder; its scan is read again if it is where it was."""
+    """The contents of a report on a case folder; its scan is read again if it is where it was.
+
+    After a review the labels are the corrected ones, as ``measures.json`` is that of these.
+    """
+    from ..review import stamp_in
+
     image, problem = _image_again(case)
+    stamp = stamp_in(case.measures)
     return Contents(
         name=name or case.name,
         kind=case.kind,
         classes=case.classes,
         geometry=case.geometry,
         image=image,
-        segmentation=case.segmentation,
+        segmentation=case.segmentation if stamp is None else _corrected(case),
         stage2d=case.stage2d,
         dcm=case.dcm,
         component_ids=case.component_ids,
@@ -119,7 +126,19 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         input_name="" if case.input_path is None else case.input_path.name,
         input_sha256=case.input_sha256,
         warnings=(*case.warnings, *problem),
+        reviewed="" if stamp is None else stamp.as_text(),
     )
+
+
+def _corrected(case: CaseFolder) -> np.ndarray:
+    """The labels after the decisions in ``review.json``, in slice order."""
+    from ..review import labels_after, read_record
+
+    record = read_record(case.folder)
+    if record is None:
+        return case.segmentation
+    stored = case.storage.to_stored(case.segmentation)
+    return case.storage.from_stored(labels_after(stored, record.events, case.folder))
 
 
 def _image_again(case: CaseFolder) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,24 +28,51 @@ def runs_between(before: np.ndarray, after: np.ndarray) -> tuple[Run, ...]:
     """The changed voxels of two label arrays of one shape, run-length encoded with their new labels."""
     flat_after = after.ravel()
     indices = np.flatnonzero(before.ravel() != flat_after)
+    return runs_of(indices, flat_after[indices])
+
+
+def runs_of(indices: np.ndarray, labels: np.ndarray) -> tuple[Run, ...]:
+    """Runs of the voxels at ascending flat ``indices`` with their ``labels``, both (n,)."""
     if indices.size == 0:
         return ()
-    labels = flat_after[indices]
     starts = np.flatnonzero((np.diff(indices) != 1) | (np.diff(labels.astype(int)) != 0)) + 1
     first = np.concatenate([[0], starts])
     counts = np.diff(np.concatenate([first, [indices.size]]))
-    return tuple((int(indices[f]), int(n), int(labels[f])) for f, n in zip(first, counts, strict=True))
+    return tuple(zip(indices[first].tolist(), counts.tolist(), labels[first].tolist(), strict=True))
+
+
+def voxels_of(runs: Sequence[Run], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flat indices and labels (uint8) of every voxel of the runs, in their order.
+
+    Raises ValueError for a run that leaves an array of ``size`` voxels or a label that is no byte.
+    """
+    if not runs:
+        return np.zeros(0, np.int64), np.zeros(0, np.uint8)
+    starts, counts, labels = np.array(runs, np.int64).T
+    wrong = (starts < 0) | (counts < 1) | (counts > size) | (starts > size - counts)
+    if wrong.any():
+        start, count, _ = runs[int(wrong.argmax())]
+        raise ValueError(f"run {start}+{count} leaves an array of {size} voxels")
+    if labels.min() < 0 or labels.max() > 255:
+        raise ValueError("labels lie in 0 to 255")
+    if counts.sum() > size:
+        raise ValueError("the runs hold more voxels than the array")
+    offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return offsets + np.arange(counts.sum()), np.repeat(labels, counts).astype(np.uint8)
 
 
 def apply_runs(labels: np.ndarray, runs: tuple[Run, ...]) -> np.ndarray:
     """A copy of ``labels`` (uint8) with the runs written into it; ValueError if one leaves the array."""
     changed = np.array(labels, np.uint8, order="C")
-    flat = changed.reshape(-1)
-    for start, count, label in runs:
-        if start < 0 or count < 1 or start + count > flat.size:
-            raise ValueError(f"run {start}+{count} leaves an array of {flat.size} voxels")
-        flat[start : start + count] = label
+    indices, new = voxels_of(runs, changed.size)
+    changed.reshape(-1)[indices] = new
     return changed
+
+
+def overwritten_by(labels: np.ndarray, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """The runs that undo ``runs`` after they were applied to ``labels``; ValueError as above."""
+    indices = np.unique(voxels_of(runs, labels.size)[0])
+    return runs_of(indices, labels.reshape(-1)[indices])
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .decisions import Decision
 
 FILE_NAME = "review.json"
@@ -55,6 +56,16 @@ class Event:
         decision = Decision.from_json(entry) if step is Step.DECIDE else None
         return cls(step, str(entry["reviewer"]), str(entry["time"]), decision)
 
+    @cached_property
+    def line(self) -> str:
+        """The event as its line in ``review.json``; made once, since every decision writes all lines."""
+        return json.dumps(self.as_json())
+
+    def in_words(self) -> str:
+        """ "Jane: kept infarct: 2D said MVO, 3D says infarct; ..." """
+        did = {Step.UNDO: "took the last decision back", Step.REDO: "brought a decision back"}
+        return f"{self.reviewer}: {self.decision.what if self.decision else did[self.step]}"
+
 
 @dataclass(frozen=True)
 class ReviewRecord:
@@ -85,7 +96,7 @@ class ReviewRecord:
             "bundle_sha256": self.bundle_sha256,
             "segmentation_sha256": self.segmentation_sha256,
         }
-        lines = ",\n".join("  " + json.dumps(event.as_json()) for event in self.events)
+        lines = ",\n".join("  " + event.line for event in self.events)
         events = f"[\n{lines}\n ]" if lines else "[]"
         return json.dumps(head, indent=1)[:-2] + f',\n "events": {events}\n}}\n'
 
@@ -129,6 +140,19 @@ def read_record(folder: Path) -> ReviewRecord | None:
     return parse_record(text, path)
 
 
+FileState = tuple[int, int, int]
+"""Inode, size and time of change of ``review.json``: the same as long as nobody has replaced it."""
+
+
+def file_state(folder: Path) -> FileState | None:
+    """The state of the review file of a case folder, None if it has none."""
+    try:
+        found = (folder / FILE_NAME).stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 def write_record(record: ReviewRecord, folder: Path) -> None:
     """Replace ``review.json`` in one step: a crash leaves the old or the new file, never half of one.
 
@@ -138,8 +162,13 @@ def write_record(record: ReviewRecord, folder: Path) -> None:
     try:
         write_text_atomically(record.to_text(), path)
     except OSError as error:
-        problem = f"the decision could not be stored ({error.strerror})"
-        raise InputError(path, problem, "check space and permissions, then decide again") from error
+        raise not_stored(path, error) from error
+
+
+def not_stored(where: Path | str, error: OSError) -> InputError:
+    """The error that says why a decision is not on the disk."""
+    problem = f"the decision could not be stored ({error.strerror})"
+    return InputError(where, problem, "check space and permissions, then decide again")
 
 
 def write_text_atomically(text: str, path: Path) -> None:

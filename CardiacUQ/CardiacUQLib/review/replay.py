@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from .decisions import Decision, Run, apply_runs, runs_between
+from ..base.errors import InputError
+from .decisions import Decision, Run, apply_runs, overwritten_by
 from .record import FILE_NAME, Event, Step
 
 
@@ -32,10 +32,9 @@ class ReviewState:
         else:
             decision = event.decision
             self.undone.clear()
-        after = apply_runs(self.labels, decision.runs)
-        self.overwritten.append(runs_between(after, self.labels))
+        self.overwritten.append(overwritten_by(self.labels, decision.runs))
+        self.labels = apply_runs(self.labels, decision.runs)
         self.decisions.append(decision)
-        self.labels = after
 
 
 def replayed(segmentation: np.ndarray, events: tuple[Event, ...], where: Path | str) -> ReviewState:

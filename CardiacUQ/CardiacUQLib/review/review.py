@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import enum
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, UsageError
-from ..manifest import BundleKind
+from ..base.case_lock import CaseLock
+from ..base.errors import UsageError
+from ..bundles.manifest import BundleKind
 from .case_maps import CaseMaps
-from .decisions import Action, Decision, runs_between
+from .decisions import Action, Decision, Run, apply_runs, runs_between
 from .items import ItemKind, card_text, item_mask, review_items
-from .record import FILE_NAME, Event, ReviewRecord, Step, read_record, segmentation_sha256, write_record
+from .record import FILE_NAME, Event, ReviewRecord, Step, file_state, not_stored, write_record
 from .replay import replayed
+from .resume import refuse_stale, starting_record
 
 ELSEWHERE = -1
 """Item index of an edit that belongs to no item of the queue."""
@@ -62,8 +64,11 @@ class Review:
     """Walks the queue of one case and keeps what was decided.
 
     Labels are uint8 (k, j, i) in the order of the case's files. Every decision is in ``review.json``
-    of the case folder before the call returns; if it cannot be written (OSError) nothing has changed.
-    A case without a folder is kept in memory only.
+    of the case folder before the call returns; if it cannot be written (InputError), or if another
+    program is writing to the case or has changed its review meanwhile (ConflictError), nothing has
+    changed. A case without a folder is kept in memory only.
+
+    The first decision makes this process the one writer of the case, until :meth:`release`.
     """
 
     def __init__(
@@ -83,7 +88,9 @@ class Review:
         self.reviewer = reviewer or getpass.getuser()
         self.items = review_items(case)
         self._now = now
-        self.record = self._starting_record(record)
+        self._lock = None if case.folder is None else CaseLock(case.folder, self.reviewer)
+        self._seen = None if case.folder is None else file_state(case.folder)
+        self.record = starting_record(case, record, self._where)
         self._state = replayed(case.segmentation, self.record.events, self._where)
 
     # -- what stands now
@@ -138,9 +145,11 @@ class Review:
     # -- decisions
 
     def keep(self, index: int) -> Decision:
-        """The final network was right: its label stands in this item."""
-        after = np.where(self.mask(index), self.case.segmentation, self.labels)
-        return self._decide(Action.KEEP, index, after, f"kept {self._final(index)}")
+        """The final network was right: its label stands in this item, but what a hand has painted stays."""
+        painted = self._painted_by_hand()
+        after = np.where(self.mask(index) & ~painted, self.case.segmentation, self.labels)
+        kept = "what was painted" if (self.mask(index) & painted).any() else self._final(index)
+        return self._decide(Action.KEEP, index, after, f"kept {kept}")
 
     def take_2d(self, index: int) -> Decision:
         """The 2D stage was right: its labels replace the item's. Raises UsageError if there is none."""
@@ -186,6 +195,15 @@ class Review:
             raise ValueError(f"edited labels hold {sorted(strange)}, which are no classes")
         return self._decide(Action.EDITED, index, labels, "edited by hand")
 
+    def paint(self, index: int, runs: Sequence[Run]) -> Decision | None:
+        """One stroke of a brush: ``runs`` of flat (k, j, i) index, number of voxels and label.
+
+        One decision like :meth:`edited`, so strokes are undone one by one; None if no voxel changes.
+        Raises ValueError for a run outside the volume or a label that is no class.
+        """
+        after = apply_runs(self.labels, tuple(runs))
+        return None if np.array_equal(after, self.labels) else self.edited(index, after)
+
     def undo(self) -> Decision | None:
         """Take back the latest decision in force and return it; None if there is none."""
         return self._step_back_or_forth(Step.UNDO) if self.can_undo else None
@@ -199,6 +217,27 @@ class Review:
         return next((n for n, item in enumerate(self.items) if item.key == key), ELSEWHERE)
 
     # -- keeping it
+
+    def hold(self) -> None:
+        """Become the one writer of the case now; raises ConflictError naming the one who is."""
+        if self._lock is not None:
+            try:
+                self._lock.acquire()
+            except OSError as error:
+                raise not_stored(self._where, error) from error
+
+    def release(self) -> None:
+        """Let others write to the case; the next decision takes it again."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def _painted_by_hand(self) -> np.ndarray:
+        """Boolean (k, j, i): the voxel's label comes from an edit, not from a decision about a region."""
+        painted = np.zeros(self.labels.size, bool)
+        for decision in self._state.decisions:
+            for start, count, _ in decision.runs:
+                painted[start : start + count] = decision.action is Action.EDITED
+        return painted.reshape(self.labels.shape)
 
     def _final(self, index: int) -> str:
         became = self.items[index].became
@@ -238,32 +277,13 @@ class Review:
         """Write first, then change memory: what the reader sees is never ahead of the disk."""
         record = self.record.with_event(event)
         if self.case.folder is not None:
+            self.hold()
+            refuse_stale(self.record, self._seen, self.case.folder)
             write_record(record, self.case.folder)
+            self._seen = file_state(self.case.folder)
         self.record = record
         self._state.apply(event)
 
     @property
     def _where(self) -> Path | str:
         return self.case.name if self.case.folder is None else self.case.folder / FILE_NAME
-
-    def _starting_record(self, given: ReviewRecord | None) -> ReviewRecord:
-        case = self.case
-        empty = ReviewRecord(
-            case.name, case.bundle, case.bundle_sha256, segmentation_sha256(case.segmentation)
-        )
-        stored = read_record(case.folder) if case.folder is not None else None
-        for record in (given, stored):
-            if record is not None and record.segmentation_sha256 != empty.segmentation_sha256:
-                raise InputError(
-                    self._where,
-                    "the review belongs to another segmentation",
-                    "move it away or segment the volume again",
-                )
-        records = [record for record in (stored, given) if record is not None]
-        if len(records) == 2 and not (stored.continues(given) or given.continues(stored)):
-            raise InputError(
-                self._where,
-                "the review in the scene and the one in the case folder differ",
-                "show the case folder anew",
-            )
-        return max(records, key=lambda record: len(record.events), default=empty)

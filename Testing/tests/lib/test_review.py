@@ -14,15 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_cases import STORAGES, make_case
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.result import Component, MapName
+from CardiacUQLib.base.case_lock import LOCK_FILE
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.images.volume import Geometry, StorageOrder
+from CardiacUQLib.inference.result import Component, MapName
 from CardiacUQLib.review import ELSEWHERE, CaseMaps, ItemKind, ItemStatus, Review, labels_after, read_record
 from CardiacUQLib.review.decisions import apply_runs, runs_between
 from CardiacUQLib.review.sizes import corrected_measures, corrected_sizes
-from CardiacUQLib.volume import Geometry, StorageOrder
 
 GEOMETRY = Geometry((6, 5, 4), (1.5, 1.5, 8.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
 
@@ -199,16 +200,52 @@ def test_runs_carry_exactly_the_change(before: np.ndarray, after: np.ndarray) ->
     assert all(a + n <= b for (a, n, _), (b, _, _) in itertools.pairwise(runs))
 
 
+def test_strokes_are_decisions_of_their_own_and_only_where_something_changes() -> None:
+    case = tiny_case()
+    review = Review(case, "Jane")
+    stroke = [(30, 2, 4), (33, 1, 0)]  # slice 1: flat index 30 is (1, 0, 0)
+    assert review.paint(1, stroke).runs == ((30, 2, 4), (33, 1, 0))
+    assert review.labels[1, 0, :4].tolist() == [4, 4, 3, 0]
+    assert review.paint(ELSEWHERE, stroke) is None
+    assert review.paint(ELSEWHERE, [(0, 3, 1), (2, 2, 2)]).runs == ((0, 2, 1), (2, 2, 2))  # the later wins
+    review.undo()
+    review.undo()
+    assert np.array_equal(review.labels, case.segmentation)
+    review.redo()
+    assert review.labels[1, 0, 0] == 4 and review.status(1) == ItemStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [(-1, 1, 1)],
+        [(0, 0, 1)],
+        [(119, 2, 1)],
+        [(0, 1, 5)],
+        [(0, 1, 300)],
+        [(0, 1, -1)],
+        [(2**62, 2**62, 1)],
+        [(0, 120, 1), (0, 120, 2)],
+    ],
+)
+def test_a_stroke_that_cannot_be_is_refused(runs: list[tuple[int, int, int]]) -> None:
+    review = Review(tiny_case(), "Jane")
+    with pytest.raises(ValueError):
+        review.paint(0, runs)
+    assert not review.decisions
+
+
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(STEPS, max_size=14))
 def test_any_sequence_equals_a_list_of_whole_states(
     steps: list[tuple], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Model: a list of label arrays and a position in it. After a crash the replay stands there too."""
+    """Model: a list of label arrays, each with what a hand has painted in it, and a position in it. After a
+    crash the replay stands there too."""
     folder = tmp_path_factory.mktemp("review")
     case = tiny_case(folder)
     review = Review(case, "Jane")
-    states, at = [case.segmentation.copy()], 0
+    states, at = [(case.segmentation.copy(), np.zeros(case.segmentation.shape, bool))], 0
     for step in steps:
         name, arguments = step[0], step[1:]
         if name == "undo":
@@ -218,31 +255,37 @@ def test_any_sequence_equals_a_list_of_whole_states(
             assert (review.redo() is not None) == (at + 1 < len(states))
             at = min(len(states) - 1, at + 1)
         else:
-            expected = _model(case, review, states[at], name, *arguments)
+            before, hand = states[at]
+            expected = _model(case, review, before, hand, name, *arguments)
             getattr(review, name)(*arguments)
-            states = [*states[: at + 1], expected]
+            changed = expected != before
+            states = [*states[: at + 1], (expected, np.where(changed, name == "edited", hand))]
             at += 1
-        assert np.array_equal(review.labels, states[at])
+        assert np.array_equal(review.labels, states[at][0])
         assert len(review.decisions) == at
         assert review.can_redo == (at + 1 < len(states))
     resumed = Review(case, "Ann")
-    assert np.array_equal(resumed.labels, states[at])
+    assert np.array_equal(resumed.labels, states[at][0])
     assert resumed.decisions == review.decisions
     while resumed.redo():
         at += 1
-        assert np.array_equal(resumed.labels, states[at])
+        assert np.array_equal(resumed.labels, states[at][0])
     assert at == len(states) - 1
     while resumed.undo():
         pass
     assert np.array_equal(resumed.labels, case.segmentation)
 
 
-def _model(case: CaseMaps, review: Review, labels: np.ndarray, name: str, *arguments: object) -> np.ndarray:
+def _model(
+    case: CaseMaps, review: Review, labels: np.ndarray, hand: np.ndarray, name: str, *arguments: object
+) -> np.ndarray:
     if name == "flag":
         return labels
     if name == "edited":
         return arguments[1]
     region = case.component_ids == review.items[arguments[0]].number
+    if name == "keep":
+        region &= ~hand
     expected = labels.copy()
     if name == "assign":
         expected[region] = arguments[1]
@@ -296,7 +339,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
     with pytest.raises(InputError, match="No space left"):
         review.take_2d(1)
     assert (tmp_path / "review.json").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["review.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"review.json", LOCK_FILE}
     assert np.array_equal(review.labels, labels)
     assert len(review.decisions) == 1
 
