@@ -8,15 +8,15 @@ import yaml
 from tiny_training import tiny_recipe
 from torch import Generator, nn
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.errors import ExitCode
-from CardiacUQLib.manifest import CascadeInput
-from CardiacUQTraining.cascade_data import SliceData, StackData
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.manifest import CascadeInput
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.crops import CropSet
-from CardiacUQTraining.recipe import RECIPE
-from CardiacUQTraining.run import method_of
-from CardiacUQTraining.warm_start import WarmStart, earlier_training
+from CardiacUQTraining.training.cascade_data import SliceData, StackData
+from CardiacUQTraining.training.crops import CropSet
+from CardiacUQTraining.training.recipe import RECIPE
+from CardiacUQTraining.training.run import method_of
+from CardiacUQTraining.training.warm_start import WarmStart, earlier_training
 
 STILL = dict.fromkeys(
     ("rotation_p", "scale_p", "elastic_p", "gamma_p", "contrast_p", "blur_p", "low_resolution_p", "noise_p"),
