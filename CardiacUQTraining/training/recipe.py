@@ -201,10 +201,11 @@ class RoiRecipe(_Strict):
 class CascadeRecipe(_Strict):
     """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator.
 
-    ``inflate`` starts the 3D network from the 2D network's weights, see :mod:`.inflation`. ``context_slices``
-    is how many slices on each side of its own the 2D network sees, see :mod:`CardiacUQLib.inference.slice_context`;
-    the paper's sees none. ``crop_centre`` is where the crops of both networks lie in training: around the
-    labelled heart they lie as a locator places them at inference, and may be smaller.
+    ``inflate`` starts the 3D network from the 2D network's weights, see :mod:`.inflation`.
+    ``context_slices`` is how many slices on each side of its own the 2D network sees, see
+    :mod:`CardiacUQLib.inference.slice_context`; the paper's sees none. ``crop_centre`` is where the crops of
+    both networks lie in training: around the labelled heart they lie as a locator places them at inference,
+    and may be smaller.
     """
 
     kind: Literal[BundleKind.CASCADE]
