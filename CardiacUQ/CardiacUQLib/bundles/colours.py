@@ -42,6 +42,15 @@ def heat_colours(shares: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(shares, places, channel) for channel in stops.T], axis=1)
 
 
+def colour_at(share: float, stops: Sequence[str]) -> tuple[int, int, int]:
+    """Red, green and blue of a share (0..1) of a scale with evenly spaced ``stops``."""
+    place = min(max(share, 0.0), 1.0) * (len(stops) - 1)
+    low = min(int(place), len(stops) - 2)
+    first, second = ([int(stops[n][i : i + 2], 16) for i in (1, 3, 5)] for n in (low, low + 1))
+    red, green, blue = (round(a + (b - a) * (place - low)) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
 def _mixed(colour: str, tone: float) -> str:
     target = 255 if tone > 0 else 0
     channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))

@@ -1,7 +1,7 @@
 """Bull's-eyes and distributions for the report page, as inline SVG: sharp on paper, no plotting package.
 
-The same conventions as :mod:`CardiacUQLib.report.bullseye`, whose matplotlib figures are for papers:
-fixed scales, every value in print, hatching for what is not defined.
+The same scales as :mod:`CardiacUQLib.bullseye.picture`: every value in print, hatching for what is not
+defined.
 """
 
 from __future__ import annotations
@@ -12,25 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ..bundles.colours import HEAT_STOPS
+from ..bullseye.segments import RINGS, Quantity, default_quantities
+from ..bundles.colours import colour_at
 from ..measures.display import digits, size_text
-from .bullseye import DOTS, RINGS, Quantity, default_quantities
 
-SHARE_STOPS = (
-    "#FFFFE5",
-    "#FFF7BC",
-    "#FEE391",
-    "#FEC44F",
-    "#FE9929",
-    "#EC7014",
-    "#CC4C02",
-    "#993404",
-    "#662506",
-)
-"""Evenly spaced colours of ColorBrewer's YlOrBr: light for nothing, colour-blind safe, readable in grey."""
 RADIUS, SIDE, HEIGHT = 120.0, 300.0, 350.0
 INK, SOFT = "#1b1f24", "#5b6470"
-BINS = 16
+DOTS, BINS = 20, 16
 DOTS_TOP = 28.0
 """Where the highest dot may lie, below the title."""
 SHOWN_SIZES = ("infarct_share_of_lv_percent", "lv_mass_g", "lv_volume_ml", "rv_volume_ml", "ef_percent")
@@ -71,18 +59,6 @@ def distributions_svg(measures: Mapping[str, Any]) -> str:
     return _svg(SIDE * 1.5 * len(keys), 130, "Distributions of the sizes", "".join(parts))
 
 
-def segments_note(measures: Mapping[str, Any]) -> str:
-    """What the segments are counted from and which end is the base, for under the bull's-eyes."""
-    segments = measures.get("segments")
-    if not segments:
-        return ""
-    if segments["reference"] == "rv_insertion":
-        start = "AHA 17 segments from the anterior insertion of the right ventricle"
-    else:
-        start = "17 sectors from 12 o'clock of the image: no RV insertion point, so not AHA segments"
-    return f"{start}; base: slice {segments['base_slice'] + 1} ({segments['base_rule']})"
-
-
 def threshold_rows(measures: Mapping[str, Any]) -> list[dict[str, str]]:
     """Method and share of LV mass of the threshold sizes; empty without an infarct to compare with."""
     thresholds = measures.get("thresholds")
@@ -103,8 +79,6 @@ def _bullseye(
     items: Sequence[Mapping[str, Any]],
 ) -> str:
     cx, cy = left + SIDE / 2, 165.0
-    heat = quantity.colours == "inferno"
-    stops = HEAT_STOPS if heat else SHARE_STOPS
     parts = [_text(cx, 14, quantity.title, size=13, weight=600)]
     shapes = [(f'<circle cx="{cx:.1f}" cy="{cy}" r="{0.25 * RADIUS:.1f}"', (cx, cy), 17)]
     for first, count, inner, outer, start in RINGS:
@@ -120,7 +94,7 @@ def _bullseye(
                 f'{shape} fill="url(#undefined)" stroke="#7f7f7f"><title>{name}: not defined</title>'
             )
         else:
-            red, green, blue = colour_at(value / quantity.maximum, stops)
+            red, green, blue = colour_at(value / quantity.maximum, quantity.colours)
             text = quantity.text(value)
             parts.append(
                 f'{shape} fill="rgb({red},{green},{blue})" stroke="#7f7f7f">'
@@ -135,15 +109,15 @@ def _bullseye(
         x, y = _point(cx, cy, 1.1, angle)
         turn = {180: -90, 0: 90}.get(angle, 0) if aha else 0
         parts.append(_text(x, y + 4, word, size=11, colour=SOFT, turn=turn, about=(x, y)))
-    return "".join(parts) + _scale(left + 40, quantity, stops)
+    return "".join(parts) + _scale(left + 40, quantity)
 
 
-def _scale(left: float, quantity: Quantity, stops: Sequence[str]) -> str:
+def _scale(left: float, quantity: Quantity) -> str:
     width, top = SIDE - 80, 318.0
     step = width / 40
     bars = "".join(
         f'<rect x="{left + n * step:.2f}" y="{top}" width="{step + 0.4:.2f}" height="9" '
-        f'fill="rgb({",".join(map(str, colour_at((n + 0.5) / 40, stops)))})"/>'
+        f'fill="rgb({",".join(map(str, colour_at((n + 0.5) / 40, quantity.colours)))})"/>'
         for n in range(40)
     )
     ends = ((left, 0.0), (left + width, quantity.maximum))
@@ -233,12 +207,3 @@ def _wedge(cx: float, cy: float, inner: float, outer: float, begin: float, end: 
         f"M{a[0]:.1f} {a[1]:.1f}A{big:.1f} {big:.1f} 0 0 0 {b[0]:.1f} {b[1]:.1f}"
         f"L{c[0]:.1f} {c[1]:.1f}A{small:.1f} {small:.1f} 0 0 1 {d[0]:.1f} {d[1]:.1f}Z"
     )
-
-
-def colour_at(share: float, stops: Sequence[str]) -> tuple[int, int, int]:
-    """Red, green and blue of a share (0..1) of a scale with evenly spaced ``stops``."""
-    place = min(max(share, 0.0), 1.0) * (len(stops) - 1)
-    low = min(int(place), len(stops) - 2)
-    first, second = ([int(stops[n][i : i + 2], 16) for i in (1, 3, 5)] for n in (low, low + 1))
-    red, green, blue = (round(a + (b - a) * (place - low)) for a, b in zip(first, second, strict=True))
-    return red, green, blue

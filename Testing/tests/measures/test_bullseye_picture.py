@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from CardiacUQLib.bundles.colours import HEAT_STOPS
-from CardiacUQLib.report.bullseye_picture import HEIGHT, SIDE, bullseyes_picture
-from CardiacUQLib.report.clinical import SHARE_STOPS, colour_at
+from CardiacUQLib.bullseye.picture import HEIGHT, SIDE, bullseyes_picture
+from CardiacUQLib.bullseye.segments import SHARE_STOPS
+from CardiacUQLib.bundles.colours import HEAT_STOPS, colour_at
 
 CENTRE, RADIUS = (SIDE / 2, 230.0), 160.0
 """Middle (x, y) and radius in pixels of each bull's-eye."""

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bundles.colours import HEAT_STOPS
-from .bullseye import RINGS, Quantity, default_quantities
-from .clinical import SHARE_STOPS, colour_at, segments_note
+from ..bundles.colours import colour_at
+from .segments import RINGS, Quantity, default_quantities, segments_note
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -53,8 +52,7 @@ def _bullseye(values: Sequence[float | None], quantity: Quantity, aha: bool) -> 
     """One bull's-eye with its title and scale."""
     from PIL import Image, ImageDraw
 
-    stops = HEAT_STOPS if quantity.colours == "inferno" else SHARE_STOPS
-    faces = [_UNDEFINED if v is None else colour_at(v / quantity.maximum, stops) for v in values]
+    faces = [_UNDEFINED if v is None else colour_at(v / quantity.maximum, quantity.colours) for v in values]
     fine = Image.new("RGB", (SIDE * _FINE, HEIGHT * _FINE), "white")
     pen, places = ImageDraw.Draw(fine), {17: (SIDE / 2, float(_MIDDLE))}
     for first, count, inner, outer, start in RINGS:
@@ -65,7 +63,7 @@ def _bullseye(values: Sequence[float | None], quantity: Quantity, aha: bool) -> 
             middle, radius = np.radians((begin + end) / 2), _RADIUS * (inner + outer) / 2
             places[first + n] = (SIDE / 2 + radius * np.cos(middle), _MIDDLE - radius * np.sin(middle))
     pen.ellipse(_box(0.25), faces[16], _EDGE, _FINE)
-    _scale(pen, stops)
+    _scale(pen, quantity.colours)
     drawn = fine.resize((SIDE, HEIGHT), Image.Resampling.LANCZOS)
     _words(ImageDraw.Draw(drawn), values, faces, places, quantity, aha)
     return drawn
