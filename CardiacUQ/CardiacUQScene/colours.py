@@ -53,7 +53,7 @@ def heat_table(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
     table.SetTypeToUser()
     table.SetName(HEAT_TABLE_NAME)
     table.SetNumberOfColors(HEAT_COLOURS)
-    colours = heat_colours(np.linspace(0.0, 1.0, HEAT_COLOURS)) / 255.0
+    colours = heat_colours(np.linspace(0.0, 1.0, HEAT_COLOURS)).round() / 255.0
     for index, (red, green, blue) in enumerate(colours.tolist()):
         table.SetColor(index, f"{index / (HEAT_COLOURS - 1):.3f}", red, green, blue, 1.0)
     table.SetHideFromEditors(False)  # hidden colour nodes are not saved

@@ -1,4 +1,4 @@
-"""Numbers that describe a scan, free of the scanner's grey scale: what a cohort compares with the training."""
+"""Numbers that describe a scan, free of the scanner's grey scale: what a cohort compares with training."""
 
 from __future__ import annotations
 
