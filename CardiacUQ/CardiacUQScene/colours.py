@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 
 from CardiacUQLib.bundles.colours import heat_colours
+from CardiacUQLib.bundles.colours import rgb as bytes_of
 from CardiacUQLib.bundles.manifest import ClassInfo
 
 RGB = tuple[float, float, float]
@@ -16,8 +17,8 @@ HEAT_COLOURS = 256
 
 def rgb(colour: str) -> RGB:
     """ "#RRGGBB" -> three numbers 0..1"""
-    red, green, blue = (int(colour[start : start + 2], 16) / 255.0 for start in (1, 3, 5))
-    return (red, green, blue)
+    red, green, blue = bytes_of(colour)
+    return (red / 255.0, green / 255.0, blue / 255.0)
 
 
 def terminology(info: ClassInfo) -> str:
@@ -53,7 +54,7 @@ def heat_table(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
     table.SetTypeToUser()
     table.SetName(HEAT_TABLE_NAME)
     table.SetNumberOfColors(HEAT_COLOURS)
-    colours = heat_colours(np.linspace(0.0, 1.0, HEAT_COLOURS)).round() / 255.0
+    colours = heat_colours(np.linspace(0.0, 1.0, HEAT_COLOURS)) / 255.0
     for index, (red, green, blue) in enumerate(colours.tolist()):
         table.SetColor(index, f"{index / (HEAT_COLOURS - 1):.3f}", red, green, blue, 1.0)
     table.SetHideFromEditors(False)  # hidden colour nodes are not saved

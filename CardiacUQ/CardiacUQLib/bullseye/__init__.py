@@ -1,1 +1,1 @@
-"""The bull's-eye of the 17 segments: what it shows on which scale, and its picture as pixels."""
+"""Bull's-eyes of the 17 segments: areas and words for any pen, and their picture as pixels."""

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..base.version import __version__
-from ..bullseye.segments import segments_note
+from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..inference.result import Result
