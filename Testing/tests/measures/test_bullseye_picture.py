@@ -85,9 +85,9 @@ def test_other_walls_are_named_only_after_an_insertion() -> None:
 
 def test_no_area_is_left_out_and_none_overlaps() -> None:
     """The named areas of one bull's-eye fill the disc: their sizes (shoelace formula) add up to its own."""
-    drawing = bullseye.bullseyes(measures({}), 5)
+    drawn = drawing.bullseyes(measures({}), 5)
     sizes = []
-    for area in drawing.areas:
+    for area in drawn.areas:
         x, y = np.transpose(area.points)
         if area.name and x.max() <= drawing.SIDE:
             sizes.append(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
