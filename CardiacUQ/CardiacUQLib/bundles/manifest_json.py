@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
 from ..networks.spec import Architecture, NetworkSpec
-from ..uncertainty.assessment import FITS, decode_fit
 from .classes import LESIONS
 from .manifest import BundleKind, Manifest, WeightFile
 
@@ -111,8 +110,6 @@ def _check_fitted(manifest: Manifest) -> None:
     for name, fitted in manifest.calibration.items():
         if not isinstance(fitted, dict):
             raise JsonMismatch(f"manifest.calibration.{name} must be an object")
-        if name in FITS:
-            decode_fit(name, fitted)
     for network, factor in manifest.sharpness.items():
         if manifest.kind is not BundleKind.CASCADE or network not in _REQUIRED_NETWORKS[manifest.kind]:
             raise JsonMismatch(f"manifest.sharpness names {network!r}, no stage of a cascade")

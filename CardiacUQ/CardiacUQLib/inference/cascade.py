@@ -33,6 +33,7 @@ from .roi import normalise_slices
 def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     """All steps of the cascade on one device; starts from nothing, so that it can be repeated."""
     manifest, timer = job.bundle.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
         crop = normalise_slices(roi.extract(job.volume.array))
@@ -55,7 +56,7 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
         final = accumulator.stage3d.mean.cpu().numpy()
-        evidence, assessor = collector.evidence(), Assessor(manifest.calibration, manifest.classes)
+        evidence = collector.evidence()
         presence = assessor.probabilities(evidence)
 
         def believed(p: np.ndarray, voxel_ml: float) -> tuple[np.ndarray, tuple[str, ...]]:

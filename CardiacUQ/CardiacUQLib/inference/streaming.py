@@ -36,6 +36,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     that lie apart from its largest one become background, so that they show up as corrections too.
     """
     manifest, timer = job.bundle.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
         crop = normalise_frame(roi.extract(job.volume.array))
@@ -81,5 +82,5 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         timer.seconds,
         warnings,
         evidence,
-        assess(job, Assessor(manifest.calibration, manifest.classes), evidence, {}, segmentation),
+        assess(job, assessor, evidence, {}, segmentation),
     )

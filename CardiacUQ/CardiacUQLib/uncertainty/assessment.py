@@ -38,10 +38,17 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Assessor:
-    """The fits of one bundle: ``calibration`` and ``classes`` are those of its manifest."""
+    """The fits of one bundle: ``calibration`` and ``classes`` are those of its manifest.
+
+    All fits are read when it is made; raises ModelError if one is damaged.
+    """
 
     calibration: Mapping[str, Any]
     classes: tuple[ClassInfo, ...]
+
+    def __post_init__(self) -> None:
+        for name in FITS:
+            self.fit(name)
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -51,7 +58,7 @@ class Assessor:
         return tuple(name for name in wanted if name not in self.calibration)
 
     def fit(self, name: str) -> Any:
-        """A fit as its type, None if the bundle has none; raises ModelError if it is damaged."""
+        """A fit as its type, None if the bundle has none."""
         stored = self.calibration.get(name)
         if stored is None:
             return None

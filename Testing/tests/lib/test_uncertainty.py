@@ -214,7 +214,7 @@ def test_damaged_fits_are_refused_with_what_is_wrong() -> None:
     with pytest.raises(JsonMismatch, match=r"calibration\.verdict: .*trust <= redo"):
         decode_fit("verdict", stored["verdict"])
     with pytest.raises(ModelError, match="fit the bundle anew"):
-        Assessor(stored, LGE_CLASSES).fit("verdict")
+        Assessor(stored, LGE_CLASSES)
     stored["presence"]["lesions"]["MVO"]["shown_from"] = "often"
     with pytest.raises(JsonMismatch, match="shown_from must be a number"):
         decode_fit("presence", stored["presence"])
