@@ -20,7 +20,7 @@ from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.inference.result import MapName
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class CaseFigures:
     reference_ml: Sequence[float] = ()
     predicted_ml: Sequence[float] = ()
     """Volume of every class by the reader and by the final prediction, on the grid of the image."""
+    assessment: Mapping[str, Any] = field(default_factory=dict)
+    """What was said about the case as a whole, as in ``case.json``."""
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class CaseArrays:
     """Brier score per voxel of the cascade's mean softmax."""
     undropped: np.ndarray | None = None
     """The segmentation before lesions too small to be believed were dropped; None if it was not kept."""
+    mean: np.ndarray | None = None
+    """Mean softmax (C, z, y, x) of both opinions, for places worth a look; None if it was not kept."""
 
 
 def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
@@ -110,6 +115,7 @@ class CaseStore:
                 tuple(stored["outside"].tolist()),
                 stored["brier"],
                 stored["undropped"] if "undropped" in stored.files else None,
+                stored["mean"].astype(np.float32) if "mean" in stored.files else None,
             )
 
     def save(self, figures: CaseFigures, arrays: CaseArrays, files: str = "") -> None:
@@ -118,6 +124,7 @@ class CaseStore:
         target = self.folder / f"{figures.case}.npz"
         partial = target.with_name(f".{figures.case}.partial.npz")
         undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
+        mean = {} if arrays.mean is None else {"mean": arrays.mean.astype(np.float16)}
         np.savez_compressed(
             partial,
             image=arrays.image,
@@ -128,6 +135,7 @@ class CaseStore:
             outside=np.asarray(arrays.outside),
             brier=arrays.brier.astype(np.float32),
             **undropped,
+            **mean,
             **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
         )
         partial.replace(target)

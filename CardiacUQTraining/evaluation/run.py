@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from CardiacUQLib.base.errors import (
     InsufficientMemoryError,
     UsageError,
 )
+from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
@@ -28,6 +29,8 @@ from CardiacUQLib.inference.result import MapName
 
 from ..datasets import LabelledCase, LabelledDataset
 from ..training.crops import crop_labels
+from .assessment.gather import MaterialStore, fits_key, judges, material_of, unfitted
+from .assessment.material import CaseMaterial
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key
 from .dice import mean_foreground_dice
 from .methods import ROWS, Method, Row, Stage, predictions, why_unavailable
@@ -59,6 +62,8 @@ class Judged:
     store: CaseStore
     trained_on: tuple[str, ...] = field(default=())
     """Cases that the folds which judged them had seen in training."""
+    material: tuple[CaseMaterial, ...] = ()
+    """What the fits of whole cases are made of; empty without cross-validation."""
 
 
 def judge(
@@ -89,21 +94,67 @@ def judge(
     if not options.cross_validated:
         described["calibration"] = bundle.manifest.calibration.get(KEY)
     store = CaseStore(out / "cases", run_key(bundle.manifest, described))
-    networks = ResidentBundle.of(bundle)
+    networks, cases = ResidentBundle.of(bundle), dataset.cases[:limit]
+    material = gather(networks, cases, store, options, computer, progress, cancel)
+    nested = judges(networks, material)
+    unseen = unfitted(networks) if nested else networks
 
     def judged_or_kept(case: LabelledCase) -> CaseFigures:
-        kept = store.load(case.id, file_state(case))
+        source = nested.get(case.id, unseen)
+        state = f"{file_state(case)};{fits_key(source)}"
+        kept = store.load(case.id, state)
         if kept is not None:
             return kept
         folds = permitted_folds(bundle.manifest, case.id, options)
-        return judge_case(case, networks, computer, folds, options, methods, store, cancel)
+        return judge_case(case, source, computer, folds, options, methods, store, cancel, state)
 
-    figures, failures = each_case(dataset.cases[:limit], judged_or_kept, progress, on_failure)
+    figures, failures = each_case(cases, judged_or_kept, progress, on_failure)
     progress(1.0, "all cases judged")
     held_out = bundle.manifest.held_out
     training = {case for cases_of_fold in held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
-    return Judged(figures, failures, store, leaked)
+    return Judged(figures, failures, store, leaked, material)
+
+
+def gather(
+    networks: ResidentBundle,
+    cases: Sequence[LabelledCase],
+    store: CaseStore,
+    options: PassOptions,
+    computer: Computer,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> tuple[CaseMaterial, ...]:
+    """What the fits of whole cases are made of, from predictions by folds that saw none of them; nothing
+    without cross-validation. A case that cannot be predicted is left out here, and named when it is judged.
+    """
+    if not options.cross_validated:
+        return ()
+    bare, kept = unfitted(networks), MaterialStore(store.folder.parent / "material", store.key)
+    lean = replace(options, dropout_samples=0)
+
+    def one(case: LabelledCase) -> CaseMaterial:
+        folds = permitted_folds(networks.manifest, case.id, lean)
+        state = f"{file_state(case)};{folds}"
+        found = kept.get(case.id, state, lambda: _material(case, bare, folds, lean, computer, cancel))
+        return replace(found, group=",".join(map(str, folds)))
+
+    return tuple(each_case(cases, one, progress)[0].values())
+
+
+def _material(
+    case: LabelledCase,
+    bare: ResidentBundle,
+    folds: tuple[int, ...],
+    options: PassOptions,
+    computer: Computer,
+    cancel: CancelToken | None,
+) -> CaseMaterial:
+    volume, labels = case.load()
+    classes = bare.manifest.classes
+    check_labels(case, labels, volume.array.shape, len(classes))
+    found = predict(volume, bare, folds, options, computer, cancel)
+    return material_of(case, found, labels, classes, volume.geometry.voxel_volume_ml)
 
 
 def each_case(
@@ -165,6 +216,7 @@ def judge_case(
     methods: tuple[Method, ...],
     store: CaseStore,
     cancel: CancelToken | None = None,
+    state: str | None = None,
 ) -> CaseFigures:
     """Predict one case, score every available row and keep the result.
 
@@ -208,6 +260,8 @@ def judge_case(
         merged_volumes(found.pass_volumes_ml, case.merged).tolist(),
         (_voxels(labels, classes) * voxel_ml).tolist(),
         (_voxels(final[Stage.CASCADE], classes) * voxel_ml).tolist(),
+        to_plain(found.assessment),
+        dict(found.evidence),
     )
     arrays = CaseArrays(
         region.roi.extract(volume.array),
@@ -219,8 +273,9 @@ def judge_case(
         outside_of(region, labels, classes),
         brier,
         merge_labels(region.undecided, case.merged),
+        0.5 * (passes.stage2d.p.mean(axis=0) + passes.stage3d.p.mean(axis=0)),
     )
-    store.save(figures, arrays, file_state(case))
+    store.save(figures, arrays, file_state(case) if state is None else state)
     return figures
 
 

@@ -14,6 +14,7 @@ from ..images.reading import read_volume
 from ..images.volume import Geometry
 from ..inference.result import Component, MapName, Result, RunRecord
 from ..review import labels_after, read_record, stamp_in
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -59,6 +60,7 @@ class Contents:
     verdict: Verdict | None = None
     predicted_dice: tuple[PredictedDice, ...] = ()
     lacking: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
     reviewed: str = ""
 
 
@@ -86,6 +88,7 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         verdict=result.verdict,
         predicted_dice=result.predicted_dice,
         lacking=result.lacking,
+        looks=result.looks,
     )
 
 
@@ -136,6 +139,7 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         verdict=case.record.verdict,
         predicted_dice=case.record.predicted_dice,
         lacking=case.record.lacking,
+        looks=case.record.looks,
         reviewed="" if stamp is None else stamp.as_text(),
     )
 

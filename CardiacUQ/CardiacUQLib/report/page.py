@@ -17,8 +17,9 @@ from ..base.version import __version__
 from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..inference.result import Result
+from ..inference.result import MapName, Result
 from ..measures.display import digits
+from ..uncertainty.looks import LEAST_GAIN
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, from_case, from_result
 from .pictures import HIDDEN_BELOW, slice_pictures
@@ -112,6 +113,9 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
         outlined=[info for info in contents.classes if info.value],
         transitions=transitions(contents),
         regions=_regions(contents),
+        looked_for=any(heat.name is MapName.ERROR_PROBABILITY for heat in contents.heat_maps),
+        scar_at_stake=millilitres(sum(look.scar_ml for look in contents.looks)),
+        least_gain=LEAST_GAIN,
         hidden_regions=max(0, len(contents.components) - MOST_REGIONS),
         provenance=_provenance(contents),
         heat_colours=", ".join(HEAT_STOPS),

@@ -10,6 +10,7 @@ from evaluation_bundle import write_bundle
 
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
+from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.reading import write_map
@@ -254,7 +255,7 @@ class TestStoredCalibration:
             np.testing.assert_allclose(arrays.maps[name], result.maps[name][window], atol=2e-5)
         np.testing.assert_array_equal(arrays.segmentation, result.segmentation[window])
         assert "ece" in judged.figures["Phantom_1000"].rows["error_probability_cascade"]["union"]
-        analysis = analyse(judged, 5, fit_calibration=False)
+        analysis = analyse(judged, LGE_CLASSES, fit_calibration=False)
         assert analysis.model is None and set(analysis.error_probability) == {"Phantom_1000"}
         assert analysis.verdict is not None
 
