@@ -100,7 +100,8 @@ class CaseStore:
         ).is_file():
             return None
         figures = nan_from_none(stored["figures"])
-        return CaseFigures(**figures | {"folds": tuple(figures["folds"])})
+        said = stored["figures"]["assessment"]  # words and nothing said, no figures
+        return CaseFigures(**figures | {"folds": tuple(figures["folds"]), "assessment": said})
 
     def arrays(self, case: str) -> CaseArrays:
         """Arrays of a case that :meth:`load` knows."""

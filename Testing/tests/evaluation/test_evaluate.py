@@ -19,6 +19,7 @@ from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.analysis import analyse
+from CardiacUQTraining.evaluation.assessment.gather import fits_key
 from CardiacUQTraining.evaluation.calibrate import store
 from CardiacUQTraining.evaluation.cases import CaseStore, run_key
 from CardiacUQTraining.evaluation.methods import CasePasses, Method, StagePasses
@@ -163,11 +164,12 @@ class TestJudge:
 
     def test_other_options_or_changed_files_are_judged_anew(self, bundle, phantoms, tmp_path):
         judged = judge(bundle, phantoms, tmp_path, PassOptions((0,)), methods=FAST, limit=1)
-        assert judged.store.load("Phantom_1000") is not None
+        state = f";{fits_key(bundle)}"
+        assert judged.store.load("Phantom_1000", state) is not None
         assert judged.store.load("Phantom_1000", "another file") is None
         other = judge(bundle, phantoms, tmp_path, PassOptions((1,)), methods=FAST, limit=1)
         assert other.store.key != judged.store.key
-        assert judged.store.load("Phantom_1000") is None
+        assert judged.store.load("Phantom_1000", state) is None
 
     def test_a_damaged_cache_is_judged_anew(self, tmp_path):
         (tmp_path / "a.json").write_text("{ not json")
@@ -330,11 +332,6 @@ class TestCommand:
             (["--methods", "magic"], "'magic' is unknown"),
             (["--dataset", "nothing"], "no such data set"),
             (["--dataset", "phantom", "--store-calibration"], "needs --cross-validated"),
-            (["--dataset", "phantom", "--store-lesion-limits"], "needs --cross-validated"),
-            (
-                ["--dataset", "phantom", "--cross-validated", "--store-lesion-limits", "--store-metrics"],
-                "run it alone first",
-            ),
             (["--dataset", "emidec", "--data", "/nowhere"], "no such folder"),
         ],
     )
