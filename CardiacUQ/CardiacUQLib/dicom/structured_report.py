@@ -26,6 +26,7 @@ from .codes import (
     unit_of,
 )
 from .content import DicomContent
+from .references import point_at_frames
 from .segmentation import MANUFACTURER
 from .source import SourceImages
 
@@ -84,6 +85,8 @@ def report_object(
     )
     document.ManufacturerModelName = content.algorithm[:64]
     document.SoftwareVersions = content.algorithm_version
+    derived = [] if segmentation is None else [segmentation]
+    point_at_frames(document, source.references, [*source.objects, *derived])
     describe_private_scheme(document)
     return document
 

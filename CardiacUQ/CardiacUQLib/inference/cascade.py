@@ -21,7 +21,7 @@ from .jobs import (
 )
 from .passes import Arithmetic, run_cascade
 from .plausibility import drop_small_lesions
-from .roi import normalise_slices
+from .roi import crop_no_image, normalise_slices
 
 
 def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
@@ -29,7 +29,7 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     manifest, timer = job.bundle.manifest, step_timer(arithmetic)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_slices(roi.extract(job.volume.array))
+        crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator = CascadeAccumulator()
     for one in run_cascade(
         crop,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from .device import (
     peak_memory_mb,
     with_less_memory,
 )
+from .empty_slices import back_in_place, filled_slices, without_empty_slices
 from .heat_map import default_heat_map
 from .jobs import Findings, Job
 from .passes import BATCH_PIXELS, Arithmetic
@@ -73,8 +75,9 @@ def segment(
     _check_classes(bundle.manifest)
     if rv_insertion_ras is not None:
         check_insertion(volume.geometry, rv_insertion_ras)
+    filled = filled_slices(volume)
     job = Job(
-        volume,
+        without_empty_slices(volume, filled),
         bundle,
         choose_folds(bundle.manifest, folds, held_out_case),
         choose_views(bundle.manifest, views),
@@ -87,9 +90,10 @@ def segment(
         return compute(job, Arithmetic(where, choose_precision(precision, where), batch_pixels))
 
     slice_pixels = bundle.manifest.roi.size_px**2
-    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * volume.array.shape[0])
+    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * job.volume.array.shape[0])
     findings = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
-    result = _as_result(job, findings, retreats, rv_insertion_ras)
+    findings = back_in_place(findings, volume, filled, len(bundle.manifest.classes))
+    result = _as_result(dataclasses.replace(job, volume=volume), findings, retreats, rv_insertion_ras)
     progress(1.0, "segmented")
     return result
 

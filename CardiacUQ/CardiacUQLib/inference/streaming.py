@@ -22,6 +22,7 @@ from .jobs import (
     step_timer,
 )
 from .passes import Arithmetic
+from .roi import crop_no_image
 from .streaming_cleanup import main_parts
 
 
@@ -35,7 +36,7 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     manifest, timer = job.bundle.manifest, step_timer(arithmetic)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_frame(roi.extract(job.volume.array))
+        crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator = StreamingAccumulator()
     for one in run_streaming(
         crop,
