@@ -155,7 +155,7 @@ def _no_scan(path: Path, root: Path) -> str:
     if header.components > 1:
         return f"its voxels have {header.components} values each"
     if header.frames > 1:
-        return f"{_CINE} {header.frames} frames: a cine or another series of volumes"
+        return f"{_CINE} 4 dimensions ({header.frames} frames): a cine or another series of volumes"
     if min(header.geometry.size) < MIN_SLICES:
         return f"it is no stack of at least {MIN_SLICES} slices"
     return ""

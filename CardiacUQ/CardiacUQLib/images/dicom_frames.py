@@ -48,7 +48,7 @@ def _classic(dataset: Dataset, common: dict[str, Any], frame: int) -> FrameHeade
         **common,
         frame=frame,
         spacing=numbers(dataset, "PixelSpacing"),
-        position=numbers(dataset, "ImagePositionPatient"),
+        position=numbers(dataset, "ImagePositionPatient") if common["frames"] == 1 else (),
         axes=numbers(dataset, "ImageOrientationPatient"),
         image_type=text(dataset, "ImageType"),
         trigger_ms=number(dataset, "TriggerTime"),

@@ -203,8 +203,11 @@ def _phase_problem(frames: Sequence[FrameHeader]) -> str:
     text = f"{len(frames)} images lie at {len(places)} slice position{'s' * (len(places) != 1)}"
     if several:
         return f"the series has several phases or contrasts: {text}, with {several}"
-    most = max(len(found) for found in places.values())
-    return f"the series repeats positions: {text}" if most > MOST_RETAKES else ""
+    counts = {len(found) for found in places.values()}
+    whole_stack = (
+        min(counts) > 1 and {len({f.acquisition for f in found}) for found in places.values()} != counts
+    )
+    return f"the series repeats positions: {text}" if whole_stack or max(counts) > MOST_RETAKES else ""
 
 
 def _moment(frame: FrameHeader) -> tuple[int, str, int]:

@@ -57,6 +57,9 @@ def main_stack(folder: Path, frames: Sequence[FrameHeader]) -> tuple[list[FrameH
     for frame in frames:
         _check_plain(frame)
     placed = [frame for frame in frames if frame.placed]
+    if not placed and frames[0].frames > 1:
+        problem = "this is a multi-frame DICOM file that does not say where its frames lie"
+        raise InputError(frames[0].path, problem, "convert it to NIfTI, for example with dcm2niix")
     if not placed:
         raise InputError(
             frames[0].path, "the image has no position or orientation", "give an original MR series"

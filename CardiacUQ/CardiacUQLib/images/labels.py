@@ -18,8 +18,7 @@ def read_label_file(path: Path) -> ImageFile:
     Raises InputError if it is unreadable, truncated or holds fractions.
     """
     file = read_image(path)
-    with np.errstate(invalid="ignore"):
-        labels = np.rint(file.stored)
+    labels = np.rint(file.stored).astype(np.float64)
     if not np.array_equal(labels, file.stored) or np.abs(labels).max(initial=0) > 2**31:
         raise InputError(path, "holds fractional values", "expected whole label values")
     return ImageFile(path, labels.astype(np.int64), file.geometry, file.files, file.sha256, file.warnings)

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from ..base.errors import InputError, UsageError
 from ..bundles.classes import CINE_CLASSES, LGE_CLASSES
 from ..bundles.manifest import ClassInfo
+from ..images.image_file import read_image
 from ..images.placement import SAME_PLACE_MM
 from ..images.reading import read_volume
 from ..images.volume import Geometry
@@ -165,11 +166,16 @@ def _input_image(case: CaseMaps) -> sitk.Image:
         raise InputError(
             path or case.name, "the image of the case is no longer there", "load it and export again"
         )
-    volume = read_volume(path)
-    image = sitk.GetImageFromArray(volume.storage.to_stored(volume.array))
-    image.SetSpacing(volume.source_geometry.spacing)
-    image.SetOrigin(volume.source_geometry.origin)
-    image.SetDirection(volume.source_geometry.direction)
+    if path.is_dir():
+        volume = read_volume(path)
+        stored, geometry = volume.storage.to_stored(volume.array), volume.source_geometry
+    else:  # voxel by voxel as it is, in its own number type
+        file = read_image(path)
+        stored, geometry = file.stored[0], file.geometry
+    image = sitk.GetImageFromArray(stored)
+    image.SetSpacing(geometry.spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
     return image
 
 
