@@ -111,7 +111,7 @@ def _slices(folder: Path, series: Series, contrast: str, frame: int | None) -> S
     if not is_film(folder, series):
         return stack_frames(folder, series.frames, contrast)[0]
     if frame is None:
-        problem = "several images lie on one slice (phases of a cine)"
+        problem = "several images lie on one slice (the phases of a cine)"
         raise InputError(folder, problem, "say which phase with --frame")
     slices, _ = phases_of(folder, series.frames, contrast)
     if not 0 <= frame < len(slices[0]):

@@ -25,6 +25,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.accumulators",
     "CardiacUQLib.inference.cascade",
     "CardiacUQLib.inference.combination",
+    "CardiacUQLib.inference.empty_slices",
     "CardiacUQLib.inference.ensemble",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",

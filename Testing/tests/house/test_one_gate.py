@@ -6,7 +6,6 @@ import ast
 
 from house_fixtures import Source, sources_of
 
-GATE = {"CardiacUQLib": ("CardiacUQLib.images.",)}
 READERS = {
     "ReadImage",
     "ImageFileReader",
@@ -62,4 +61,4 @@ def readers_in(tree: ast.AST) -> list[tuple[int, str]]:
 
 def test_the_search_finds_what_it_forbids() -> None:
     tree = ast.parse("import SimpleITK as sitk\nx = sitk.ReadImage(p)\nfrom pydicom import dcmread as d\n")
-    assert [name for _, name in readers_in(tree)] == ["ReadImage", "dcmread"] or len(readers_in(tree)) == 2
+    assert sorted(name for _, name in readers_in(tree)) == ["ReadImage", "dcmread"]
