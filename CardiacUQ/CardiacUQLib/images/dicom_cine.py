@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..base.checksum import sha256_of
 from ..base.errors import InputError
@@ -19,10 +18,8 @@ from .dicom_pixels import read_film
 from .dicom_series import choose, damage_notes, files_in_order, grey_padding, one_type
 from .dicom_stack import by_place, check_positions, main_stack, stack_geometry, without_copies
 from .dicom_suitability import image_notes
+from .film import Cine
 from .series_selector import SeriesSelector
-
-if TYPE_CHECKING:
-    from .cine import Cine
 
 FEWEST_PHASES = 5
 """A series with fewer images per slice is taken for what it may be as well: contrasts, repeats."""
@@ -59,8 +56,6 @@ def is_film(folder: Path, series: Series) -> bool:
 
 def read_dicom_cine(folder: str | Path, series: str | None = None) -> Cine:
     """All phases of a cine in slice order; raises InputError, one line, for anything that is not one cine."""
-    from .cine import Cine
-
     folder, selector = Path(folder), SeriesSelector.parse(series)
     content = scan(folder)
     chosen = choose(folder, content, selector)

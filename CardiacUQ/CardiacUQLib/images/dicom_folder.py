@@ -13,7 +13,8 @@ import numpy as np
 
 from ..base.errors import InputError
 from .dicom_files import dicom_files
-from .dicom_headers import FrameHeader, OtherObject, read_headers
+from .dicom_frames import read_headers
+from .dicom_headers import FrameHeader, OtherObject
 from .volume import IMAGE_SUFFIXES
 
 _TAIL = 12

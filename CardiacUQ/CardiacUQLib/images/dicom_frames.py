@@ -10,13 +10,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import InputError
-from .dicom_headers import DAMAGED, EXPORT_AGAIN, FrameHeader, PixelPlace, acquired, identity, padding_of
+from .dicom_headers import (
+    DAMAGED,
+    EXPORT_AGAIN,
+    FrameHeader,
+    OtherObject,
+    PixelPlace,
+    acquired,
+    identity,
+    padding_of,
+    read_dataset,
+)
+from .dicom_kinds import what_it_is
 from .dicom_values import item, items, number, numbers, text, whole
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MOST_FRAMES = 1 << 14
+
+
+def read_headers(path: Path) -> tuple[FrameHeader, ...] | OtherObject:
+    """The frames of an image file, or what else it is.
+
+    Raises InputError for a file that says it is an image, or says nothing, and lacks its header or a part
+    of its pixels.
+    """
+    dataset, place = read_dataset(path)
+    sop_class = text(dataset, "SOPClassUID") or str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
+    what = what_it_is(sop_class, has_rows="Rows" in dataset)
+    if what:
+        return OtherObject(path, what, text(dataset, "SeriesInstanceUID"), text(dataset, "SeriesDescription"))
+    if not sop_class or place is None:
+        raise InputError(path, DAMAGED, EXPORT_AGAIN)
+    frames = frame_headers(path, dataset, place)
+    _check_length(path, frames)
+    return frames
 
 
 def frame_headers(path: Path, dataset: Dataset, place: PixelPlace) -> tuple[FrameHeader, ...]:
@@ -40,6 +69,22 @@ def frame_headers(path: Path, dataset: Dataset, place: PixelPlace) -> tuple[Fram
     return tuple(
         _enhanced(dataset, common, shared, groups[n] if groups else None, n, phases) for n in range(frames)
     )
+
+
+def _check_length(path: Path, frames: tuple[FrameHeader, ...]) -> None:
+    if not frames:
+        raise InputError(path, DAMAGED, EXPORT_AGAIN)
+    first, place = frames[0], frames[0].pixels
+    columns, rows = first.size
+    if (
+        min(columns, rows) < 1
+        or place.bits_allocated not in (8, 16, 32)
+        or place.bits_stored > place.bits_allocated
+    ):
+        raise InputError(path, DAMAGED, EXPORT_AGAIN)
+    wanted = columns * rows * first.samples * first.frames * place.bits_allocated // 8
+    if place.length is not None and place.length < wanted:
+        raise InputError(path, DAMAGED, EXPORT_AGAIN)
 
 
 def _classic(dataset: Dataset, common: dict[str, Any], frame: int) -> FrameHeader:

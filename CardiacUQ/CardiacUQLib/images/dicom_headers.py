@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from ..base.errors import InputError, UsageError
-from .dicom_kinds import what_it_is
-from .dicom_values import number, numbers, text, whole
+from .dicom_values import number, text, whole
 from .regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -170,35 +169,15 @@ class OtherObject:
     description: str
 
 
-def read_headers(path: Path) -> tuple[FrameHeader, ...] | OtherObject:
-    """The frames of an image file, or what else it is.
-
-    Raises InputError for a file that says it is an image, or says nothing, and lacks its header or a part
-    of its pixels.
-    """
-    try:
-        from .dicom_frames import frame_headers
-    except ModuleNotFoundError as error:
-        raise UsageError("DICOM needs the Python package pydicom; install it: pip install pydicom") from error
-    dataset, place = read_dataset(path)
-    sop_class = text(dataset, "SOPClassUID") or str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
-    what = what_it_is(sop_class, has_rows="Rows" in dataset)
-    if what:
-        return OtherObject(path, what, text(dataset, "SeriesInstanceUID"), text(dataset, "SeriesDescription"))
-    if not sop_class or place is None:
-        raise InputError(path, DAMAGED, EXPORT_AGAIN)
-    frames = frame_headers(path, dataset, place)
-    _check_length(path, frames)
-    return frames
-
-
 def read_dataset(path: Path, *, all_tags: bool = False) -> tuple[Dataset, PixelPlace | None]:
     """The tags that this program uses, or all, and where the pixels lie, None if there are none.
 
     Raises InputError for whatever pydicom cannot read.
     """
-    import pydicom
-
+    try:
+        import pydicom
+    except ModuleNotFoundError as error:
+        raise UsageError("DICOM needs the Python package pydicom; install it: pip install pydicom") from error
     with open_regular(path) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         head = stream.read(1 << 10)
@@ -270,22 +249,6 @@ def _pixel_place(dataset: Dataset, stream: BinaryIO) -> PixelPlace | None:
     )
 
 
-def _check_length(path: Path, frames: tuple[FrameHeader, ...]) -> None:
-    if not frames:
-        raise InputError(path, DAMAGED, EXPORT_AGAIN)
-    first, place = frames[0], frames[0].pixels
-    columns, rows = first.size
-    if (
-        min(columns, rows) < 1
-        or place.bits_allocated not in (8, 16, 32)
-        or place.bits_stored > place.bits_allocated
-    ):
-        raise InputError(path, DAMAGED, EXPORT_AGAIN)
-    wanted = columns * rows * first.samples * first.frames * place.bits_allocated // 8
-    if place.length is not None and place.length < wanted:
-        raise InputError(path, DAMAGED, EXPORT_AGAIN)
-
-
 def acquired(dataset: Dataset) -> str:
     """When an image was taken, as a text that sorts in time; "" where the header does not say."""
     moment = text(dataset, "AcquisitionDateTime")
@@ -320,6 +283,3 @@ def padding_of(dataset: Dataset, place: PixelPlace) -> float | None:
     if found is not None and place.signed and found > 32767 and place.bits_allocated == 16:
         return found - 65536
     return found
-
-
-__all__ = ["FrameHeader", "OtherObject", "PixelPlace", "numbers", "read_dataset", "read_headers"]

@@ -6,6 +6,8 @@ import enum
 from pathlib import Path
 
 from ..base.errors import InputError
+from .dicom_cine import holds_cine
+from .image_file import read_header
 
 
 class Kind(enum.StrEnum):
@@ -23,11 +25,7 @@ def kind_of(path: str | Path, series: str | None = None) -> Kind | None:
     path = Path(path)
     try:
         if path.is_dir():
-            from .dicom_cine import holds_cine
-
             return Kind.CINE if holds_cine(path, series) else Kind.STACK
-        from .image_file import read_header
-
         return Kind.CINE if read_header(path).frames > 1 else Kind.STACK
     except InputError:
         return None

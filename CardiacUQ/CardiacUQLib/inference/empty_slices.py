@@ -12,7 +12,8 @@ import numpy as np
 
 from ..images.volume import Geometry, Volume
 from .components import find_components
-from .jobs import INVERTED_MAPS, Findings
+from .found import Findings
+from .jobs import INVERTED_MAPS
 from .maps import discrete_correction_map
 from .result import MapName
 
@@ -52,13 +53,13 @@ def back_in_place(findings: Findings, volume: Volume, filled: np.ndarray, classe
         placed[volume.no_image] = outside
         return placed
 
-    segmentation, stage2d = whole(findings.segmentation, 0), whole(findings.stage2d, 0)
+    segmentation, opinion = whole(findings.segmentation, 0), whole(findings.opinion, 0)
     maps = {name: whole(array, float(name in INVERTED_MAPS)) for name, array in findings.maps.items()}
-    dcm = discrete_correction_map(stage2d, segmentation, classes)
+    dcm = discrete_correction_map(opinion, segmentation, classes)
     return dataclasses.replace(
         findings,
         segmentation=segmentation,
-        stage2d=stage2d,
+        opinion=opinion,
         maps=maps,
         corrections=find_components(dcm, maps[MapName.SCS], volume.geometry, classes),
     )
