@@ -5,9 +5,9 @@ from scipy import ndimage
 from scipy.special import softmax
 
 from CardiacUQLib.bundles.manifest import MIRRORED
-from CardiacUQTraining.evaluation.cases import CaseArrays
-from CardiacUQTraining.evaluation.methods import CasePasses, StagePasses, final_maps
-from CardiacUQTraining.evaluation.scores import brier_score
+from CardiacUQTraining.evaluation.shared.cases import CaseArrays
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, StagePasses, final_maps
+from CardiacUQTraining.evaluation.shared.scores import brier_score
 
 CLASSES = 5
 

@@ -14,11 +14,11 @@ from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import class_values, measurable
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from .agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
-from .cases import CaseArrays, CaseFigures
-from .fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
+from ..shared.cases import CaseArrays, CaseFigures
+from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.judged import Judged
 from .fit_lesions import LesionCase
-from .run import Judged
 
 KEY = "intervals"
 SHOWN_SIZES = ("infarct_mass_g", "infarct_share_of_lv_percent", "mvo_volume_ml", "lv_mass_g")
