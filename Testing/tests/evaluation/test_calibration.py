@@ -247,7 +247,7 @@ class TestCalibrate:
         seen = []
         real = fit_calibration.fit
         monkeypatch.setattr(
-            "CardiacUQTraining.evaluation.lge.calibrate.fit",
+            "CardiacUQTraining.evaluation.shared.out_of_fold.fit",
             lambda samples, classes: (seen.append(len(samples)), real(samples, classes))[1],
         )
         found = calibrate(judged, CLASSES)
