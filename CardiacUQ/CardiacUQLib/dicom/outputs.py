@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import InputError, UsageError
 from ..inference.result import MapName, Result
 from .content import DicomContent, content_of
+from .references import point_at_frames
 from .source import SourceImages, load_source
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
         objects["report"] = report_object(
             content, source, segmentation, series_number=number + SERIES_NUMBERS["sr"]
         )
+        derived = [] if segmentation is None else [segmentation]
+        for name, dataset in objects.items():  # last, since the report finds the segmentation's sources by it
+            referred = [*source.objects, *derived] if name == "report" else source.objects
+            point_at_frames(dataset, source.references, referred)
     except (AttributeError, ValueError, TypeError, LookupError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         problem = f"the images' headers lack what DICOM output needs ({reason})"

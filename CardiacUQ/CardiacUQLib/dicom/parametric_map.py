@@ -9,7 +9,6 @@ import numpy as np
 from ..inference.result import MapName
 from .codes import MAPS, NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
-from .references import point_at_frames
 from .segmentation import origin
 from .source import SourceImages, frames_of
 
@@ -51,6 +50,5 @@ def parametric_map_object(
         series_description=f"CardiacUQ {code.meaning.lower()}{' ' + phase if phase else ''}",
     )
     parametric_map.BodyPartExamined = "HEART"  # no paired organ: a laterality is neither needed nor missed
-    point_at_frames(parametric_map, source.references, source.objects)
     describe_private_scheme(parametric_map)
     return parametric_map
