@@ -12,7 +12,7 @@ from .case import Row, State
 from .flags import outliers
 
 TABLE = "cohort.csv"
-_FIRST = ("rank", "case", "state", "reason", "flags", "stands_out_by", "headline")
+_FIRST = ("rank", "case", "state", "reason", "flags", "stands_out_by", "headline", "review")
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
     "worker", "finished", "input_sha256", "bundle_sha256",
@@ -22,14 +22,17 @@ DOUBTS = ("mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entrop
 
 
 def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
-    """Failed cases first, then flagged ones, outliers and the rest by falling uncertainty; skipped last."""
+    """Failed cases first, then flagged ones, outliers and the rest by falling uncertainty.
+
+    Cases reviewed to the end need nobody any more, skipped ones come last.
+    """
     rows = list(rows)
     apart = outliers(rows)
     states = {State.FAILED: 0, State.DONE: 1, State.PENDING: 2, State.SKIPPED: 3}
 
     def need(row: Row) -> tuple[object, ...]:
         strange = len(row.flags) + min(1, len(apart.get(row.name, ())))
-        return (states[row.state], -strange, -(doubt(row) or 0.0), row.name)
+        return (states[row.state], row.reviewed, -strange, -(doubt(row) or 0.0), row.name)
 
     return sorted(rows, key=need)
 
@@ -65,6 +68,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,
+        "review": _plain(row.review),
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",

@@ -17,7 +17,7 @@ _SLANTED = 0.35
 
 @dataclass(frozen=True)
 class Strides:
-    """Where voxel (z, y, x) of slice order lies in the flat (k, j, i) array: ``offset + z*s0 + y*s1 + x*s2``."""
+    """Voxel (z, y, x) of slice order lies at ``offset + z*s0 + y*s1 + x*s2`` of the flat (k, j, i) array."""
 
     offset: int
     steps: tuple[int, int, int]
@@ -65,28 +65,16 @@ class Greys:
     window: tuple[float, float]
 
 
-def greys_of(stored: np.ndarray, heart: np.ndarray) -> Greys:
-    """Codes of an image (k, j, i); exact for integers of a range below 65536.
+def greys_of(scan: np.ndarray, storage: StorageOrder) -> Greys:
+    """Codes of a scan (z, y, x), in the order of its file; exact for whole numbers of a range below 65536.
 
-    The first window is that of the report: 1st to 99.5th percentile of a box around ``heart`` (boolean,
-    same shape), of the whole image without one.
+    The first window goes from the 1st to the 99.5th percentile of the central quarter of the slices.
     """
-    low, high = float(stored.min()), float(stored.max())
-    whole = high - low <= 65535 and bool((stored == np.rint(stored)).all())
+    low, high = float(scan.min()), float(scan.max())
+    whole = high - low <= 65535 and bool((scan == np.rint(scan)).all())
     step = 1.0 if whole else (high - low) / 65535.0
-    codes = np.rint((stored - low) / step).astype("<u2")
-    around = stored[_box(heart)]
-    first, last = (float(v) for v in np.percentile(around, (1.0, 99.5)))
+    codes = np.rint((storage.to_stored(scan) - low) / step).astype("<u2")
+    _, rows, columns = scan.shape
+    centre = scan[:, rows // 4 : rows - rows // 4 : 2, columns // 4 : columns - columns // 4 : 2]
+    first, last = (float(v) for v in np.percentile(centre, (1.0, 99.5)))
     return Greys(codes, low, step, (first, last if last > first else first + step))
-
-
-def _box(heart: np.ndarray) -> tuple[slice, ...]:
-    if not heart.any():
-        return tuple(slice(None) for _ in heart.shape)
-    found = []
-    for axis, size in enumerate(heart.shape):
-        others = tuple(n for n in range(heart.ndim) if n != axis)
-        places = np.flatnonzero(heart.any(axis=others))
-        margin = size // 10
-        found.append(slice(max(0, int(places[0]) - margin), int(places[-1]) + margin + 1))
-    return tuple(found)

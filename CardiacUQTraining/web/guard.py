@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .session import MOST_BODY_BYTES, Doorkeeper
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Nothing is loaded from, or sent to, anywhere but this server."""
 
@@ -60,7 +60,9 @@ class Guard:
         elif not length.isascii() or not length.isdigit() or int(length[:12]) > MOST_BODY_BYTES:
             await _refuse(413, "the request is too large", scope, receive, send)
         elif not _is_open(scope["path"]) and not self._has_session(scope):
-            await _refuse(401, "there is no session; open the address that the terminal shows", scope, receive, send)
+            await _refuse(
+                401, "there is no session; open the address that the terminal shows", scope, receive, send
+            )
         else:
             await self.app(scope, receive, send)
 

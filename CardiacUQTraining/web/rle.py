@@ -25,6 +25,10 @@ def parse_runs(value: object) -> tuple[Run, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MOST_RUNS:
         raise ValueError(f"runs are a list of 1 to {MOST_RUNS} entries")
     for run in value:
-        if not isinstance(run, list) or len(run) != 3 or not all(type(n) is int and abs(n) < 2**31 for n in run):
+        if (
+            not isinstance(run, list)
+            or len(run) != 3
+            or not all(type(n) is int and abs(n) < 2**31 for n in run)
+        ):
             raise ValueError("a run is [flat index, number of voxels, label]")
     return tuple((start, count, label) for start, count, label in value)

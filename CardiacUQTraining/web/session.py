@@ -1,4 +1,4 @@
-"""Who may speak to the server: a one-time address or a password gives a cookie, everything else is refused."""
+"""Who may speak to the server: a one-time address or a password gives a cookie; all else is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _nothing() -> None:
 
 @dataclass
 class Doorkeeper:
-    """Keeps the tokens of one server; all checks take the time of the longest comparison.
+    """Keeps the tokens of one server; comparisons take the same time whatever they find.
 
     ``hosts`` are the values of the Host header that mean this server, ``password`` is "" on loopback.
     ``on_used`` is called when a one-time token was used up and a new one stands in :attr:`token`.
@@ -50,7 +50,7 @@ class Doorkeeper:
 
     def knows(self, session: str | None) -> bool:
         """True for a session that this server has begun."""
-        return session is not None and any([_equal(session, known) for known in tuple(self._sessions)])
+        return session is not None and any(_equal(session, known) for known in tuple(self._sessions))
 
     def refusal(self, method: str, headers: Headers, *, navigable: bool = False) -> str:
         """Why a request is refused before its session is looked at; "" if it is not.
