@@ -11,10 +11,10 @@ import numpy as np
 import SimpleITK as sitk
 import slicer
 
-from CardiacUQLib.casefolder import CaseFolder
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.report.bullseye_picture import bullseyes_picture
-from CardiacUQLib.result import Result
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bullseye.picture import bullseyes_picture
+from CardiacUQLib.cases.casefolder import CaseFolder
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import (
     ELSEWHERE,
     CaseMaps,

@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 import vtk
 
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps
 
 from .maps import TITLES, scale

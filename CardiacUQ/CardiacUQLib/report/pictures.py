@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..classes import BACKGROUND
-from ..colours import correction_colour, heat_colours
-from ..volume import Geometry
-from .canvas import PIXELS, Canvas, Field, rgb
+from ..bundles.classes import BACKGROUND
+from ..bundles.colours import correction_colour, heat_colours, rgb
+from ..images.volume import Geometry
+from .canvas import PIXELS, Canvas, Field
 from .contents import Contents, HeatMap
 
 MARGIN_MM = 14.0

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ..casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
-from ..errors import InputError
-from ..manifest import BundleKind, ClassInfo
-from ..result import Component, MapName, Result
-from ..volume import Geometry, StorageOrder
+from ..base.errors import InputError
+from ..bullseye.picture import bullseyes_picture
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
+from ..images.volume import Geometry, StorageOrder
+from ..inference.result import Component, MapName, Result
 
 RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE)
 """Maps in the order in which they are offered to the reader."""
@@ -148,8 +149,6 @@ class CaseMaps:
     @cached_property
     def bullseyes(self) -> np.ndarray | None:
         """Picture of the 17 segments, uint8 (rows, columns, RGB); None without segments. Takes a moment."""
-        from ..report.bullseye_picture import bullseyes_picture
-
         return bullseyes_picture(self.measures, len(self.classes))
 
     def class_name(self, label: int) -> str:

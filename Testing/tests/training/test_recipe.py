@@ -6,9 +6,9 @@ import pytest
 import yaml
 from tiny_training import tiny_recipe
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import CascadeInput, RoiSpec
-from CardiacUQTraining.recipe import read_recipe
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import CascadeInput, RoiSpec
+from CardiacUQTraining.training.recipe import read_recipe
 
 
 @pytest.mark.parametrize("name", ["paper", "cpu"])
@@ -39,7 +39,7 @@ def test_a_3d_stage_with_other_masks_is_another_one():
 def test_missing_recipe_names_the_shipped_ones(tmp_path):
     with pytest.raises(
         UsageError,
-        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, paper",
+        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, fine-neighbours, paper",
     ):
         read_recipe(tmp_path / "none.yaml")
 
