@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 
 PASSWORD_VARIABLE = "CARDIACUQ_REVIEW_PASSWORD"
 SHORTEST_PASSWORD = 8

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 
 from .case import Row, State
 from .lock import locked

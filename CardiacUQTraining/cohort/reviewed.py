@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.casefolder import MEASURES_FILE
+from CardiacUQLib.cases.casefolder import MEASURES_FILE
 from CardiacUQLib.review import Stamp, stamp_in
 
 from .case import Row

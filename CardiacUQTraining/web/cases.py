@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.casefolder import CASE_FILE, MEASURES_FILE, CaseFolder, read_case
-from CardiacUQLib.errors import CardiacUQError, InputError, UsageError
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.review import CaseMaps, Review, publish, read_queue, read_record
+from CardiacUQLib.base.errors import CardiacUQError, InputError, UsageError
+from CardiacUQLib.cases.casefolder import CASE_FILE, MEASURES_FILE, CaseFolder, read_case
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.report.publish import publish
+from CardiacUQLib.review import CaseMaps, Review, read_queue, read_record
 
 from .film import Film, find_film, frame_codes
 from .grid import Greys, greys_of

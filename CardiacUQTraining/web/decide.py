@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.errors import ConflictError, UsageError
+from CardiacUQLib.base.errors import ConflictError, UsageError
 from CardiacUQLib.review import ELSEWHERE, Decision, Review, export_reviewed
 from CardiacUQLib.review.decisions import runs_between
 

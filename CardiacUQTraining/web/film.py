@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib.casefolder import CaseFolder
-from CardiacUQLib.cine import Cine, read_cine
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import CaseFolder
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.film import Cine
 
 PHASES = ("ED", "ES")
 

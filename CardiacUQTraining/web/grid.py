@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CardiacUQLib.volume import Geometry, StorageOrder
+from CardiacUQLib.images.volume import Geometry, StorageOrder
 
 _LETTERS = (("L", "R"), ("P", "A"), ("S", "I"))
 """Towards the positive and the negative end of the LPS axes."""

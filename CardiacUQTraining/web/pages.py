@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from urllib.parse import quote
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.report import REPORT_FILE, can_render, render_report
 
 from .cases import Cases, OpenCase

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.casefolder import COMPONENT_IDS
-from CardiacUQLib.colours import HEAT_STOPS, correction_colour
+from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
+from CardiacUQLib.cases.casefolder import COMPONENT_IDS
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.report.contents import heat_maps
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
-from CardiacUQLib.result import MapName
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
 
 from .cases import OpenCase

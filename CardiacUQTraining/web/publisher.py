@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from CardiacUQLib.errors import CardiacUQError
+from CardiacUQLib.base.errors import CardiacUQError
 
 from ..cohort.renewal import renew_tables
 from .cases import Cases, OpenCase

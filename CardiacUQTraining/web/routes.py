@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from CardiacUQLib.errors import CardiacUQError, ConflictError, InputError, UsageError
-from CardiacUQLib.result import MapName
-from CardiacUQLib.version import __version__
+from CardiacUQLib.base.errors import CardiacUQError, ConflictError, InputError, UsageError
+from CardiacUQLib.base.version import __version__
+from CardiacUQLib.inference.result import MapName
 
 from .cases import Cases, OpenCase
 from .decide import decide

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 
 from ..cohort.renewal import renew_tables
 from .cases import Cases
@@ -47,7 +47,7 @@ def serve(out: Path, options: Serving, say: Callable[[str], None]) -> None:
     if options.host != LOOPBACK and not options.password:
         raise UsageError(f"--host {options.host} opens the cases to a network; that needs a password")
     cases = Cases(out, options.reviewer, options.exports or _beside(out))
-    with contextlib.closing(_bound(options)) as listening:
+    with contextlib.closing(bound(options)) as listening:
         port = listening.getsockname()[1]
         address = f"http://{options.host}:{port}"
         app, doorkeeper, publisher = build(cases, options, address)
@@ -102,7 +102,8 @@ def _beside(out: Path) -> Path:
     return out.absolute().with_name(f"{out.absolute().name}-reviewed")
 
 
-def _bound(options: Serving) -> socket.socket:
+def bound(options: Serving) -> socket.socket:
+    """A socket that listens where the options say; raises UsageError if it cannot."""
     ports = [options.port] if options.port else [USUAL_PORT, 0]
     problem: OSError | None = None
     for port in ports:
