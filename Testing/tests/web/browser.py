@@ -95,6 +95,21 @@ class Browser:
         """The first element of a CSS selector."""
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
+    def all(self, selector: str):
+        """All elements of a CSS selector."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def box(self) -> list[float]:
+        """Left, top, width and height of the large picture, in CSS pixels of the page."""
+        return self.js(
+            "const b = review.stage.canvas.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]"
+        )
+
+    def centre(self) -> tuple[float, float]:
+        """Middle of the large picture."""
+        left, top, width, height = self.box()
+        return left + width / 2, top + height / 2
+
     def press(self, *keys: str) -> None:
         """Type keys, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()

@@ -19,8 +19,9 @@ pytest.importorskip("starlette", reason="the extra [web] is not installed")
 import uvicorn
 from review_cases import make_result, write_image
 
-from CardiacUQLib.cases.casefolder import write_case
+from CardiacUQLib.cases.casefolder import read_case, write_case
 from CardiacUQLib.report.page import report_writer
+from CardiacUQLib.review import labels_after, read_record
 from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.state import write_row
@@ -130,6 +131,21 @@ def make_cohort(folder: Path, storages: dict[str, str], *, report: bool = False)
     rows.append(Row("broken", State.FAILED, "scans/broken.nii.gz", reason="the file is truncated"))
     write_table(rows, out)
     return out
+
+
+def labels_on_disk(folder: Path) -> np.ndarray:
+    """Corrected labels (k, j, i) of a case folder."""
+    case = read_case(folder)
+    record = read_record(folder)
+    stored = case.read_stored("segmentation")
+    return stored if record is None else labels_after(stored, record.events)
+
+
+def enter(browser, server: Served) -> list[dict]:
+    """Open the page with the one-time address and wait for its first case; returns the list of cases."""
+    browser.driver.get(server.entrance)
+    browser.wait(lambda: browser.js("return document.body.dataset.ready"))
+    return browser.js("return review.cohort.cases")
 
 
 @pytest.fixture(scope="session")
