@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
+from CardiacUQLib.base.terminal import show_what_the_terminal_can
 from CardiacUQLib.base.version import __version__
 
 COMMANDS: dict[str, str] = {
@@ -41,7 +42,6 @@ EXTRA_OF: dict[str, str] = {
     "PIL": "report",
     "jinja2": "report",
     "matplotlib": "report",
-    "pydicom": "dicom",
     "highdicom": "dicom",
     "dask": "cluster",
     "distributed": "cluster",
@@ -60,6 +60,7 @@ EXTRA_OF: dict[str, str] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    show_what_the_terminal_can()
     restore = _stop_on_signals()
     try:
         build_app(_requested(given))(given, prog_name="cardiacuq")

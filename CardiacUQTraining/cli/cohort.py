@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
@@ -16,6 +16,10 @@ from .options import Options
 
 if TYPE_CHECKING:
     from ..cohort.case import Plan
+
+
+LISTED = 8
+"""Skipped inputs that the error about a folder without a scan names."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,12 @@ def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:
     """True for one file or one DICOM series; also for a folder without a scan, which then is refused."""
     if len(inputs) > 1 or inputs[0].suffix.lower() == ".csv":
         return False
+    if not plan.cases and plan.skipped:
+        listed = "; ".join(f"{Path(one.source).name}: {one.reason}" for one in plan.skipped[:LISTED])
+        more = f"; and {len(plan.skipped) - LISTED} more" if len(plan.skipped) > LISTED else ""
+        raise InputError(
+            inputs[0], f"nothing in it is a scan for this bundle ({listed}{more})", "give a scan"
+        )
     if not plan.cases:
         return True
     (first, *others) = plan.cases

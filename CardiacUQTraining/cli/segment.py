@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
@@ -117,7 +118,20 @@ def command(
             job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
         )
     if not quiet:
+        tell_notes(result.volume.warnings)
         print(summary(result, job.target), flush=True)
+    if options.dicom:
+        from CardiacUQLib.dicom.attempt import export_problem
+
+        if problem := export_problem(result, job.source, job.target):
+            print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+            raise typer.Exit(ExitCode.EXPORT)
+
+
+def tell_notes(notes: Sequence[str]) -> None:
+    """What was odd about an input, on standard error, one line each."""
+    for line in dict.fromkeys(notes):
+        print(f"note: {line}", file=sys.stderr, flush=True)
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:
@@ -205,21 +219,9 @@ def segment_volume(
     )
     progress(0.9, "writing")
     writers = [report_writer(job.name)] if can_render() else []
-    if options.dicom:
-        writers.append(dicom_writer(job.source))
     write_case(result, job.target.parent, name=job.name, overwrite=overwrite, extra_writers=writers)
     progress(1.0, "done")
     return result
-
-
-def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
 
 
 def summary(result: Result, target: Path) -> str:

@@ -93,7 +93,10 @@ class Lines:
         """One line per case."""
         if row.state is State.FAILED:
             print(f"cardiacuq: {row.reason}", file=sys.stderr, flush=True)
-        elif not self._quiet:
+            return
+        if row.export_problem:
+            print(f"cardiacuq: {row.name}: {row.export_problem}", file=sys.stderr, flush=True)
+        if not self._quiet:
             print(f"{row.name}: {summary(row)}; see {self._out / (row.report or row.name)}", flush=True)
 
     def ended(self, standing: Standing, problem: str) -> None:
@@ -119,6 +122,9 @@ class Bar(Lines):
         """Move on by one case."""
         if row.state is State.FAILED:
             self._progress.console.print(f"cardiacuq: {row.reason}", markup=False, highlight=False)
+        elif row.export_problem:
+            line = f"cardiacuq: {row.name}: {row.export_problem}"
+            self._progress.console.print(line, markup=False, highlight=False)
         self._progress.update(self._task, completed=standing.ended, description=standing.words())
 
 

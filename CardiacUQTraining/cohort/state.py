@@ -12,7 +12,7 @@ from pathlib import Path
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.base.folder_swap import REVIEW_FILE
-from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.base.json_codec import JsonMismatch, decode, json_text, to_plain
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE
 from CardiacUQLib.images.cine import read_cine
@@ -30,7 +30,7 @@ _HASHERS = 4
 
 def write_row(row: Row, folder: Path) -> None:
     """Put the row of a case into its (still temporary) folder."""
-    (folder / ROW_FILE).write_text(json.dumps(to_plain(row), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / ROW_FILE).write_text(json_text(to_plain(row), 1) + "\n", "utf-8")
 
 
 def read_row(folder: Path) -> Row | None:

@@ -96,7 +96,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "series": row.series,
         "bundle": row.bundle,
         "options": row.options,
-        "warnings": _plain("; ".join(row.warnings)),
+        "warnings": _plain("; ".join((*row.warnings, *([row.export_problem] if row.export_problem else [])))),
         "worker": row.worker,
         "finished": row.finished,
         "input_sha256": row.input_sha256,
@@ -118,7 +118,7 @@ def write_whole(path: Path, text: str) -> Path:
     """Write a file whole or not at all; raises OSError."""
     partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
     try:
-        partial.write_text(text, "utf-8")
+        partial.write_text(text, "utf-8", errors="replace")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -240,20 +240,16 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
     writers: list[Callable[[Result, Path], None]] = []
     if row.report:
         writers.append(report_writer(ticket.name))
-    if ticket.options.dicom:
-        writers.append(_dicom_writer(Path(ticket.source)))
-    write_case(result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row))
-    return written[0]
+    folder = write_case(
+        result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row)
+    )
+    if not ticket.options.dicom:
+        return written[0]
+    from CardiacUQLib.dicom.attempt import export_problem
 
-
-def _dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
+    exported = replace(written[0], export_problem=export_problem(result, Path(ticket.source), folder))
+    write_row(exported, folder)
+    return exported
 
 
 def _set_threads(threads: int) -> None:

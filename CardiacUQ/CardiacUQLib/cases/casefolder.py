@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, new_folder
-from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
+from ..base.json_codec import JsonMismatch, decode, json_text, refuse_constant, to_plain
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..images import image_file
 from ..images.orientation import reorder_geometry
@@ -306,7 +306,7 @@ def _measures(result: Result) -> dict[str, Any]:
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    path.write_text(json_text(document, 2) + "\n", "utf-8")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

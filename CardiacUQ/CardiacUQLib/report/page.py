@@ -80,7 +80,7 @@ def write_report(case: Result | CaseFolder, path: str | Path, *, name: str | Non
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.partial")
     try:
-        unfinished.write_text(render_report(case, name=name), encoding="utf-8")
+        unfinished.write_text(render_report(case, name=name), encoding="utf-8", errors="replace")
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
