@@ -15,7 +15,7 @@ from .cine import CineOptions
 from .options import Options
 
 if TYPE_CHECKING:
-    from ..cohort.case import Plan
+    from ..cohort.case import Plan, Skipped
 
 
 LISTED = 8
@@ -93,16 +93,20 @@ def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:
     if len(inputs) > 1 or inputs[0].suffix.lower() == ".csv":
         return False
     if not plan.cases and plan.skipped:
-        listed = "; ".join(f"{Path(one.source).name}: {one.reason}" for one in plan.skipped[:LISTED])
+        listed = "; ".join(f"{_shown(one)}: {one.reason}" for one in plan.skipped[:LISTED])
         more = f"; and {len(plan.skipped) - LISTED} more" if len(plan.skipped) > LISTED else ""
-        raise InputError(
-            inputs[0], f"nothing in it is a scan for this bundle ({listed}{more})", "give a scan"
-        )
+        remedy = "choose one with --series" if any(one.series for one in plan.skipped) else "give a scan"
+        raise InputError(inputs[0], f"nothing in it is a scan for this bundle ({listed}{more})", remedy)
     if not plan.cases:
         return True
     (first, *others) = plan.cases
     itself = bool(first.series) or Path(first.source) == inputs[0]
     return itself and not others and not plan.skipped
+
+
+def _shown(one: Skipped) -> str:
+    """What names a skipped input: the end of its series UID, or its file."""
+    return one.series[-12:] or Path(one.source).name
 
 
 def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:
