@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.progress import portion
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
 from .found import Findings, Region
 from .jobs import (
@@ -16,7 +17,6 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
-    portion,
     roi_voxel_ml,
     step_timer,
 )
