@@ -34,7 +34,7 @@ def command(
     from CardiacUQLib.images.reading import read_volume
     from CardiacUQLib.studies.scan import segment_to_folder
 
-    from ..evaluation.dice import dice_by_name
+    from ..evaluation.shared.dice import dice_by_name
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
