@@ -20,10 +20,11 @@ from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.manifest import BundleKind, View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import check_case, write_case
 from CardiacUQLib.images.cine import Cine, read_cine
 from CardiacUQLib.images.volume import Volume, case_name
-from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -25,24 +25,16 @@ from CardiacUQScene import (
 )
 
 
-class HeatMapChoice(enum.Enum):
-    """The heat maps on offer; kept in scenes by name, so the names are for ever."""
-
-    ERROR_PROBABILITY = MapName.ERROR_PROBABILITY
-    SCS = MapName.SCS
-    ENTROPY = MapName.ENTROPY
-    VARIANCE = MapName.VARIANCE
-    UNCERTAINTY = MapName.UNCERTAINTY
+class _Labelled(enum.Enum):
+    """A choice of the selector; its value is the map."""
 
     def label(self) -> str:
         """The words in the selector."""
-        return {
-            HeatMapChoice.ERROR_PROBABILITY: _("probability of error"),
-            HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
-            HeatMapChoice.ENTROPY: _("entropy"),
-            HeatMapChoice.VARIANCE: _("variance"),
-            HeatMapChoice.UNCERTAINTY: _("uncertainty of the ensemble"),
-        }[self]
+        return _(self.value.info.name)
+
+
+HeatMapChoice = _Labelled("HeatMapChoice", {name.name: name for name in maps_used(Use.OFFERED)})
+"""The heat maps on offer; kept in scenes by name, so the names are for ever."""
 
 
 class DisplayPanel:

@@ -14,6 +14,7 @@ from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 
 from .case import Row, State
 from .display import duration
+from .features import UNCERTAINTIES
 from .flags import WORDS, outliers
 from .histogram import histograms, number
 from .table import DOUBTS, TABLE, doubt, in_order_of_need, write_whole
@@ -26,10 +27,7 @@ _COLUMNS = (
 )  # fmt: skip
 _TITLES = {
     **WORDS,
-    "mean_error_probability": "Mean P(wrong) of the heart",
-    "mean_scs": "Mean SCS of the heart",
-    "mean_uncertainty": "Mean uncertainty of the heart",
-    "mean_entropy": "Mean entropy of the heart",
+    **{key: f"{name.info.title} of the heart, mean" for name, key in UNCERTAINTIES.items()},
     "regions": "Regions to look at",
     "corrected_share": "Share in which the stages differ",
 }

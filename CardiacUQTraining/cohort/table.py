@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .case import Row, State
+from .features import UNCERTAINTIES
 from .flags import outliers
 
 TABLE = "cohort.csv"
@@ -17,7 +18,7 @@ _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
-DOUBTS = ("mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+DOUBTS = tuple(UNCERTAINTIES.values())
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 

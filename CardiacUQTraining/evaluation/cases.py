@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from CardiacUQLib.bundles.manifest import Manifest
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 
 FORMAT_VERSION = 2
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference import maps
-from CardiacUQLib.inference.result import MapName
 
 from .dice import mean_pairwise_dice
 

@@ -20,11 +20,11 @@ from CardiacUQLib.base.errors import (
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import KEY
 from CardiacUQLib.inference.device import choose_device, choose_precision
 from CardiacUQLib.inference.passes import Arithmetic
 from CardiacUQLib.inference.plausibility import drop_small_lesions
-from CardiacUQLib.inference.result import MapName
 
 from ..datasets import LabelledCase, LabelledDataset
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key

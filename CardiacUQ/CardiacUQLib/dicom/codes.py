@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..bundles.classes import PRIVATE_SCHEME
+from ..bundles.classes import PRIVATE_SCHEME, private
 from ..bundles.manifest import ClassInfo, Code
-from ..inference.result import MapName
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
-
-
-def private(value: str, meaning: str) -> Code:
-    """A code of our own scheme."""
-    return Code(PRIVATE_SCHEME, value, meaning)
 
 
 ANATOMICAL_STRUCTURE = Code("SCT", "91723000", "Anatomical Structure")
@@ -65,12 +59,6 @@ MEASURES: dict[str, Code] = {
     "wall_thickness_mm": private("WALLTH", "Wall thickness"),
     "mean_scs": private("SCSMEAN", "Mean soft correction score"),
     "mean_error_probability": private("PWRMEAN", "Mean probability of a wrong label"),
-}
-
-MAPS: dict[MapName, Code] = {
-    MapName.SCS: private("SCS", "Soft correction score"),
-    MapName.ERROR_PROBABILITY: private("PWRONG", "Probability that the label is wrong"),
-    MapName.UNCERTAINTY: private("UNCERT", "Uncertainty of the segmentation"),
 }
 
 _SNOMED_SEGMENTS = (

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..base.version import __version__
 from ..bundles.manifest import ClassInfo
+from ..bundles.map_catalogue import MapName, Use, maps_used
 from ..images.volume import Geometry
-from ..inference.result import MapName, Result
-from .codes import MAPS
+from ..inference.result import Result
 
 if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
@@ -24,15 +24,13 @@ class DicomContent:
     """All arrays are (k, j, i) as stored, on ``geometry``, the grid of the source series.
 
     ``series`` is the UID of the source series ("" if unknown); ``reviewers`` names those whose
-    decisions changed the labels, in order; it is empty for the networks' own result. ``scale`` is the
-    fixed end of each map's range.
+    decisions changed the labels, in order; it is empty for the networks' own result.
     """
 
     name: str
     classes: tuple[ClassInfo, ...]
     labels: np.ndarray
     maps: Mapping[MapName, np.ndarray]
-    scale: Mapping[MapName, float]
     measures: Mapping[str, Any]
     geometry: Geometry
     series: str
@@ -85,8 +83,7 @@ def _from_result(result: Result) -> DicomContent:
         name=result.volume.name,
         classes=result.classes,
         labels=stored(result.segmentation),
-        maps={name: stored(result.maps[name]) for name in MAPS if name in result.maps},
-        scale=_scale(result.classes),
+        maps={name: stored(result.maps[name]) for name in maps_used(Use.REPORTED, result.maps)},
         measures=result.measures,
         geometry=result.volume.source_geometry,
         series=result.volume.series,
@@ -100,8 +97,10 @@ def _from_folder(case: CaseFolder) -> DicomContent:
         name=case.name,
         classes=case.classes,
         labels=case.read_stored("segmentation").astype(np.uint8),
-        maps={name: case.read_stored(name.value).astype(np.float32) for name in MAPS if name in case.maps},
-        scale=_scale(case.classes),
+        maps={
+            name: case.read_stored(name.value).astype(np.float32)
+            for name in maps_used(Use.REPORTED, case.maps)
+        },
         measures=case.measures,
         geometry=case.source_geometry,
         series=case.record.series,
@@ -119,8 +118,7 @@ def _from_review(review: Review, folder: CaseFolder | None = None) -> DicomConte
         name=case.name,
         classes=case.classes,
         labels=review.labels,
-        maps={name: case.maps[name] for name in MAPS if name in case.maps},
-        scale=_scale(case.classes),
+        maps={name: case.maps[name] for name in maps_used(Use.REPORTED, case.maps)},
         measures=corrected_measures(review),
         geometry=case.geometry,
         series="" if folder is None else folder.record.series,
@@ -128,7 +126,3 @@ def _from_review(review: Review, folder: CaseFolder | None = None) -> DicomConte
         bundle_version="" if folder is None else folder.run.bundle_version,
         reviewers=who,
     )
-
-
-def _scale(classes: tuple[ClassInfo, ...]) -> dict[MapName, float]:
-    return {MapName.SCS: 2.0 / len(classes), MapName.ERROR_PROBABILITY: 1.0, MapName.UNCERTAINTY: 1.0}

@@ -13,6 +13,7 @@ from ..base.errors import ModelError, UsageError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import BundleKind, Manifest, View
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.aha import check_insertion
@@ -28,7 +29,7 @@ from .device import (
 from .heat_map import default_heat_map
 from .jobs import Findings, Job
 from .passes import BATCH_PIXELS, Arithmetic
-from .result import MapName, Result, RunRecord
+from .result import Result, RunRecord
 from .streaming import segment_streaming
 
 if TYPE_CHECKING:

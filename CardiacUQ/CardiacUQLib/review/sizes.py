@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
-from ..inference.result import MapName
 from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
 from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of

@@ -16,6 +16,7 @@ import torch
 
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import ClassInfo, View
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.ensemble import (
     StreamingAccumulator,
@@ -26,7 +27,6 @@ from CardiacUQLib.inference.ensemble import (
 from CardiacUQLib.inference.jobs import add_error_probability, arg_max, roi_voxel_ml
 from CardiacUQLib.inference.locator import LOCATOR, find_heart
 from CardiacUQLib.inference.passes import Arithmetic
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.roi import Roi, find_roi
 from CardiacUQLib.inference.streaming_cleanup import main_parts
 
@@ -49,16 +49,6 @@ CHOICES = (ONE_VIEW, RAW)
 SWEEP, VOLUMES = "sweep", "volumes"
 """Rows of the kept figures that are no uncertainty map."""
 SWEEP_WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
-JUDGED_MAPS = (
-    MapName.SCS,
-    MapName.UNCERTAINTY,
-    MapName.ENTROPY,
-    MapName.MUTUAL_INFORMATION,
-    MapName.VARIANCE,
-    MapName.MAX_PROBABILITY,
-    MapName.ERROR_PROBABILITY,
-)
-"""Maps that are to point at errors; the last two claim to be P(wrong)."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +149,7 @@ def judge_frame(
     roi_truth = crop_labels(found.roi, truth)
     brier = brier_score(found.roi_mean, roi_truth)
     mean_dice = segmentation[ENSEMBLE]["mean_dice"]
-    judged = {name: found.maps[name] for name in JUDGED_MAPS if name in found.maps}
+    judged = {name: found.maps[name] for name in plain_first(maps_used(Use.JUDGED, found.maps))}
     for name, values in judged.items():
         rows[name.value] = {"mean_dice": mean_dice}
         rows[name.value] |= map_row(name, values, found.roi_labels, roi_truth, brier)
@@ -227,13 +217,12 @@ def map_row(
 ) -> dict[str, Any]:
     """Figures of one map on the union of predicted and true foreground, with the reliability of P(wrong)
     also on the whole region and on the predicted foreground, where a reader can check it."""
-    doubt = 1 - values if name is MapName.MAX_PROBABILITY else values
-    probability = name in JUDGED_MAPS[-2:]
+    doubt = 1 - values if name.info.falling else values
     row: dict[str, Any] = {"case_score": case_score(doubt, labels)}
     wrong = labels != truth
     masks = regions(labels, truth)
     union = masks[UNION]
-    row[UNION] = map_scores(doubt[union], wrong[union], brier[union], is_probability=probability)
+    row[UNION] = map_scores(doubt[union], wrong[union], brier[union], is_probability=name.info.is_probability)
     for region in (CROP, PREDICTED) if name is MapName.ERROR_PROBABILITY else ():
         row[region] = {"reliability": reliability(doubt[masks[region]], wrong[masks[region]]).as_dict()}
     return row

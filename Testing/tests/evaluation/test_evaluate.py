@@ -11,9 +11,9 @@ from evaluation_bundle import write_bundle
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.images.reading import write_map
 from CardiacUQLib.inference.calibration import ErrorProbability, Feature, Term
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.analysis import analyse
