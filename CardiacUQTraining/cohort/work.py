@@ -22,9 +22,10 @@ from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
 
+from ..datasets.scan_features import input_features
 from .case import STATE_FOLDER, Row, State, Ticket
 from .cine_case import segment_film
-from .features import case_uncertainty, flat_measures, input_features
+from .features import case_uncertainty, flat_measures
 from .flags import input_flags, result_flags
 from .state import write_row
 from .tries import MOST_TRIES, Places, Tries

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
 
@@ -130,23 +129,6 @@ class CaseStore:
         )
         partial.replace(target)
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(_none_for_nan(content), indent=1, allow_nan=False) + "\n", "utf-8")
-    partial.replace(path)
-
-
-def _none_for_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _none_for_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_none_for_nan(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def nan_from_none(value: Any) -> Any:

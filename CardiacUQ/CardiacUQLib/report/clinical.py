@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..bullseye.drawing import EDGE, INK, SIDE, SOFT, Area, Colour, bullseyes
 from ..measures.display import digits, size_text
-from .bullseye import EDGE, INK, SIDE, SOFT, Area, Colour, bullseyes
 
 BINS, DOTS = 16, 20
 DOTS_TOP = 28.0

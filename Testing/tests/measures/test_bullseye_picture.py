@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from CardiacUQLib.bullseye import drawing
+from CardiacUQLib.bullseye.picture import NOTE_HEIGHT, SCALE, bullseyes_picture
 from CardiacUQLib.bundles.colours import HEAT_STOPS, SHARE_STOPS, scale_colours
-from CardiacUQLib.report import bullseye
-from CardiacUQLib.report.bullseye_picture import NOTE_HEIGHT, SCALE, bullseyes_picture
 
-SIDE, HEIGHT = round(bullseye.SIDE * SCALE), round(bullseye.HEIGHT * SCALE) + NOTE_HEIGHT
-CENTRE, RADIUS = (SIDE / 2, bullseye.MIDDLE * SCALE), bullseye.RADIUS * SCALE
+SIDE, HEIGHT = round(drawing.SIDE * SCALE), round(drawing.HEIGHT * SCALE) + NOTE_HEIGHT
+CENTRE, RADIUS = (SIDE / 2, drawing.MIDDLE * SCALE), drawing.RADIUS * SCALE
 """Middle (x, y) and radius in pixels of each bull's-eye."""
 
 
@@ -85,14 +85,14 @@ def test_other_walls_are_named_only_after_an_insertion() -> None:
 
 def test_no_area_is_left_out_and_none_overlaps() -> None:
     """The named areas of one bull's-eye fill the disc: their sizes (shoelace formula) add up to its own."""
-    drawing = bullseye.bullseyes(measures({}), 5)
+    drawn = drawing.bullseyes(measures({}), 5)
     sizes = []
-    for area in drawing.areas:
+    for area in drawn.areas:
         x, y = np.transpose(area.points)
-        if area.name and x.max() <= bullseye.SIDE:
+        if area.name and x.max() <= drawing.SIDE:
             sizes.append(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
     assert len(sizes) == 17
-    assert np.sum(sizes) == pytest.approx(np.pi * bullseye.RADIUS**2, rel=2e-3)
+    assert np.sum(sizes) == pytest.approx(np.pi * drawing.RADIUS**2, rel=2e-3)
 
 
 def test_an_undefined_segment_is_hatched_in_grey_on_white() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from analytic_hearts import plane
 
+from CardiacUQLib.bullseye.drawing import segments_note
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import measure
-from CardiacUQLib.report.bullseye import segments_note
 from CardiacUQLib.report.clinical import bullseyes_svg, distributions_svg, threshold_rows
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .bullseye import EDGE, SOFT, Area, bullseyes, segments_note
+from .drawing import EDGE, SOFT, Area, bullseyes, segments_note
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
