@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from CardiacUQLib.base.version import __version__
-from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES, digits
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from .case import Row, State
 from .display import duration

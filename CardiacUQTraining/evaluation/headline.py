@@ -9,7 +9,8 @@ from pathlib import Path
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import ClassInfo
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..export.model_card import model_card
 from .agreement import SizeRecord

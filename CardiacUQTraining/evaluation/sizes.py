@@ -12,7 +12,8 @@ from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import class_values, measurable
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from .agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
 from .cases import CaseArrays, CaseFigures

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..calibration_error import Reliability
 from ..fit_intervals import Coverage
