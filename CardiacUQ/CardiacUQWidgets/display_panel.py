@@ -25,16 +25,16 @@ from CardiacUQScene import (
 )
 
 
-class _Labelled(enum.Enum):
-    """A choice of the selector; its value is the map."""
+class HeatMapChoice(enum.Enum):
+    """The heat maps on offer, those of the catalogue; kept in scenes by name, so the names are for ever."""
+
+    _ignore_ = ("offered",)
+    for offered in maps_used(Use.OFFERED):
+        vars()[offered.name] = offered
 
     def label(self) -> str:
         """The words in the selector."""
         return _(self.value.info.name)
-
-
-HeatMapChoice = _Labelled("HeatMapChoice", {name.name: name for name in maps_used(Use.OFFERED)})
-"""The heat maps on offer; kept in scenes by name, so the names are for ever."""
 
 
 class DisplayPanel:

@@ -12,6 +12,7 @@ from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES
 from CardiacUQLib.measures.size_catalogue import unit_of
 
+from ..datasets.catalogue import dataset_info
 from ..export.model_card import model_card
 from .agreement import SizeRecord
 from .analysis import Analysis
@@ -22,7 +23,6 @@ from .scores import UNION
 from .summary import row_summary, segmentation_summary, stage_comparisons
 from .tables import PERCENT, interval, spread
 
-TITLES = {"emidec": "EMIDEC", "myops": "MyoPS 2020", "acdc": "ACDC", "mnms": "M&Ms"}
 PLACES = {"--data": "DIR", "-o": "OUT", "--output": "OUT"}
 """Options whose value says where things lie on one computer, and what stands for it elsewhere."""
 NAMED = ("--model", "--against")
@@ -126,7 +126,7 @@ def store_metrics(bundle: Bundle, title: str, command: str, figures: Mapping[str
 def section_title(dataset: str, *, cross_validated: bool) -> str:
     """Heading of a data set's figures on the card."""
     kind = "cross-validated" if cross_validated else "external test"
-    return f"{TITLES.get(dataset, dataset)}, {kind}"
+    return f"{dataset_info(dataset).title}, {kind}"
 
 
 def check_unseen(trained_on: Sequence[str]) -> None:
