@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from ..bundles.manifest import ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used
 from ..images.volume import Geometry
 from ..inference.result import Result
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 
 if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
@@ -24,7 +26,8 @@ class DicomContent:
     """All arrays are (k, j, i) as stored, on ``geometry``, the grid of the source series.
 
     ``series`` is the UID of the source series ("" if unknown); ``reviewers`` names those whose
-    decisions changed the labels, in order; it is empty for the networks' own result.
+    decisions changed the labels, in order; it is empty for the networks' own result. Verdict, predicted
+    Dice and P(lesion) are those of the networks' own labels; a reviewed case has none.
     """
 
     name: str
@@ -37,6 +40,9 @@ class DicomContent:
     bundle: str
     bundle_version: str
     reviewers: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reviewed(self) -> bool:
@@ -89,6 +95,9 @@ def _from_result(result: Result) -> DicomContent:
         series=result.volume.series,
         bundle=result.run.bundle,
         bundle_version=result.run.bundle_version,
+        verdict=result.verdict,
+        predicted_dice=result.predicted_dice,
+        presence=result.presence,
     )
 
 
@@ -106,6 +115,9 @@ def _from_folder(case: CaseFolder) -> DicomContent:
         series=case.record.series,
         bundle=case.run.bundle,
         bundle_version=case.run.bundle_version,
+        verdict=case.record.verdict,
+        predicted_dice=case.record.predicted_dice,
+        presence=case.record.presence,
     )
 
 

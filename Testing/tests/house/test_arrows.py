@@ -27,6 +27,8 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.cascade",
     "CardiacUQLib.inference.combination",
     "CardiacUQLib.inference.ensemble",
+    "CardiacUQLib.inference.explore",
+    "CardiacUQLib.inference.found",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",
     "CardiacUQLib.inference.passes",
