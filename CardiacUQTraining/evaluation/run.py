@@ -30,7 +30,7 @@ from ..datasets import LabelledCase, LabelledDataset
 from ..training.crops import crop_labels
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key
 from .dice import mean_foreground_dice
-from .methods import ROWS, Method, Row, Stage, predictions, why_unavailable
+from .methods import MAP_ROWS, ROWS, Method, Row, Stage, predictions, why_unavailable
 from .predict import (
     Computer,
     PassOptions,
@@ -190,11 +190,12 @@ def judge_case(
     maps = dict(region.maps)
     if options.cross_validated:  # the bundle's P(wrong) was fitted on these very cases
         maps.pop(MapName.ERROR_PROBABILITY, None)
-    if (p_wrong := maps.get(MapName.ERROR_PROBABILITY)) is not None:
-        calibrated = Row(Stage.CASCADE, Method.ERROR_PROBABILITY)
-        rows[calibrated.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
-            p_wrong, decided, truth.region, brier, is_probability=True
-        )
+    for row in (Row(Stage.CASCADE, Method.ERROR_PROBABILITY), *MAP_ROWS):
+        if (values := maps.get(MapName(row.method.value))) is not None:
+            doubt = 1 - values if MapName(row.method.value).info.falling else values
+            rows[row.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
+                doubt, decided, truth.region, brier, is_probability=row.is_probability
+            )
     reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
     voxel_ml = volume.geometry.voxel_volume_ml
     figures = CaseFigures(

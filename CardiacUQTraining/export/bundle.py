@@ -101,7 +101,7 @@ def _manifest(
     weights: tuple[WeightFile, ...],
     sharpness: float,
 ) -> Manifest:
-    origins = _origins(record)
+    data = origins(record)
     folds = {weight.fold for weight in weights}
     special: dict[str, Any]
     if isinstance(recipe, CascadeRecipe):
@@ -120,8 +120,8 @@ def _manifest(
         name=name,
         version=version,
         kind=recipe.kind,
-        licence=_joined([licence for licence, _ in origins]),
-        training_data=_joined([data for _, data in origins]) + mixed,
+        licence=_joined([licence for licence, _ in data]),
+        training_data=_joined([name for _, name in data]) + mixed,
         roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
@@ -141,12 +141,12 @@ def _manifest(
     )
 
 
-def _origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
     if LICENCE in record:
         return [(record[LICENCE], record[DATA_NAME])]
     info = dataset_info(record[DATASET])
-    earlier = _origins(record[STARTED_FROM]) if STARTED_FROM in record else []
+    earlier = origins(record[STARTED_FROM]) if STARTED_FROM in record else []
     return [(info.licence, info.citation), *earlier]
 
 
