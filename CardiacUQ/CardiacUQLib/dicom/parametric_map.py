@@ -9,6 +9,7 @@ import numpy as np
 from ..bundles.map_catalogue import MapName
 from .codes import NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
+from .references import point_at_frames
 from .segmentation import origin
 from .source import SourceImages, frames_of
 
@@ -32,7 +33,7 @@ def parametric_map_object(
     code, maximum = entry.code, float(name.info.highest(len(content.classes)))
     parametric_map = hd.pm.ParametricMap(
         source_images=list(source.datasets),
-        pixel_array=frames_of(content.maps[name], source.datasets).astype(np.float32),
+        pixel_array=frames_of(content.maps[name], source).astype(np.float32),
         **origin(content, series + entry.series),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[
@@ -57,5 +58,6 @@ def parametric_map_object(
         series_description=f"CardiacUQ {code.meaning.lower()}{' ' + phase if phase else ''}",
     )
     parametric_map.BodyPartExamined = "HEART"  # no paired organ: a laterality is neither needed nor missed
+    point_at_frames(parametric_map, source.references, source.objects)
     describe_private_scheme(parametric_map)
     return parametric_map

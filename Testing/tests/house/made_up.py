@@ -30,8 +30,8 @@ def main(out: Path, bundle_folder: Path) -> None:
     from CardiacUQTraining.cohort.page import titles
     from CardiacUQTraining.datasets import open_dataset
     from CardiacUQTraining.datasets.catalogue import check_datasets, dataset_help
-    from CardiacUQTraining.evaluation.agreement import ClassVolumes, scan_record
-    from CardiacUQTraining.evaluation.headline import section_title
+    from CardiacUQTraining.evaluation.shared.agreement import ClassVolumes, scan_record
+    from CardiacUQTraining.evaluation.shared.stored_metrics import section_title
 
     check_maps()
     check_sizes()

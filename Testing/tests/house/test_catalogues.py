@@ -16,7 +16,7 @@ from CardiacUQLib.bundles.map_catalogue import MapName, Use, check_map, check_ma
 from CardiacUQLib.measures.size_catalogue import SIZES, check_sizes
 from CardiacUQTraining.cohort import histogram, page
 from CardiacUQTraining.datasets.catalogue import DATASETS, check_datasets
-from CardiacUQTraining.evaluation import headline, sizes
+from CardiacUQTraining.evaluation.lge import headline, sizes
 
 MAP = """    MADE_UP = "made_up", MapInfo(
         "Made-up",
