@@ -19,13 +19,14 @@ from ..base.errors import InputError, UsageError
 from ..base.json_codec import to_plain, write_json
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
 from ..bundles.manifest import BundleKind
+from ..bundles.map_catalogue import MapName
 from ..cases.casefolder import check_case
 from ..images.cine import read_cine
 from ..images.film import Cine
 from ..images.reading import write_stored
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
-from ..inference.result import MapName, Result
+from ..inference.result import Result
 from ..measures import Frame, cine_measures, measures_json
 from ..uncertainty.verdict import Verdict, worst_of
 from .options import CaseOptions
