@@ -11,7 +11,7 @@ import os
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -187,7 +187,10 @@ def read_dataset(path: Path, *, all_tags: bool = False) -> tuple[Dataset, PixelP
         try:
             tags = None if all_tags else _TAGS
             dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True, specific_tags=tags)
-            return dataset, _pixel_place(dataset, source)
+            place = _pixel_place(dataset, source)
+            if place is not None and source is not stream:
+                place = replace(place, syntax=DEFLATED)
+            return dataset, place
         except Exception as error:  # pydicom raises many things at damaged files
             raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
 
