@@ -20,6 +20,7 @@ from CardiacUQLib.studies.options import CaseOptions
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -134,12 +135,6 @@ def command(
     if problem := export_result(result, job.target, options):
         print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
         raise typer.Exit(ExitCode.EXPORT)
-
-
-def tell_notes(notes: Sequence[str]) -> None:
-    """What was odd about an input, on standard error, one line each."""
-    for line in dict.fromkeys(notes):
-        print(f"note: {line}", file=sys.stderr, flush=True)
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:

@@ -92,8 +92,10 @@ def write_result(
 
 
 def export_result(result: Result, target: Path, options: CaseOptions) -> str:
-    """Write DICOM objects, where asked for, into the case folder ``target`` that is already written; "" or, in
-    one line, why there are none."""
+    """Write DICOM objects, where asked for, into the case folder ``target`` that is already written.
+
+    Returns "" or, in one line, why there are none.
+    """
     if not options.dicom or result.volume.path is None:
         return ""
     from ..dicom.attempt import export_problem
