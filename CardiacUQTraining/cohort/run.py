@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.base.leftovers import recover
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 from CardiacUQLib.inference.device import choose_device, choose_precision
 from CardiacUQLib.inference.segment import choose_folds, choose_views
@@ -18,7 +19,7 @@ from .display import Display, Standing, stopwatch
 from .engine import Engine, SchedulerLostError
 from .lock import locked
 from .page import write_page
-from .state import clear_debris, finished_rows, forget_tries
+from .state import finished_rows, forget_tries
 from .table import write_table
 from .tries import Tries
 
@@ -101,7 +102,7 @@ def run_cohort(
 def _run_locked(
     plan: Plan, out: Path, display: Display, engine: Engine, bundles: dict[str, Bundle], resume: bool
 ) -> CohortOutcome:
-    clear_debris(out)
+    recover(out)
     ledger = _Ledger(plan, out)
     if resume:
         ledger.rows.update(finished_rows(plan.cases, bundles, out))
@@ -132,7 +133,7 @@ def _run_locked(
         problem = str(error)
     finally:
         if not engine.scheduler:  # on a shared cluster a case may still be under way
-            clear_debris(out)
+            recover(out)
         if ledger.rows or not todo:  # a cluster that is not there leaves nothing
             ledger.write(page=True)
     display.ended(standing, problem or ledger.problem)

@@ -1,9 +1,8 @@
-"""What an output folder already holds: finished cases to keep, debris of killed runs to clear."""
+"""What an output folder already holds: the finished cases to keep."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.base.folder_swap import REVIEW_FILE
 from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE
@@ -19,10 +17,8 @@ from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
-from .lock import process_lives
 from .tries import TRIES_FOLDER
 
-_DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)")
 _HASHERS = 4
 _DETACHED = (".mhd", ".nhdr")
 
@@ -76,40 +72,6 @@ def fingerprint(case: Case) -> str:
         return ""
 
 
-def clear_debris(out: Path) -> int:
-    """Remove what killed runs left behind and return how much it was; whole cases are never touched.
-
-    Only for the holder of the lock. Folders of processes that still run on this machine stay. A case
-    that had been moved aside for a replacement that never came goes back to its place.
-    """
-    cleared = 0
-    for left in sorted(out.iterdir()):
-        found = _DEBRIS.fullmatch(left.name)
-        if found is None or process_lives(int(found["pid"])):
-            continue
-        if not left.is_dir():
-            left.unlink(missing_ok=True)
-            continue
-        target = out / found["name"]
-        if found["kind"] == "replaced" and not target.exists():
-            left.rename(target)
-        elif found["kind"] == "replaced" and (left / REVIEW_FILE).is_file():
-            left.rename(_free_name(target))
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-        cleared += 1
-    for unfinished in out.glob("cohort.*.partial-*"):
-        unfinished.unlink(missing_ok=True)
-    return cleared
-
-
 def forget_tries(out: Path) -> None:
     """After an orderly end: the cases that were under way are not to blame for it."""
     shutil.rmtree(out / STATE_FOLDER / TRIES_FOLDER, ignore_errors=True)
-
-
-def _free_name(target: Path) -> Path:
-    number = 1
-    while (free := target.with_name(f"{target.name}.reviewed-{number}")).exists():
-        number += 1
-    return free

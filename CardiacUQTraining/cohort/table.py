@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from CardiacUQLib.base.safe_files import write_whole
 
 from .case import Row, State
 from .flags import outliers
@@ -89,14 +90,3 @@ def _numbers(row: Row) -> dict[str, str]:
 def _plain(text: str) -> str:
     """Text that no spreadsheet takes for a formula: names and paths come from outside."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file whole or not at all; raises OSError."""
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.base.safe_files import own_folder, write_whole
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
@@ -279,8 +280,8 @@ def _set_threads(threads: int) -> None:
 def _log_error(ticket: Ticket) -> str:
     log = Path(ticket.out) / STATE_FOLDER / ERRORS_FOLDER / f"{ticket.name}.log"
     with contextlib.suppress(OSError):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), "utf-8")
+        own_folder(own_folder(log.parents[1]) / ERRORS_FOLDER)
+        write_whole(log, traceback.format_exc())
     return str(log)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.json_codec import to_plain
+from CardiacUQLib.base.safe_files import replacing, write_whole
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.inference.result import MapName
 
@@ -114,39 +114,26 @@ class CaseStore:
         """Write both files, the figures last: they say that the case is complete."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{figures.case}.npz"
-        partial = target.with_name(f".{figures.case}.partial.npz")
         undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
-        np.savez_compressed(
-            partial,
-            image=arrays.image,
-            truth=arrays.truth,
-            stage2d=arrays.stage2d,
-            segmentation=arrays.segmentation,
-            spacing_xyz=np.asarray(arrays.spacing_xyz),
-            outside=np.asarray(arrays.outside),
-            brier=arrays.brier.astype(np.float32),
-            **undropped,
-            **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
-        )
-        partial.replace(target)
+        with replacing(target, suffix=".npz") as beside:
+            np.savez_compressed(
+                beside,
+                image=arrays.image,
+                truth=arrays.truth,
+                stage2d=arrays.stage2d,
+                segmentation=arrays.segmentation,
+                spacing_xyz=np.asarray(arrays.spacing_xyz),
+                outside=np.asarray(arrays.outside),
+                brier=arrays.brier.astype(np.float32),
+                **undropped,
+                **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
+            )
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
 
 
 def write_json(content: Any, path: Path) -> None:
     """Write JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(_none_for_nan(content), indent=1, allow_nan=False) + "\n", "utf-8")
-    partial.replace(path)
-
-
-def _none_for_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _none_for_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_none_for_nan(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    write_whole(path, json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def nan_from_none(value: Any) -> Any:

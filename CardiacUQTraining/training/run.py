@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.networks.spec import NetworkSpec
 
 from ..datasets import LabelledDataset
@@ -124,9 +124,7 @@ def begin_run(
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
-        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(run.record)
+        write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))
 
 

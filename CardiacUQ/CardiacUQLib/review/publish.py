@@ -15,8 +15,8 @@ from typing import Any
 
 from ..base.errors import InputError, UsageError
 from ..base.json_codec import to_plain
+from ..base.safe_files import write_whole
 from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
-from .record import write_text_atomically
 from .review import Review
 from .sizes import Point, corrected_measures
 
@@ -111,8 +111,8 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
         if json.loads(before) == json.loads(text):
             return ()
         if not model.exists():
-            write_text_atomically(before, model)
-        write_text_atomically(text, path)
+            write_whole(model, before)
+        write_whole(path, text)
         return (path, *_draw_report(folder))
     except OSError as error:
         remedy = "check space and permissions and close the case again"

@@ -9,8 +9,6 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
+from ..base.safe_files import write_whole
 from .decisions import Decision
 
 FILE_NAME = "review.json"
@@ -160,7 +159,7 @@ def write_record(record: ReviewRecord, folder: Path) -> None:
     """
     path = folder / FILE_NAME
     try:
-        write_text_atomically(record.to_text(), path)
+        write_whole(path, record.to_text())
     except OSError as error:
         raise not_stored(path, error) from error
 
@@ -169,17 +168,3 @@ def not_stored(where: Path | str, error: OSError) -> InputError:
     """The error that says why a decision is not on the disk."""
     problem = f"the decision could not be stored ({error.strerror})"
     return InputError(where, problem, "check space and permissions, then decide again")
-
-
-def write_text_atomically(text: str, path: Path) -> None:
-    """Write a file beside ``path``, flush it to the disk and rename it; raises OSError."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
