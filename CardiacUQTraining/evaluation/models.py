@@ -20,7 +20,7 @@ def opened_model(model: Path | str, *, to_be_changed: bool = False) -> Iterator[
 
     Raises InputError for a folder that is neither, UsageError for a run that something shall be stored in
     (``to_be_changed``; it would be lost), else as :func:`CardiacUQLib.bundles.bundle.load_bundle` and
-    :func:`CardiacUQTraining.export.bundle.bundle.export_run` do.
+    :func:`CardiacUQTraining.export.bundle.bundle.bundle.export_run` do.
     """
     path = Path(model)
     if path.is_dir() and not any(file.is_file() for file in (path / MANIFEST, RunFolder(path).record)):

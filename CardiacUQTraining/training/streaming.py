@@ -18,10 +18,10 @@ from CardiacUQLib.networks.spec import NetworkSpec
 
 from ..datasets import LabelledDataset
 from .checkpoint import load_weights
-from .crops import CropCentre, crop_cases
+from .crops import crop_cases
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
-from .recipe import StreamingRecipe, StreamingVariant, TrainingRecipe
+from .recipe import CropCentre, StreamingRecipe, StreamingVariant, TrainingRecipe
 from .run import StageCrops
 from .run_folder import RunFolder
 from .streaming_data import FrameData
