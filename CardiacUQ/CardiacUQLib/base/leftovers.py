@@ -17,7 +17,8 @@ from .processes import process_lives
 
 REVIEW_FILE = "review.json"
 PARTIAL, REPLACED = "partial", "replaced"
-_DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)-(?P<token>[0-9a-f]{16})")
+_DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)(?:-(?P<token>[0-9a-f]{16}))?")
+"""Without a token: left by a version that swapped one by one."""
 
 
 def aside(target: Path, kind: str, token: str) -> Path:
@@ -33,7 +34,7 @@ def recover(parent: Path, names: Sequence[str] | None = None) -> int:
     found = [(path, match) for path in sorted(parent.iterdir()) if (match := _DEBRIS.fullmatch(path.name))]
     groups: dict[str, list[tuple[Path, re.Match[str]]]] = defaultdict(list)
     for path, match in found:
-        groups[match["token"]].append((path, match))
+        groups[match["token"] or path.name].append((path, match))
     cleared = 0
     for group in groups.values():
         if names is None or any(match["name"] in names for _, match in group):

@@ -335,7 +335,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
     def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("CardiacUQLib.review.record.os.fsync", full)
+    monkeypatch.setattr("CardiacUQLib.base.safe_files.os.fsync", full)
     with pytest.raises(InputError, match="No space left"):
         review.take_2d(1)
     assert (tmp_path / "review.json").read_bytes() == before
