@@ -93,14 +93,10 @@ def measures_of(
 
 def _labels(case: CaseFolder) -> tuple[Any, bool]:
     """Labels in slice order with whatever a reader changed, and whether one did."""
-    from CardiacUQLib.review import labels_after, read_record
+    from CardiacUQLib.review import corrected_labels
 
-    record = read_record(case.folder)
-    if record is None:
-        return case.segmentation, False
-    stored = case.storage.to_stored(case.segmentation)
-    corrected = labels_after(stored, record.events, case.folder)
-    return case.storage.from_stored(corrected), bool((corrected != stored).any())
+    labels, _ = corrected_labels(case)
+    return labels, bool((labels != case.segmentation).any())
 
 
 def _intervals(case: CaseFolder, model: str) -> Any:

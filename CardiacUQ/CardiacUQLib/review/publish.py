@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError, UsageError
-from ..base.json_codec import to_plain
+from ..base.json_codec import decode, to_plain
 from ..base.safe_files import write_whole
 from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
 from .review import Review
@@ -70,7 +70,7 @@ def stamp_in(measures: Mapping[str, Any]) -> Stamp | None:
     entry = measures.get(REVIEW_KEY)
     if not isinstance(entry, Mapping):
         return None
-    return Stamp(**{**entry, "reviewers": tuple(entry["reviewers"])})
+    return decode(entry, Stamp, "review")
 
 
 def reviewed_measures(review: Review, rv_insertion_ras: Point | None = None) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import InputError
+from ..base.json_codec import JsonMismatch
+from ..base.json_file import read_object, read_text
 from ..cases.casefolder import CASE_FILE, MEASURES_FILE
 from .publish import Stamp, stamp_in
 
@@ -34,8 +36,8 @@ class QueuedCase:
     def stamp(self) -> Stamp | None:
         """The review of the case as far as it was published, read from the disk now; None without one."""
         try:
-            return stamp_in(json.loads((self.folder / MEASURES_FILE).read_text("utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+            return stamp_in(read_object(self.folder / MEASURES_FILE, "segment the image again"))
+        except (InputError, JsonMismatch):
             return None
 
     @property
@@ -72,11 +74,11 @@ def next_open_case(cases: Sequence[QueuedCase], after: int = -1) -> int | None:
 
 
 def _from_table(table: Path) -> tuple[QueuedCase, ...]:
+    remedy = "give the table that cardiacuq segment has written"
+    text = read_text(table, remedy)
     try:
-        with table.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if row.get("state") == _SEGMENTED]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        remedy = "give the table that cardiacuq segment has written"
+        rows = [row for row in csv.DictReader(io.StringIO(text, "")) if row.get("state") == _SEGMENTED]
+    except csv.Error as error:
         raise InputError(table, f"cannot be read ({error})", remedy) from error
     return tuple(
         QueuedCase(folder, row.get("headline") or "", row.get("flags") or "")
