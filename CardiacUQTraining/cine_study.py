@@ -18,18 +18,19 @@ import SimpleITK as sitk
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.json_codec import to_plain, write_json
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.manifest import BundleKind, View
 from CardiacUQLib.cases.casefolder import check_case, write_case
-from CardiacUQLib.images.cine import Cine, read_cine
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.film import Cine
 from CardiacUQLib.images.volume import Volume, case_name
 from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json
 from CardiacUQLib.report import can_render, report_writer
-
-from .evaluation.cases import write_json
+from CardiacUQLib.uncertainty.verdict import Verdict, worst_of
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
@@ -66,6 +67,11 @@ class CineStudy:
     frames: Mapping[str, int] | None
     regions: int
     results: Mapping[str, Result] = dataclasses.field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """That of the phase which needs a human most."""
+        return worst_of({phase: result.verdict for phase, result in self.results.items()})
 
 
 def segment_cine(
@@ -224,10 +230,12 @@ def _segment_phases(
         )
     summary = out / f"{name}_cine.json"
     cases = {phase: folder.name for phase, folder in folders.items()}
-    write_json({"name": name, "cases": cases, **details, **together}, summary)
-    progress(1.0, "done")
     regions = sum(len(result.components) for result in results.values())
-    return CineStudy(folders, summary, together, None, regions, results)
+    study = CineStudy(folders, summary, together, None, regions, results)
+    judged = {"verdict": to_plain(study.verdict)}
+    write_json({"name": name, "cases": cases, **judged, **details, **together}, summary)
+    progress(1.0, "done")
+    return study
 
 
 def _frame(result: Result) -> Frame:

@@ -99,7 +99,8 @@ def summary(study: CineStudy) -> str:
     pages = [folder / "report.html" for folder in study.folders.values()]
     where = " and ".join(str(page) for page in pages) if pages[0].exists() else str(study.summary)
     name = study.summary.name.removesuffix("_cine.json")
-    return f"{name}: {study.measures['headline']}{taken}; {regions}; see {where}"
+    word = "" if study.verdict is None else f"{study.verdict.as_text()}; "
+    return f"{name}: {word}{study.measures['headline']}{taken}; {regions}; see {where}"
 
 
 def _film(

@@ -15,8 +15,8 @@ def command(
     from CardiacUQLib.base.case_lock import writing
     from CardiacUQLib.base.errors import UsageError
     from CardiacUQLib.cases.casefolder import read_case
-    from CardiacUQLib.report import REPORT_FILE, can_render, write_report
-    from CardiacUQLib.review import CaseMaps, Review, publish, read_record
+    from CardiacUQLib.report import REPORT_FILE, can_render, publish, write_report
+    from CardiacUQLib.review import CaseMaps, Review, read_record, stamp_in, stamp_of
 
     if not can_render():
         raise UsageError(
@@ -25,9 +25,11 @@ def command(
     case = read_case(case_folder)
     try:
         with writing(case.folder, "cardiacuq report"):
-            if read_record(case.folder) is not None:  # measures and report say the same
-                publish(Review(CaseMaps.from_folder(case)))
-                case = read_case(case_folder)
+            if read_record(case.folder) is not None:
+                review = Review(CaseMaps.from_folder(case))
+                if stamp_of(review) != stamp_in(case.measures):  # measures and report say the same
+                    publish(review)
+                    case = read_case(case_folder)
             typer.echo(write_report(case, case_folder / REPORT_FILE))
     except OSError as error:
         raise UsageError(f"{case_folder}: the report cannot be written there ({error.strerror})") from None

@@ -222,15 +222,10 @@ def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
 
 
 def summary(result: Result, target: Path) -> str:
-    """One line for the terminal: what was found and where it lies."""
-    voxel_ml = result.volume.geometry.voxel_volume_ml
-    found = ", ".join(
-        f"{info.name} {(result.segmentation == info.value).sum() * voxel_ml:.1f} ml"
-        for info in result.classes
-        if info.value != 0
-    )
+    """One line for the terminal: the verdict, the sizes as every other place states them, where they lie."""
+    word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
     count = len(result.components)
     regions = f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
     page = target / "report.html"
     where = f"see {page}" if page.exists() else f"in {target}; pip install 'cardiacuq[report]' adds a report"
-    return f"{target.name}: {found}; {regions}; {where}"
+    return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

@@ -126,7 +126,8 @@ class Row:
     ``report`` is the page of the case, from the output folder. ``measures`` by key with the unit at its
     end; ``uncertainty`` are means over the voxels that either stage calls foreground, and the number of
     regions to look at; ``features`` describe the input; ``flags`` say what looks unlike the training
-    data. Times in s, memory in MB.
+    data. ``verdict`` is a word of :class:`CardiacUQLib.uncertainty.verdict.Word`, "" where the bundle cannot
+    give one. Times in s, memory in MB.
     """
 
     name: str
@@ -135,6 +136,8 @@ class Row:
     reason: str = ""
     series: str = ""
     headline: str = ""
+    verdict: str = ""
+    verdict_reason: str = ""
     report: str = ""
     measures: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """What is kept of every judged case, so that an interrupted evaluation goes on where it stopped.
 
-``OUT/cases/<id>.json`` holds the figures, ``OUT/cases/<id>.npz`` labels and maps inside the window (for
-the calibrated map, the simulated annotator and the pictures). Both carry the key of the run: figures of
+``OUT/cases/<id>.json`` holds the figures, ``OUT/cases/<id>.npz`` labels and maps in the pixels of the
+networks (for P(wrong), the simulated annotator and the pictures). Both carry the key of the run: figures of
 another model, other options or other data are never mixed in.
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.base.json_codec import to_plain
-from CardiacUQLib.base.safe_files import replacing, write_whole
+from CardiacUQLib.base.json_codec import write_json
+from CardiacUQLib.base.safe_files import replacing
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.inference.result import MapName
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,14 @@ class CaseFigures:
     rows: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str] = field(default_factory=dict)
     pass_volumes_ml: Sequence[Sequence[float]] = ()
+    reference_ml: Sequence[float] = ()
+    predicted_ml: Sequence[float] = ()
+    """Volume of every class by the reader and by the final prediction, on the grid of the image."""
 
 
 @dataclass(frozen=True)
 class CaseArrays:
-    """Arrays (z, y, x) of one case inside the window; ``offset_yx`` is the window's first voxel."""
+    """Arrays (z, y, x) of one case in the pixels of the networks, ``spacing_xyz`` mm apart."""
 
     image: np.ndarray
     truth: np.ndarray
@@ -52,7 +55,7 @@ class CaseArrays:
     maps: Mapping[MapName, np.ndarray]
     spacing_xyz: tuple[float, float, float]
     outside: tuple[int, ...]
-    """Voxels of each class of the truth that lie outside the window."""
+    """Voxels of each class of the truth that lie outside the region."""
     brier: np.ndarray
     """Brier score per voxel of the cascade's mean softmax."""
     undropped: np.ndarray | None = None
@@ -129,11 +132,6 @@ class CaseStore:
                 **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
             )
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    write_whole(path, json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def nan_from_none(value: Any) -> Any:

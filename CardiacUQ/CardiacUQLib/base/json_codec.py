@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import math
 import re
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .safe_files import write_whole
 
 
 class JsonMismatch(ValueError):
@@ -77,6 +81,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a document whole or not at all, as :func:`to_plain` spells it."""
+    write_whole(path, json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def decode(value: Any, wanted: Any, where: str) -> Any:

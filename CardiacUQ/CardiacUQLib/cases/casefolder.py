@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, MapName, Result, RunRecord
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
 from .consistency import check_components, check_record
 from .measures_schema import checked_measures
@@ -56,7 +58,8 @@ ExtraWriter = Callable[[Result, Path], None]
 class CaseRecord:
     """Content of ``case.json``; ``geometry`` and ``storage`` describe the input file's own grid.
 
-    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``created`` is the
+    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``verdict`` and what follows
+    it are those of :class:`Result`; a folder of an earlier version has none of them. ``created`` is the
     time of writing, ISO 8601 in UTC. ``files`` are all other files of the folder. Cases that were made and
     belong together, such as the phases of a cine, have the same ``study``.
     """
@@ -77,6 +80,12 @@ class CaseRecord:
     created: str
     series: str = ""
     study: str = ""
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
 
 class _Maps(Mapping[MapName, np.ndarray]):
@@ -318,6 +327,12 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         series=volume.series,
         study=study,
+        verdict=result.verdict,
+        predicted_dice=result.predicted_dice,
+        presence=result.presence,
+        unlike=result.unlike,
+        evidence=result.evidence,
+        lacking=result.lacking,
     )
 
 

@@ -45,6 +45,11 @@ class StreamingPass:
     sigma: Tensor
     weights: Tensor
 
+    @property
+    def weighted(self) -> Tensor:
+        """The members' own probabilities by their weights (C, z, y, x): what the final maps come from."""
+        return (self.weights[:, None, None] * self.members).sum(dim=0)
+
 
 def member_names(manifest: Manifest) -> tuple[str, ...]:
     """The members' keys in ``manifest.networks``: member0, member1, ..."""
@@ -144,7 +149,7 @@ class StreamingAccumulator:
 
     def add(self, one: StreamingPass) -> None:
         """Take in one pass."""
-        self.final.add((one.weights[:, None, None] * one.members).sum(dim=0))
+        self.final.add(one.weighted)
         between = information_gain(one.members.mean(dim=0), entropy(one.members, axis=1).mean(dim=0))
         for name, values in (
             ("members", one.members),

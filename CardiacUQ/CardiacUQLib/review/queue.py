@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..base.json_codec import JsonMismatch
 from ..base.json_file import read_object, read_text
 from ..cases.casefolder import CASE_FILE, MEASURES_FILE
-from .publish import Stamp, stamp_in
+from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"
 _PHASES = ("ED", "ES")
