@@ -349,7 +349,7 @@ def test_damaged_records_are_named(result: Result, tmp_path: Path) -> None:
         ({"pass_volumes_ml": [[1.0, 2.0]]}, "no row of 5 volumes"),
         ({"geometry": {**good["geometry"], "spacing": [1.4, 1.4, -1.0]}}, "no voxel size"),
         ({"geometry": {**good["geometry"], "direction": [1.0] * 9}}, "right angles"),
-        ({"geometry": {**good["geometry"], "size": [5, 40, 34]}}, "size"),
+        ({"geometry": {**good["geometry"], "size": [5, 40, 34]}}, "changed after"),
         ({"geometry": {**good["geometry"], "size": [5, 40]}}, "3 entries"),
     ):
         (folder / "case.json").write_text(json.dumps({**good, **change}))
