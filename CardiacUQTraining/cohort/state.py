@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.base.json_file import read_object
 from CardiacUQLib.bundles.bundle import Bundle
-from CardiacUQLib.cases.casefolder import CASE_FILE
+from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.report import REPORT_FILE, can_render, write_report
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
 from .tries import TRIES_FOLDER
@@ -29,32 +32,53 @@ def write_row(row: Row, folder: Path) -> None:
 
 
 def read_row(folder: Path) -> Row | None:
-    """The row of a whole case folder; None if there is none or it is of another version."""
+    """The row of a case folder; None if there is none or it is of another version."""
     if not (folder / CASE_FILE).is_file():
         return None
     try:
-        return decode(json.loads((folder / ROW_FILE).read_text("utf-8")), Row, "row")
-    except (OSError, ValueError, JsonMismatch):
+        return decode(read_object(folder / ROW_FILE, "segment the scan again"), Row, "row")
+    except (InputError, JsonMismatch):
         return None
 
 
 def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: Path) -> dict[str, Row]:
-    """Rows of the cases whose folder is whole and whose input, bundle and options are the same as now."""
+    """Rows of the cases that are whole and whose input, bundle and options are the same as now.
+
+    A report that is missing from a case that is whole otherwise is drawn anew.
+    """
 
     def check(case: Case) -> Row | None:
         row = read_row(out / case.folders[-1])
         if row is None or row.state is not State.DONE:
             return None
-        if not all((out / folder / CASE_FILE).is_file() for folder in case.folders):
-            return None
         asked = (bundles[case.bundle].sha256, case.options.key)
         if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
             return None
-        return row if row.input_sha256 == fingerprint(case) else None
+        return row if _whole(case, out) and row.input_sha256 == fingerprint(case) else None
 
     with ThreadPoolExecutor(_HASHERS) as pool:
-        rows = pool.map(check, cases)
-        return {case.name: row for case, row in zip(cases, rows, strict=True) if row is not None}
+        rows = list(pool.map(check, cases))
+    found = {case.name: row for case, row in zip(cases, rows, strict=True) if row is not None}
+    for case in cases:
+        if case.name in found and case.options.report:
+            _restore_reports([out / folder for folder in case.folders])
+    return found
+
+
+def _whole(case: Case, out: Path) -> bool:
+    """Every folder of the case is as it was finished, and all are of one run."""
+    try:
+        folders = [read_case(out / folder) for folder in case.folders]
+    except InputError:
+        return False
+    return len({folder.record.study for folder in folders}) == 1
+
+
+def _restore_reports(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if not (folder / REPORT_FILE).exists() and can_render():
+            with contextlib.suppress(OSError, InputError):
+                write_report(read_case(folder), folder / REPORT_FILE)
 
 
 def fingerprint(case: Case) -> str:

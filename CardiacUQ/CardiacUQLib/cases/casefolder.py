@@ -280,15 +280,6 @@ def read_case(folder: str | Path) -> CaseFolder:
     return CaseFolder(folder, record, components, measures, own)
 
 
-def is_whole(folder: Path) -> bool:
-    """True for a case folder that :func:`read_case` opens."""
-    try:
-        read_case(folder)
-    except InputError:
-        return False
-    return True
-
-
 def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """``measures.json``, and the networks' own: the sealed one of both is theirs."""
     path, own = folder / MEASURES_FILE, folder / MODEL_MEASURES_FILE
