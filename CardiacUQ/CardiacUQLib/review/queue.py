@@ -11,6 +11,7 @@ from pathlib import Path
 from ..base.errors import InputError
 from ..base.json_codec import JsonMismatch
 from ..base.json_file import read_object, read_text
+from ..base.spreadsheet import text_of
 from ..cases.casefolder import CASE_FILE, MEASURES_FILE
 from .stamp import Stamp, stamp_in
 
@@ -83,7 +84,7 @@ def _from_table(table: Path) -> tuple[QueuedCase, ...]:
     return tuple(
         QueuedCase(folder, row.get("headline") or "", row.get("flags") or "")
         for row in rows
-        for folder in _folders(table.parent, (row.get("case") or "").removeprefix("'"))
+        for folder in _folders(table.parent, text_of(row.get("case") or ""))
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import MANIFEST, Bundle, load_bundle
 
-from ..export.bundle import export_run
-from ..training.run_folder import RunFolder
+from ...export.bundle import export_run
+from ...training.run_folder import RunFolder
 
 
 @contextmanager

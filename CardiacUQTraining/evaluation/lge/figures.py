@@ -14,10 +14,11 @@ import numpy as np
 
 from CardiacUQLib.bundles.manifest import ClassInfo
 
+from ..shared.cases import CaseArrays, CaseFigures
+from ..shared.figure_style import DPI, PALETTE
+from ..shared.methods import ROWS, Row, Stage
+from ..shared.scores import CURVE_POINTS, UNION
 from .annotator import OrderSummary
-from .cases import CaseArrays, CaseFigures
-from .methods import ROWS, Row, Stage
-from .scores import CURVE_POINTS, UNION
 from .summary import pooled_reliability, row_values
 
 if TYPE_CHECKING:
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORST_CASES = 6
-DPI = 110
-PALETTE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#8C564B",
-    "#7F7F7F",
-    "#B8A800",
-)
-"""Colour-blind-safe (Okabe and Ito), in the order of the methods; both stages of a method share one."""
 
 
 def save_figures(

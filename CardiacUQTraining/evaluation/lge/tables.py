@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..shared.cases import CaseFigures
+from ..shared.csv_file import write_csv
+from ..shared.markdown import PERCENT, interval, markdown_table, spread
+from ..shared.methods import ROWS, Stage
+from ..shared.scores import CROP, LOW_DICE, UNION
+from ..shared.statistics import Summary
 from .annotator import FIRST_VISITS, SHOWN_VISITS, Order, OrderSummary
-from .cases import CaseFigures
-from .methods import ROWS, Stage
 from .published import EMIDEC_ROWS, SOURCE
-from .scores import CROP, LOW_DICE, UNION
-from .statistics import Summary
 from .summary import MAP_FIGURES, Comparison
-
-PERCENT = 100.0
-
-
-@dataclass(frozen=True)
-class Heading:
-    """What the page says above its tables: ``command`` to repeat it, notes a reader must know."""
-
-    title: str
-    command: str
-    model: str
-    data: str
-    notes: tuple[str, ...] = ()
-    failures: tuple[str, ...] = ()
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, first column left, the others right aligned."""
-    lines = [list(header), ["---"] + ["---:"] * (len(header) - 1), *map(list, rows)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def spread(found: Summary | None, scale: float = 1.0, digits: int = 2) -> str:
-    """``mean ± sd`` of a summary, or a dash."""
-    if found is None or found.count == 0:
-        return "–"
-    return f"{found.mean * scale:.{digits}f} ± {found.sd * scale:.{digits}f}"
-
-
-def interval(found: Summary | None, scale: float = 1.0, digits: int = 2) -> str:
-    """``mean [low, high]`` with the bootstrap interval, or a dash."""
-    if found is None or found.count == 0:
-        return "–"
-    low, high = found.low * scale, found.high * scale
-    return f"{found.mean * scale:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def segmentation_section(
@@ -263,30 +227,6 @@ def annotator_section(orders: Sequence[OrderSummary], best: Order) -> str:
     )
 
 
-def figures_section(paths: Sequence[Path]) -> str:
-    """The pictures of the page."""
-    return "## Figures\n\n" + "\n\n".join(
-        f"![{path.stem.replace('_', ' ')}]({path.as_posix()})" for path in paths
-    )
-
-
-def page(heading: Heading, sections: Iterable[str]) -> str:
-    """The whole Markdown page."""
-    parts = [
-        f"# {heading.title}",
-        f"    {heading.command}",
-        f"Model: {heading.model}  \nData: {heading.data}",
-    ]
-    if heading.notes:
-        parts.append("\n".join(f"- {note}" for note in heading.notes))
-    parts += [section for section in sections if section]
-    if heading.failures:
-        parts.append(
-            "## Cases that could not be judged\n\n" + "\n".join(f"- {line}" for line in heading.failures)
-        )
-    return "\n\n".join(parts) + "\n"
-
-
 def write_case_tables(figures: Mapping[str, CaseFigures], out: Path) -> None:
     """``segmentation.csv`` (a line per case and stage) and ``uncertainty.csv`` (per case, row and region)."""
     lines: list[dict[str, Any]] = []
@@ -299,27 +239,8 @@ def write_case_tables(figures: Mapping[str, CaseFigures], out: Path) -> None:
             for region in (UNION, CROP) if UNION in record else ("",):
                 wanted = {n: record.get(region, {}).get(n, "") for n in (*MAP_FIGURES, "error_rate")}
                 maps.append(start | whole | {"region": region} | wanted)
-    _write_csv(lines, out / "segmentation.csv")
-    _write_csv(maps, out / "uncertainty.csv")
-
-
-def _write_csv(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(lines[0]) if lines else ["case"])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
-
-
-def as_plain(value: Any) -> Any:
-    """Dataclasses inside mappings and lists as plain JSON content."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, Mapping):
-        return {str(key): as_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_plain(item) for item in value]
-    return value
+    write_csv(lines, out / "segmentation.csv", "case")
+    write_csv(maps, out / "uncertainty.csv", "case")
 
 
 def _p(p: float) -> str:

@@ -12,14 +12,17 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.inference.calibration import ErrorProbability
 from CardiacUQLib.inference.result import MapName
 
-from .agreement import bland_altman_figure
+from ..shared.agreement import bland_altman_figure
+from ..shared.figure_style import DPI
+from ..shared.judged import Judged
+from ..shared.markdown import figures_section
+from ..shared.source import Source
 from .annotator import OrderSummary, Walk, best_order, summarise_walks, walks
 from .calibrate import ROW, Verdict, calibrate, verdict
-from .figures import DPI, save_figures
-from .report import Source, write_report
-from .run import Judged
+from .figures import save_figures
+from .report import write_report
 from .sizes import SHOWN_SIZES, SizeFigures, sizes_section
-from .tables import annotator_section, calibration_section, figures_section
+from .tables import annotator_section, calibration_section
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import ClassInfo
 
-from .run import Judged
+from ..shared.judged import Judged
 
 CANDIDATES_ML: Mapping[str, tuple[float, ...]] = {
     "MVO": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),

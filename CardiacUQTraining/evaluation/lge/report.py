@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from CardiacUQLib.base.json_codec import write_json
-from CardiacUQLib.bundles.bundle import Bundle
 
-from ..datasets import LabelledDataset
-from .cases import CaseFigures
-from .methods import ROWS, Method, Row, Stage
-from .run import Judged
+from ..shared.cases import CaseFigures
+from ..shared.judged import Judged
+from ..shared.markdown import Heading, as_plain, page
+from ..shared.methods import ROWS, Method, Row, Stage
+from ..shared.source import FIGURES, PAGE, Source
 from .summary import row_comparisons, row_summary, segmentation_summary, stage_comparisons
-from .tables import (
-    Heading,
-    as_plain,
-    page,
-    segmentation_section,
-    tests_section,
-    uncertainty_section,
-    write_case_tables,
-)
+from .tables import segmentation_section, tests_section, uncertainty_section, write_case_tables
 
-PAGE, FIGURES = "evaluation.md", "evaluation.json"
 INFARCT = 3
-
-
-@dataclass(frozen=True)
-class Source:
-    """What was judged and how: ``command`` repeats it."""
-
-    bundle: Bundle
-    dataset: LabelledDataset
-    command: str
-    cross_validated: bool
 
 
 def write_report(

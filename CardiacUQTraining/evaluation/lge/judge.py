@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from CardiacUQLib.base.errors import (
-    CancelledError,
-    CardiacUQError,
-    InputError,
-    InsufficientMemoryError,
-    UsageError,
-)
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
@@ -26,12 +18,13 @@ from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import NetworkSource
 from CardiacUQLib.inference.result import MapName
 
-from ..datasets import LabelledCase, LabelledDataset
-from ..training.crops import crop_labels
-from .cases import CaseArrays, CaseFigures, CaseStore, run_key
-from .dice import mean_foreground_dice
-from .methods import ROWS, Method, Row, Stage, predictions, why_unavailable
-from .predict import (
+from ...datasets import LabelledCase, LabelledDataset
+from ...training.crops import crop_labels
+from ..shared.cases import CaseArrays, CaseFigures, CaseStore, run_key
+from ..shared.dice import mean_foreground_dice
+from ..shared.judged import Judged, check_classes, check_labels, each_case, file_state
+from ..shared.methods import ROWS, Method, Row, Stage, predictions, why_unavailable
+from ..shared.predict import (
     Computer,
     PassOptions,
     case_passes,
@@ -42,23 +35,10 @@ from .predict import (
     predict,
     voxel_of,
 )
-from .scores import Truth, brier_score, map_record, row_scores, segmentation_scores
-
-T = TypeVar("T")
+from ..shared.scores import Truth, brier_score, map_record, row_scores, segmentation_scores
 
 DROPOUT_SAMPLES = 10
 PREDICTED_METHODS = tuple(m for m in Method if m is not Method.ERROR_PROBABILITY)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Outcome of a run: figures by case in the order of the data set, and one line per unusable case."""
-
-    figures: Mapping[str, CaseFigures]
-    failures: Mapping[str, str]
-    store: CaseStore
-    trained_on: tuple[str, ...] = field(default=())
-    """Cases that the folds which judged them had seen in training."""
 
 
 def judge(
@@ -106,54 +86,11 @@ def judge(
     return Judged(figures, failures, store, leaked)
 
 
-def each_case(
-    cases: Sequence[LabelledCase],
-    work: Callable[[LabelledCase], T],
-    progress: ProgressCallback = ignore_progress,
-    on_failure: Callable[[str], None] = lambda line: None,
-) -> tuple[dict[str, T], dict[str, str]]:
-    """Results of ``work`` by case, and one line for every case that it failed on; the others go on.
-
-    Only what concerns all cases alike (cancelled, out of memory) is raised.
-    """
-    found: dict[str, T] = {}
-    failures: dict[str, str] = {}
-    for number, case in enumerate(cases):
-        progress(number / len(cases), case.id)
-        try:
-            found[case.id] = work(case)
-        except (CancelledError, InsufficientMemoryError):
-            raise
-        except Exception as error:  # whatever is wrong with one case must not cost the others
-            failures[case.id] = failure_line(case.id, error)
-            on_failure(failures[case.id])
-    return found, failures
-
-
 def check_cascade(bundle: Bundle) -> None:
     """Raise UsageError unless the bundle is a cascade."""
     manifest = bundle.manifest
     if manifest.kind is not BundleKind.CASCADE:
         raise UsageError(f"bundle '{manifest.name}' is of kind '{manifest.kind}'; this needs a cascade")
-
-
-def check_classes(bundle: Bundle, dataset: LabelledDataset) -> None:
-    """Raise UsageError unless the bundle is for the classes of the data set."""
-    manifest = bundle.manifest
-    ours, theirs = ([c.name for c in classes] for classes in (manifest.classes, dataset.classes))
-    if ours != theirs:
-        raise UsageError(
-            f"bundle '{manifest.name}' segments {', '.join(ours)}, "
-            f"but {dataset.name} is labelled {', '.join(theirs)}; choose data with the same classes"
-        )
-
-
-def failure_line(case: str, error: Exception) -> str:
-    """One line that begins with the case's name."""
-    text = " ".join(str(error).split())
-    if not isinstance(error, CardiacUQError):
-        text = f"cannot be judged ({type(error).__name__}: {text})"
-    return text if text.startswith(f"{case}:") else f"{case}: {text}"
 
 
 def judge_case(
@@ -231,21 +168,6 @@ def merged_volumes(volumes_ml: np.ndarray, merged: Mapping[int, int]) -> np.ndar
         volumes[:, into] += volumes[:, value]
         volumes[:, value] = 0.0
     return volumes
-
-
-def file_state(case: LabelledCase) -> str:
-    """Size and time of change of a case's files, and how it is judged: a change makes kept figures void."""
-    paths = [path for path in (case.image_path, case.label_path) if path.exists()]
-    merged = [f"merged {dict(case.merged)}"] if case.merged else []
-    return ";".join([f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in paths] + merged)
-
-
-def check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...], classes: int) -> None:
-    """Raise InputError unless the labels (z, y, x) fit their image and the model's classes."""
-    if labels.shape != shape:
-        raise InputError(case.label_path, f"has shape {labels.shape}, its image {shape}", "they must agree")
-    if labels.size and labels.max() >= classes:
-        raise InputError(case.label_path, f"has label {labels.max()}", f"allowed are 0 to {classes - 1}")
 
 
 def _voxels(labels: np.ndarray, classes: int) -> np.ndarray:

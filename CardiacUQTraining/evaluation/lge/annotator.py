@@ -19,9 +19,9 @@ from CardiacUQLib.inference.components import Corrections, find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
 from CardiacUQLib.inference.result import MapName
 
-from .cases import CaseArrays
-from .dice import mean_foreground_dice
-from .statistics import Summary, paired_wilcoxon, summarise
+from ..shared.cases import CaseArrays
+from ..shared.dice import mean_foreground_dice
+from ..shared.statistics import Summary, paired_wilcoxon, summarise
 
 DILATION_VOXELS = 2
 SHOWN_VISITS = 10

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.base.safe_files import write_whole
-from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from ..export.model_card import model_card
-from .agreement import SizeRecord
+from ..shared.agreement import SizeRecord
+from ..shared.markdown import PERCENT, interval, spread
+from ..shared.methods import Method, Row, Stage
+from ..shared.scores import UNION
 from .analysis import Analysis
 from .calibrate import ROW
-from .methods import Method, Row, Stage
 from .report import pathological_cases
-from .scores import UNION
 from .summary import row_summary, segmentation_summary, stage_comparisons
-from .tables import PERCENT, interval, spread
 
-TITLES = {"emidec": "EMIDEC", "myops": "MyoPS 2020", "acdc": "ACDC", "mnms": "M&Ms"}
-PLACES = {"--data": "DIR", "-o": "OUT", "--output": "OUT"}
-"""Options whose value says where things lie on one computer, and what stands for it elsewhere."""
-NAMED = ("--model", "--against")
-"""Options whose value is told by the folder's name alone."""
 SCS = Row(Stage.CASCADE, Method.SCS)
 CARD_SIZES = ("lv_mass_g", "infarct_volume_ml", "infarct_share_of_lv_percent")
 LESIONS = {"infarct_volume_ml": "Infarct", "mvo_volume_ml": "MVO"}
@@ -107,48 +96,3 @@ def _sizes(analysis: Analysis) -> dict[str, str]:
 
 def _percent(value: str, with_interval: str) -> str:
     return f"{value} % [{with_interval.partition('[')[2]}"
-
-
-def store_metrics(bundle: Bundle, title: str, command: str, figures: Mapping[str, str]) -> None:
-    """Write ``figures`` as the section ``title`` of the manifest's metrics and write the model card anew.
-
-    An older section of that title is replaced, the others stay. For every kind of bundle.
-    """
-    metrics = {**bundle.manifest.metrics, title: {"command": command, **figures}}
-    manifest = dataclasses.replace(bundle.manifest, metrics=metrics)
-    write_manifest(manifest, bundle.folder)
-    card = bundle.folder / MODEL_CARD
-    write_whole(card, model_card(manifest))
-
-
-def section_title(dataset: str, *, cross_validated: bool) -> str:
-    """Heading of a data set's figures on the card."""
-    kind = "cross-validated" if cross_validated else "external test"
-    return f"{TITLES.get(dataset, dataset)}, {kind}"
-
-
-def check_unseen(trained_on: Sequence[str]) -> None:
-    """Raise UsageError if figures come from networks that had seen the cases: no card may show them."""
-    if trained_on:
-        raise UsageError(
-            f"--store-metrics: {len(trained_on)} cases, such as {trained_on[0]}, were training data of the "
-            "folds that judged them; use --cross-validated"
-        )
-
-
-def command_without_places(arguments: Sequence[str]) -> list[str]:
-    """Command-line words without what holds on one computer only: placeholders for folders, a model by its
-    name. ``--option=value`` is understood."""
-    found: list[str] = []
-    for word in arguments:
-        option, equals, value = word.partition("=")
-        if equals and option.startswith("-"):
-            word = f"{option}={_public(option, value)}"
-        elif found:
-            word = _public(found[-1], word)
-        found.append(word)
-    return found
-
-
-def _public(option: str, value: str) -> str:
-    return Path(value).name if option in NAMED else PLACES.get(option, value)

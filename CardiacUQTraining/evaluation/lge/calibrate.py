@@ -17,25 +17,16 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.inference.calibration import KEY, ErrorProbability
 
-from .cases import CaseFigures
-from .fit_calibration import Sample, fit, patient_folds, sample_case
-from .methods import ROWS, Method, Row, Stage
-from .run import Judged
-from .scores import CROP, PREDICTED, UNION, map_record
-from .statistics import paired_wilcoxon
+from ..shared.cases import CaseFigures
+from ..shared.judged import Judged
+from ..shared.methods import ROWS, Method, Row, Stage
+from ..shared.out_of_fold import fit_out_of_fold
+from ..shared.scores import CROP, PREDICTED, UNION, map_record
+from ..shared.statistics import paired_wilcoxon
 from .summary import pooled_reliability, row_values
 
 ROW = Row(Stage.CASCADE, Method.ERROR_PROBABILITY)
-FEWEST_CASES = 4
 TARGET_ECE, TARGET_AUROC, TARGET_PEARSON = 0.05, 0.90, 0.55
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """P(wrong) of every case by a model that did not see it, and the model fitted on all cases."""
-
-    maps: Mapping[str, np.ndarray]
-    model: ErrorProbability
 
 
 @dataclass(frozen=True)
@@ -53,44 +44,6 @@ def calibrate(
     """:func:`fit_out_of_fold` of a cascade, with the row of P(wrong) added to the figures."""
     fitted = fit_out_of_fold(judged, classes, progress)
     return fitted and Calibrated(with_row(judged, fitted.maps), fitted.maps, fitted.model)
-
-
-def fit_out_of_fold(
-    judged: Judged, classes: int, progress: ProgressCallback = ignore_progress
-) -> OutOfFold | None:
-    """Fit P(wrong) on judged cases that their networks had not seen; None for fewer than four cases or
-    predictions without any error.
-
-    Works for every kind of bundle: the features are those that the kept maps allow (entropy at least;
-    a cine ensemble has no maps of a 2D stage), and ``CaseArrays.stage2d`` is the other opinion, the 2D
-    stage's labels or the dissenting member's. Each case's map comes from a model that was fitted
-    without the patient and without the networks that predicted it; the model to be stored by
-    :func:`store` is fitted on all cases. Cases of one patient must share their fold.
-    """
-    cases = list(judged.figures)
-    if len(cases) < FEWEST_CASES:
-        return None
-    samples = {case: sample_case(judged.store.arrays(case), classes, n) for n, case in enumerate(cases)}
-    if not all_outcomes(samples):
-        return None
-    groups = patient_folds(cases, {case: one.folds for case, one in judged.figures.items()})
-    maps: dict[str, np.ndarray] = {}
-    for number, group in enumerate(groups):
-        progress(number / (len(groups) + 1), f"error probability, part {number + 1} of {len(groups)}")
-        others = [sample for case, sample in samples.items() if case not in group]
-        model = fit(others, classes)
-        for case in group:
-            arrays = judged.store.arrays(case)
-            maps[case] = model.predict(arrays.maps, arrays.segmentation, arrays.stage2d)
-    progress(len(groups) / (len(groups) + 1), "error probability, all cases")
-    return OutOfFold(maps, fit(list(samples.values()), classes))
-
-
-def all_outcomes(samples: Mapping[str, Sample]) -> bool:
-    """True if wrong and right voxels both occur in at least two cases, so that no part lacks them."""
-    return all(
-        sum((sample.wrong == outcome).any() for sample in samples.values()) > 1 for outcome in (True, False)
-    )
 
 
 def with_row(judged: Judged, maps: Mapping[str, np.ndarray]) -> Judged:

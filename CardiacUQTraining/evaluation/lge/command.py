@@ -11,17 +11,19 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
-from ..datasets import LabelledDataset
+from ...datasets import LabelledDataset
+from ..shared.judged import Judged
+from ..shared.markdown import as_plain
+from ..shared.methods import Method
+from ..shared.predict import PassOptions
+from ..shared.source import Source
+from ..shared.stored_metrics import check_unseen, section_title, store_metrics
 from .analysis import Analysis, analyse, write_analysis
 from .calibrate import store
 from .fit_lesions import store_limits
-from .headline import check_unseen, headline, section_title, store_metrics
-from .methods import Method
-from .predict import PassOptions
-from .report import Source
-from .run import Judged, judge
+from .headline import headline
+from .judge import judge
 from .sizes import size_figures, store_intervals
-from .tables import as_plain
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .calibration_error import Reliability
-from .cases import CaseFigures
-from .methods import ROWS, Method, Row, Stage
-from .scores import CROP, UNION, case_level
-from .statistics import Summary, holm, paired_wilcoxon, summarise
+from ..shared.calibration_error import Reliability
+from ..shared.cases import CaseFigures
+from ..shared.methods import ROWS, Method, Row, Stage
+from ..shared.scores import CROP, UNION, case_level
+from ..shared.statistics import Summary, holm, paired_wilcoxon, summarise
 
 MAP_FIGURES = ("auroc", "spearman", "pearson", "ece", "ace", "aurc", "e_aurc", "augrc", "ause")
 TESTED_FIGURES = ("auroc", "pearson")

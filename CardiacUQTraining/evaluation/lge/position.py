@@ -17,10 +17,10 @@ from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.inference.segment import segment
 
-from ..datasets import LabelledCase, LabelledDataset
-from .dice import mean_foreground_dice
-from .predict import PassOptions, permitted_folds
-from .run import check_classes, check_labels, each_case
+from ...datasets import LabelledCase, LabelledDataset
+from ..shared.dice import mean_foreground_dice
+from ..shared.judged import check_classes, check_labels, each_case
+from ..shared.predict import PassOptions, permitted_folds
 
 CLEARANCE_PX = 4
 """Voxels around the labels that are never cut away."""

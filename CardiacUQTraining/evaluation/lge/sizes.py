@@ -13,10 +13,10 @@ from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import measurable
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from .agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
-from .cases import CaseFigures
-from .fit_intervals import Coverage, cross_validated_coverage, fit_intervals
-from .run import Judged
+from ..shared.agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
+from ..shared.cases import CaseFigures
+from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.judged import Judged
 
 KEY = "intervals"
 SHOWN_SIZES = ("infarct_mass_g", "infarct_share_of_lv_percent", "mvo_volume_ml", "lv_mass_g")
