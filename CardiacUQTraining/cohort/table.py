@@ -25,6 +25,7 @@ _FIRST = (
     "flags",
     "stands_out_by",
     "headline",
+    "review",
 )
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
@@ -39,7 +40,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
     """Failed cases first, then by verdict (redo, check, trust) and falling risk; skipped ones last.
 
     Cases of bundles that give no verdict come after "check", flagged ones, outliers and the rest by falling
-    uncertainty: what stands out of its cohort need not be badly segmented.
+    uncertainty: what stands out of its cohort need not be badly segmented. Cases reviewed to the end need
+    nobody any more and come last of them.
     """
     rows = list(rows)
     apart = outliers(rows)
@@ -47,7 +49,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
 
     def need(row: Row) -> tuple[object, ...]:
         strange = 0 if row.verdict else len(row.flags) + min(1, len(apart.get(row.name, ())))
-        return (states[row.state], _URGENCY.get(row.verdict, 2), -strange, -(doubt(row) or 0.0), row.name)
+        urgency = _URGENCY.get(row.verdict, 2)
+        return (states[row.state], row.reviewed, urgency, -strange, -(doubt(row) or 0.0), row.name)
 
     return sorted(rows, key=need)
 
@@ -86,6 +89,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,
+        "review": row.review,
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",

@@ -22,7 +22,7 @@ from ..base.folder_swap import check_target, claimed, new_folders
 from ..base.json_codec import Sha256, to_plain
 from ..base.json_file import decode_or_refuse, read_object
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..images import nifti
+from ..images import image_file
 from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
@@ -31,13 +31,12 @@ from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
 from .consistency import check_components, check_record
-from .measures_schema import checked_measures
+from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
 
 FORMAT = "cardiacuq-case"
 FORMAT_VERSION = 2
 CASE_FILE = "case.json"
-MEASURES_FILE = "measures.json"
 MODEL_MEASURES_FILE = "measures_model.json"
 """The networks' own measures, once a review has changed ``measures.json``."""
 COMPONENTS_FILE = "components.csv"
@@ -272,7 +271,7 @@ def read_case(folder: str | Path) -> CaseFolder:
         if f"{stem}{_SUFFIX}" not in record.files:
             raise InputError(folder, f"{CASE_FILE} does not list {stem}{_SUFFIX}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
-        if nifti.read_header(path).dims != record.geometry.size:
+        if image_file.read_header(path).geometry.size != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
     check_components(components, len(record.classes), folder / COMPONENTS_FILE)

@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar
 
 from ..base.errors import InputError
 from ..base.json_codec import Between, Count, Matches, NonNegative, Share
-from ..base.json_file import decode_or_refuse
+from ..base.json_file import decode_or_refuse, read_object
 from ..measures.display import UNITS
 
+MEASURES_FILE = "measures.json"
 _AGAIN = "segment the image again"
 _SEGMENTS = 17
 _Phase = Annotated[str, Matches("ED|ES", "ED or ES")]
@@ -77,6 +78,12 @@ class _Measures:
     segments: _Segments | None = None
     thresholds: _Thresholds | None = None
     review: _Review | None = None
+
+
+def read_measures(folder: Path) -> dict[str, Any]:
+    """``measures.json`` of a case folder as it stands now; raises InputError."""
+    path = folder / MEASURES_FILE
+    return checked_measures(read_object(path, _AGAIN), path)
 
 
 def checked_measures(document: dict[str, Any], path: Path) -> dict[str, Any]:

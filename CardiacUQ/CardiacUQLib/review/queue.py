@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import InputError
-from ..base.json_codec import JsonMismatch
-from ..base.json_file import read_object, read_text
+from ..base.json_file import read_text
 from ..base.spreadsheet import text_of
-from ..cases.casefolder import CASE_FILE, MEASURES_FILE
+from ..cases.casefolder import CASE_FILE
+from ..cases.measures_schema import read_measures
 from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"
@@ -37,8 +37,8 @@ class QueuedCase:
     def stamp(self) -> Stamp | None:
         """The review of the case as far as it was published, read from the disk now; None without one."""
         try:
-            return stamp_in(read_object(self.folder / MEASURES_FILE, "segment the image again"))
-        except (InputError, JsonMismatch):
+            return stamp_in(read_measures(self.folder))
+        except InputError:
             return None
 
     @property
