@@ -12,6 +12,7 @@ from CardiacUQLib.base.spreadsheet import cell
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
+from .features import UNCERTAINTIES
 from .flags import outliers
 
 TABLE = "cohort.csv"
@@ -32,7 +33,7 @@ _LAST = (
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
 _URGENCY = {Word.REDO.value: 0, Word.CHECK.value: 1, Word.TRUST.value: 3}
-DOUBTS = ("risk", "mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+DOUBTS = ("risk", *UNCERTAINTIES.values())
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 
