@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from ..base.errors import InputError
 from ..base.json_codec import Between, Count, Matches, NonNegative, Share
 from ..base.json_file import decode_or_refuse, read_object
-from ..measures.display import UNITS
+from ..measures.size_catalogue import UNITS
 
 MEASURES_FILE = "measures.json"
 _AGAIN = "segment the image again"
