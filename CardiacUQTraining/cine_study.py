@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import SimpleITK as sitk
-
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.json_codec import to_plain, write_json
@@ -24,6 +22,7 @@ from CardiacUQLib.bundles.manifest import BundleKind, View
 from CardiacUQLib.cases.casefolder import check_case, write_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.film import Cine
+from CardiacUQLib.images.reading import write_stored
 from CardiacUQLib.images.volume import Volume, case_name
 from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.inference.segment import segment
@@ -79,6 +78,7 @@ def segment_cine(
     bundle: Bundle,
     out: Path,
     *,
+    series: str | None = None,
     name: str | None = None,
     ed: int = 0,
     es: int | None = None,
@@ -99,7 +99,7 @@ def segment_cine(
     _refuse_other_method(source, bundle)
     _check_targets(out, name, overwrite=overwrite)
     progress(0.0, "reading")
-    cine = read_cine(source)
+    cine = read_cine(source, series)
     cine.frame(ed)  # a frame that does not exist is told before any work
     cavity_ml: tuple[float, ...] | None = None
     if es is None:
@@ -251,11 +251,7 @@ def _frame(result: Result) -> Frame:
 def _cut(cine: Cine, number: int, written: Path, final: Path) -> Volume:
     """Frame ``number``, written as a 3D file to ``written``, as the volume that will lie at ``final``."""
     volume = cine.frame(number)
-    image = sitk.GetImageFromArray(cine.stored[number])
-    image.SetSpacing(cine.geometry.spacing)
-    image.SetOrigin(cine.geometry.origin)
-    image.SetDirection(cine.geometry.direction)
-    sitk.WriteImage(image, str(written), useCompression=True)
+    write_stored(cine.stored[number], cine.geometry, written)
     return dataclasses.replace(volume, path=final, sha256=sha256_of(written))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.volume import folder_name
 
 STATE_FOLDER = ".cohort"
 """Folder inside the output folder that holds lock, tries and logs of internal errors."""
@@ -157,4 +158,4 @@ class Row:
 
 def safe_name(text: str) -> str:
     """``text`` as the name of a case folder: no slashes, no control characters, not hidden."""
-    return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" .") or "case"
+    return folder_name(re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" ."))

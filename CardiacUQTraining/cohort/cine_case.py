@@ -31,12 +31,13 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     from ..cine_study import Networks, segment_cine
 
     asked = ticket.options
-    if asked.dicom:
+    if asked.dicom and not Path(ticket.source).is_dir():
         raise InputError(ticket.source, "a 4D file has no DICOM headers", "leave --dicom out")
     study = segment_cine(
         Path(ticket.source),
         bundle,
         Path(ticket.out),
+        series=ticket.series or None,
         name=ticket.name,
         ed=asked.ed,
         es=None if asked.es < 0 else asked.es,

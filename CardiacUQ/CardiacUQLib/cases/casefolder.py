@@ -20,7 +20,7 @@ from ..base.errors import InputError
 from ..base.folder_swap import check_target, new_folder
 from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..images import nifti
+from ..images import image_file
 from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
@@ -250,7 +250,7 @@ def read_case(folder: str | Path) -> CaseFolder:
         if path.name not in record.files:
             raise InputError(folder, f"{CASE_FILE} does not list {path.name}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
-        if nifti.read_header(path).dims != record.geometry.size:
+        if image_file.read_header(path).geometry.size != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
     measures = _read_json(folder / MEASURES_FILE)

@@ -26,7 +26,7 @@ from .jobs import (
 )
 from .passes import Arithmetic, CascadePass, run_cascade
 from .plausibility import decide
-from .roi import normalise_slices
+from .roi import crop_no_image, normalise_slices
 
 
 def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
@@ -35,7 +35,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_slices(roi.extract(job.volume.array))
+        crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = CascadeAccumulator(), []
     collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(

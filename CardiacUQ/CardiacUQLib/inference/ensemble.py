@@ -57,10 +57,15 @@ def member_names(manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: int(name.removeprefix(MEMBER_PREFIX))))
 
 
-def normalise_frame(crop: np.ndarray) -> np.ndarray:
-    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32."""
-    low, high = float(crop.min()), float(crop.max())
-    return ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+def normalise_frame(crop: np.ndarray, no_image: np.ndarray | None = None) -> np.ndarray:
+    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32.
+
+    Voxels where ``no_image`` is True count for neither and become 0.
+    """
+    known = crop if no_image is None or no_image.all() else crop[~no_image]
+    low, high = float(known.min()), float(known.max())
+    scaled = ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+    return scaled if no_image is None else np.where(no_image, np.float32(0), scaled)
 
 
 def run_streaming(

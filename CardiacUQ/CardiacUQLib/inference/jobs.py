@@ -24,7 +24,7 @@ from .roi import Roi, find_roi
 
 VIEWS_LEFT_OUT = "all views of the bundle"
 LOCATED, PASSED, RESTORED = 0.05, 0.85, 0.95
-_INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
+INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
 """Maps that are 1, not 0, where there is nothing to doubt: outside the ROI."""
 
 
@@ -86,10 +86,10 @@ def find_corrections(
 
 def maps_on_image(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName, np.ndarray]:
     """All maps from the ROI to the image grid at once, float32."""
-    doubts = [1 - values if name in _INVERTED_MAPS else values for name, values in maps.items()]
+    doubts = [1 - values if name in INVERTED_MAPS else values for name, values in maps.items()]
     restored = roi.restore(np.stack(doubts))
     return {
-        name: np.asarray(1 - doubt if name in _INVERTED_MAPS else doubt, np.float32)
+        name: np.asarray(1 - doubt if name in INVERTED_MAPS else doubt, np.float32)
         for name, doubt in zip(maps, restored, strict=True)
     }
 

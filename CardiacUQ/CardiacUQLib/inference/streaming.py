@@ -24,6 +24,7 @@ from .jobs import (
     step_timer,
 )
 from .passes import Arithmetic
+from .roi import crop_no_image
 from .streaming_cleanup import main_parts
 
 
@@ -38,7 +39,7 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_frame(roi.extract(job.volume.array))
+        crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = StreamingAccumulator(), []
     collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_streaming(

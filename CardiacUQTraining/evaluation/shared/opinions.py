@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from CardiacUQLib.base.errors import InputError, UsageError
-from CardiacUQLib.images.itk_silence import quiet_itk
+from CardiacUQLib.images.image_file import read_components
 from CardiacUQLib.images.orientation import canonical_order, reorder_geometry
+from CardiacUQLib.images.placement import SAME_PLACE_MM
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.inference.components import Component, Corrections, find_components
 from CardiacUQLib.inference.maps import discrete_correction_map, soft_correction_score
@@ -19,7 +19,6 @@ from CardiacUQLib.inference.maps import discrete_correction_map, soft_correction
 from .dice import dice_per_class
 
 SUM_TOLERANCE = 0.01
-GRID_TOLERANCE_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -106,11 +105,12 @@ def compare(a: Opinion, b: Opinion, classes: int) -> Agreement:
 
 def check_comparable(a: Opinion, b: Opinion, classes: int) -> None:
     """Raise UsageError, naming both files, unless the two lie on one grid and use the same labels."""
-    ours, theirs = a.volume.source_geometry, b.volume.source_geometry
+    ours, theirs = a.volume.geometry, b.volume.geometry  # in slice order, however each file stores it
     both = f"{a.path} and {b.path}"
     if ours.size != theirs.size:
-        raise UsageError(f"{both} differ in size: {_times(ours.size)} and {_times(theirs.size)} voxels")
-    if not ours.matches(theirs, GRID_TOLERANCE_MM):
+        sizes = [one.volume.source_geometry.size for one in (a, b)]
+        raise UsageError(f"{both} differ in size: {' and '.join(map(_times, sizes))} voxels")
+    if not ours.matches(theirs, SAME_PLACE_MM):
         raise UsageError(f"{both} lie on different grids: spacing, origin or direction differ; resample one")
     counts = [len(one.probabilities) for one in (a, b) if one.probabilities is not None]
     if any(count != classes for count in counts):
@@ -125,27 +125,10 @@ def _times(size: tuple[int, int, int]) -> str:
 
 
 def _read(path: Path) -> tuple[np.ndarray, Geometry]:
-    """Voxels as stored, (k, j, i) or (class, k, j, i), and the 3D geometry of the file."""
-    if not path.is_file():
-        raise InputError(path, "there is no such file", "give two image files")
-    with quiet_itk():
-        try:
-            image = sitk.ReadImage(str(path))
-        except RuntimeError:
-            raise InputError(path, "cannot be read as an image", "give NIfTI, NRRD or MetaImage") from None
-    array = sitk.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        array = np.moveaxis(array, -1, 0)
-    if image.GetDimension() not in (3, 4):
-        raise InputError(path, f"has {image.GetDimension()} dimensions", "expected a stack of slices")
-    direction = np.reshape(image.GetDirection(), (image.GetDimension(),) * 2)[:3, :3]
-    geometry = Geometry(
-        image.GetSize()[:3],
-        image.GetSpacing()[:3],
-        image.GetOrigin()[:3],
-        tuple(direction.ravel().tolist()),
-    )
-    return array.astype(np.float32), geometry
+    """Voxels as stored, (k, j, i) or (class, k, j, i), float32, and the 3D geometry of the file."""
+    stored, geometry = read_components(path)
+    stored = stored[0] if len(stored) == 1 else stored
+    return stored.astype(np.float32), geometry
 
 
 def _in_slice_order(path: Path, stored: np.ndarray, source: Geometry) -> Volume:
