@@ -11,7 +11,6 @@ import typer
 from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .cine import summary
-from .options import Options
 from .progress import part_of, shown_progress
 from .segment import open_bundle
 
@@ -30,11 +29,11 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     """
     from CardiacUQLib import phantom
     from CardiacUQLib.cases.casefolder import read_case
+    from CardiacUQLib.studies.cine import segment_cine
 
-    from ..cine_study import segment_cine
     from ..evaluation.shared.dice import dice_by_name
 
-    bundle = open_bundle(model, Options())
+    bundle = open_bundle(model)
     heart = phantom.cine_phantom(seed, n_frames=FRAMES)
     film = write_film(heart, output / "scan", CASE_NAME)
     with shown_progress(lines=False, quiet=False) as progress:
