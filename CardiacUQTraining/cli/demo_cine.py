@@ -49,7 +49,8 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     measured = study.measures["sizes"]["ef_percent"]["value"]
     text = "undefined" if measured is None else f"{measured:.1f} %"
     typer.echo(f"Ejection fraction {text}, truth {true_ef(heart, heart.ed.classes):.1f} %.")
-    typer.echo(f"End-systole: frame {study.frames['ES']}, truth {heart.es_frame} of {FRAMES}.")
+    found_es = study.frames["ES"] if study.frames else "unknown"
+    typer.echo(f"End-systole: frame {found_es}, truth {heart.es_frame} of {FRAMES}.")
     typer.echo(summary(study))
     typer.echo(f"The film lies in {film}.")
 
@@ -66,7 +67,7 @@ def write_film(heart: CinePhantom, folder: Path, name: str) -> Path:
     import SimpleITK as sitk
 
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels)):
+    for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels or ())):
         image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
         image.SetSpacing((*heart.ed.spacing, 1.0))
         sitk.WriteImage(image, str(folder / f"{name}{suffix}.nii.gz"), useCompression=True)
