@@ -65,7 +65,7 @@ class Contents:
 def from_result(result: Result, name: str | None = None) -> Contents:
     """The contents of a report on ``result``."""
     volume = result.volume
-    cascade = result.kind is BundleKind.CASCADE
+    two_stages = result.kind is not BundleKind.STREAMING
     return Contents(
         name=name or volume.name,
         kind=result.kind,
@@ -73,7 +73,7 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         geometry=volume.geometry,
         image=volume.array,
         segmentation=result.segmentation,
-        stage2d=result.stage2d if cascade or result.dcm.any() else None,
+        stage2d=result.stage2d if two_stages or result.dcm.any() else None,
         dcm=result.dcm,
         component_ids=result.component_ids,
         heat_maps=heat_maps(result.maps, len(result.classes), result.kind),
@@ -91,7 +91,11 @@ def from_result(result: Result, name: str | None = None) -> Contents:
 
 def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int, kind: BundleKind) -> tuple[HeatMap, ...]:
     """The maps worth a column: the score of the method, and the calibrated error probability if present."""
-    parties = "the 2D and 3D stages" if kind is BundleKind.CASCADE else "the members of the ensemble"
+    parties = {
+        BundleKind.CASCADE: "the 2D and 3D stages",
+        BundleKind.STREAMING: "the members of the ensemble",
+        BundleKind.COMPARISON: "the two opinions",
+    }[kind]
     known = (
         (
             MapName.SCS,
