@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used, plain_first
 from CardiacUQLib.cases.casefolder import COMPONENT_IDS
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
-from CardiacUQLib.report.contents import heat_maps
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
 
@@ -21,11 +20,6 @@ FIRST, FINAL, LABELS, REGIONS = "first", "final", "labels", COMPONENT_IDS
 
 LONGEST_TRAIL = 100
 """The page and its print show the latest decisions; all are in ``review.json``."""
-
-_PLAIN_MAPS = {
-    MapName.ENTROPY: ("Entropy", "entropy of the mean prediction"),
-    MapName.VARIANCE: ("Variance", "how far the passes are apart"),
-}
 
 
 def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]:
@@ -172,12 +166,12 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
 
 def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:
     """Name, title and the fixed end of the scale of every map that the page offers."""
-    known = [
-        {"name": m.name.value, "title": m.title, "explanation": m.explanation, "maximum": m.maximum}
-        for m in heat_maps(maps.maps, len(maps.classes), maps.kind)
-    ]
-    return known or [
-        {"name": name.value, "title": title, "explanation": words, "maximum": 1.0}
-        for name, (title, words) in _PLAIN_MAPS.items()
-        if name in maps.maps
+    return [
+        {
+            "name": name.value,
+            "title": name.info.title,
+            "explanation": name.info.explain(maps.kind),
+            "maximum": name.info.highest(len(maps.classes)),
+        }
+        for name in plain_first(maps_used(Use.OFFERED, maps.maps))
     ]
