@@ -14,7 +14,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..images.reading import read_volume
 from ..images.volume import Geometry
 from ..inference.result import Component, Result, RunRecord
-from ..review import labels_after, read_record, stamp_in
+from ..review import corrected_labels, stamp_in
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -104,14 +104,18 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
     After a review the labels are the corrected ones, as ``measures.json`` is that of these.
     """
     image, problem = _image_again(case)
+    corrected, record = corrected_labels(case)
     stamp = stamp_in(case.measures)
+    if stamp is not None and record is None:
+        remedy = "restore review.json or segment the image again"
+        raise InputError(case.folder, "its measures are those of a review that is not there", remedy)
     return Contents(
         name=name or case.name,
         kind=case.kind,
         classes=case.classes,
         geometry=case.geometry,
         image=image,
-        segmentation=case.segmentation if stamp is None else _corrected(case),
+        segmentation=case.segmentation if stamp is None else corrected,
         stage2d=case.stage2d,
         dcm=case.dcm,
         component_ids=case.component_ids,
@@ -127,15 +131,6 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         lacking=case.record.lacking,
         reviewed="" if stamp is None else stamp.as_text(),
     )
-
-
-def _corrected(case: CaseFolder) -> np.ndarray:
-    """The labels after the decisions in ``review.json``, in slice order."""
-    record = read_record(case.folder)
-    if record is None:
-        return case.segmentation
-    stored = case.storage.to_stored(case.segmentation)
-    return case.storage.from_stored(labels_after(stored, record.events, case.folder))
 
 
 def _image_again(case: CaseFolder) -> tuple[np.ndarray | None, tuple[str, ...]]:
