@@ -18,18 +18,18 @@ import SimpleITK as sitk
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.manifest import BundleKind, View
 from CardiacUQLib.cases.casefolder import check_case, write_case
-from CardiacUQLib.images.cine import Cine, read_cine
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.film import Cine
 from CardiacUQLib.images.volume import Volume, case_name
 from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json
 from CardiacUQLib.report import can_render, report_writer
-
-from .evaluation.cases import write_json
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle

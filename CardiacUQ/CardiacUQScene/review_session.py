@@ -12,9 +12,9 @@ import SimpleITK as sitk
 import slicer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bullseye.picture import bullseyes_picture
 from CardiacUQLib.cases.casefolder import CaseFolder
 from CardiacUQLib.inference.result import Result
-from CardiacUQLib.report.bullseye_picture import bullseyes_picture
 from CardiacUQLib.review import (
     ELSEWHERE,
     CaseMaps,

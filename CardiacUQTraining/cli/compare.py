@@ -47,10 +47,9 @@ def command(
 
 
 def _write(a: Opinion, b: Opinion, agreement: Agreement, folder: Path) -> None:
+    from CardiacUQLib.base.json_codec import write_json
     from CardiacUQLib.cases.component_table import components_to_csv
     from CardiacUQLib.images.reading import write_map
-
-    from ..evaluation.cases import write_json
 
     write_map(agreement.corrections.dcm, a.volume, folder / "dcm.nii.gz")
     if agreement.scs is not None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.report import REPORT_FILE
 
+from ..datasets.scan_features import input_features
 from .case import Row, State, Ticket
-from .features import case_uncertainty, flat_measures, input_features
+from .features import case_uncertainty, flat_measures
 from .flags import input_flags, result_flags
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What is kept of every judged case, so that an interrupted evaluation goes on where it stopped.
 
-``OUT/cases/<id>.json`` holds the figures, ``OUT/cases/<id>.npz`` labels and maps inside the window (for
-the calibrated map, the simulated annotator and the pictures). Both carry the key of the run: figures of
+``OUT/cases/<id>.json`` holds the figures, ``OUT/cases/<id>.npz`` labels and maps in the pixels of the
+networks (for P(wrong), the simulated annotator and the pictures). Both carry the key of the run: figures of
 another model, other options or other data are never mixed in.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.inference.result import MapName
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,14 @@ class CaseFigures:
     rows: Mapping[str, Mapping[str, Any]]
     missing: Mapping[str, str] = field(default_factory=dict)
     pass_volumes_ml: Sequence[Sequence[float]] = ()
+    reference_ml: Sequence[float] = ()
+    predicted_ml: Sequence[float] = ()
+    """Volume of every class by the reader and by the final prediction, on the grid of the image."""
 
 
 @dataclass(frozen=True)
 class CaseArrays:
-    """Arrays (z, y, x) of one case inside the window; ``offset_yx`` is the window's first voxel."""
+    """Arrays (z, y, x) of one case in the pixels of the networks, ``spacing_xyz`` mm apart."""
 
     image: np.ndarray
     truth: np.ndarray
@@ -52,7 +54,7 @@ class CaseArrays:
     maps: Mapping[MapName, np.ndarray]
     spacing_xyz: tuple[float, float, float]
     outside: tuple[int, ...]
-    """Voxels of each class of the truth that lie outside the window."""
+    """Voxels of each class of the truth that lie outside the region."""
     brier: np.ndarray
     """Brier score per voxel of the cascade's mean softmax."""
     undropped: np.ndarray | None = None
@@ -130,23 +132,6 @@ class CaseStore:
         )
         partial.replace(target)
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON whole or not at all; NaN, which JSON lacks, becomes null."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(_none_for_nan(content), indent=1, allow_nan=False) + "\n", "utf-8")
-    partial.replace(path)
-
-
-def _none_for_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _none_for_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_none_for_nan(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def nan_from_none(value: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from CardiacUQLib.bundles.manifest import ClassInfo
+
 
 def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Dice coefficient 2 |A & B| / (|A| + |B|) of two boolean masks of equal shape; both empty = 1."""
@@ -19,6 +21,12 @@ def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
 def dice_per_class(predicted: np.ndarray, truth: np.ndarray, values: Sequence[int]) -> dict[int, float]:
     """Dice of every label value in ``values`` over two label maps of equal shape."""
     return {value: dice(predicted == value, truth == value) for value in values}
+
+
+def dice_by_name(predicted: np.ndarray, truth: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, float]:
+    """Dice of every foreground class by its name."""
+    found = dice_per_class(predicted, truth, [info.value for info in classes if info.value])
+    return {info.name: found[info.value] for info in classes if info.value}
 
 
 def mean_foreground_dice(predicted: np.ndarray, truth: np.ndarray, class_count: int) -> float:

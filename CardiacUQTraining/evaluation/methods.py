@@ -15,7 +15,6 @@ import numpy as np
 
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.inference import maps
-from CardiacUQLib.inference.result import MapName
 
 from .dice import mean_pairwise_dice
 
@@ -163,18 +162,6 @@ def why_unavailable(method: Method, passes: CasePasses) -> str | None:
     if method in (Method.PAIRWISE_DICE, Method.MUTUAL_INFORMATION) and len(stage.p) < 2:
         return "needs at least two passes"
     return None
-
-
-def final_maps(passes: CasePasses) -> dict[MapName, np.ndarray]:
-    """The maps that inference writes, from all passes, float32 (z, y, x)."""
-    found = {MapName.SCS: maps.soft_correction_score(passes.stage2d.p, passes.stage3d.p)}
-    for suffix, stage in (("", passes.stage3d), ("_2d", passes.stage2d)):
-        mean = stage.p.mean(axis=0)
-        found[MapName("variance" + suffix)] = maps.ensemble_variance(stage.p)
-        found[MapName("entropy" + suffix)] = maps.entropy(mean)
-        found[MapName("mutual_information" + suffix)] = maps.mutual_information(stage.p)
-        found[MapName("max_probability" + suffix)] = maps.maximum_probability(mean)
-    return {name: np.asarray(values, np.float32) for name, values in found.items()}
 
 
 def _variance_of(select: Callable[[StagePasses], np.ndarray]) -> Callable[[Row, CasePasses], Prediction]:

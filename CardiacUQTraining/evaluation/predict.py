@@ -1,52 +1,29 @@
-"""Running a bundle over one labelled case, by folds that may judge it, pass by pass."""
+"""Running a bundle over one labelled case, by folds that may judge it: the way that every use takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import nn
 
 from CardiacUQLib.base.errors import CardiacUQError, ModelError, UsageError
 from CardiacUQLib.base.progress import CancelToken
-from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import MIRRORED, Manifest, View
 from CardiacUQLib.images.volume import Volume
-from CardiacUQLib.inference.calibration import KEY, ErrorProbability
-from CardiacUQLib.inference.locator import LOCATOR, find_heart
-from CardiacUQLib.inference.passes import Arithmetic, CascadePass, run_cascade
-from CardiacUQLib.inference.roi import Roi, find_roi, normalise_slices
+from CardiacUQLib.inference.device import choose_device, choose_precision
+from CardiacUQLib.inference.explore import explore
+from CardiacUQLib.inference.found import Findings, Region
+from CardiacUQLib.inference.jobs import Job
+from CardiacUQLib.inference.passes import CascadePass, NetworkSource
 
-from .methods import CasePasses, StagePasses, final_maps
+from .methods import CasePasses, StagePasses
 
 
 class SeenInTrainingError(CardiacUQError):
     """A case may not be judged by the chosen folds because they were, or may have been, trained on it."""
 
     exit_code = ModelError.exit_code
-
-
-@dataclass
-class KeptNetworks:
-    """A bundle whose networks are read and checked once for all cases, not once per case."""
-
-    bundle: Bundle
-    _kept: dict[tuple[str, int, str], nn.Module] = field(default_factory=dict)
-
-    @property
-    def manifest(self) -> Manifest:
-        """The bundle's manifest."""
-        return self.bundle.manifest
-
-    def network(self, network: str, fold: int, device: torch.device) -> nn.Module:
-        """As :meth:`Bundle.network`."""
-        key = (network, fold, str(device))
-        if key not in self._kept:
-            self._kept[key] = self.bundle.network(network, fold, device)
-        return self._kept[key]
 
 
 @dataclass(frozen=True)
@@ -57,25 +34,6 @@ class PassOptions:
     views: tuple[View, ...] = MIRRORED
     dropout_samples: int = 0
     cross_validated: bool = False
-
-
-@dataclass(frozen=True)
-class Window:
-    """The part of the plane of the volume that the networks saw."""
-
-    y: slice
-    x: slice
-    shape: tuple[int, int, int]
-
-    def cut(self, array: np.ndarray) -> np.ndarray:
-        """The window of an array (..., Y, X)."""
-        return array[..., self.y, self.x]
-
-    def paste(self, array: np.ndarray) -> np.ndarray:
-        """A window (z, y, x) put back into zeros of the volume's shape."""
-        full = np.zeros(self.shape, array.dtype)
-        full[..., self.y, self.x] = array
-        return full
 
 
 def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> tuple[int, ...]:
@@ -110,46 +68,73 @@ def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> t
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """All passes of one case on the volume's own grid inside ``window``; P(wrong) there where the bundle
-    has a fitted model that may be used."""
+class Computer:
+    """Where the networks run and in which numbers, by the names that the command line has for them."""
 
-    passes: CasePasses
-    window: Window
-    error_probability: np.ndarray | None
+    device: str = "auto"
+    precision: str = "auto"
+
+    @property
+    def number(self) -> str:
+        """The number format that will be used, for the key under which figures are kept."""
+        return str(choose_precision(self.precision, choose_device(self.device)))
 
 
-def predict_case(
+def predict(
     volume: Volume,
-    networks: KeptNetworks,
-    arithmetic: Arithmetic,
-    folds: Sequence[int],
+    networks: NetworkSource,
+    folds: tuple[int, ...],
     options: PassOptions,
+    computer: Computer,
     cancel: CancelToken | None = None,
-) -> Predicted:
-    """Run one case. MC dropout samples come from the first fold without test-time views, as a single model's.
-
-    P(wrong) is left out under cross-validation: the bundle's model was fitted on these very cases.
-    """
-    manifest = networks.manifest
-    centre = None
-    if LOCATOR in manifest.networks:
-        centre = find_heart(volume, networks, arithmetic, folds, cancel)
-    roi = find_roi(volume, manifest.roi, centre)
-    crop = normalise_slices(roi.extract(volume.array))
-    window = window_of(roi, volume.array.shape)
-    passes = list(run_cascade(crop, networks, arithmetic, folds=folds, views=options.views, cancel=cancel))
-    samples: list[CascadePass] = []
-    if options.dropout_samples:
-        dropout = {"views": (View.IDENTITY,), "dropout_samples": options.dropout_samples}
-        samples = list(run_cascade(crop, networks, arithmetic, folds=folds[:1], cancel=cancel, **dropout))
-    seen = _collect(passes, samples, lambda p: p)
-    fitted = None if options.cross_validated else manifest.calibration.get(KEY)
-    return Predicted(
-        _collect(passes, samples, lambda p: on_grid(p, roi, window)),
-        window,
-        None if fitted is None else window.cut(roi.restore(_error_probability(seen, fitted))),
+) -> Findings:
+    """What ``segment`` finds with these folds and views, every pass kept."""
+    job = Job(
+        volume,
+        networks,
+        folds,
+        options.views,
+        cancel=cancel or CancelToken(),
+        dropout_samples=options.dropout_samples,
+        keep_passes=True,
     )
+    return explore(job, device=computer.device, precision=computer.precision)
+
+
+def voxel_of(region: Region, volume: Volume) -> tuple[float, float, float]:
+    """Size (x, y, z) in mm of a voxel of the region."""
+    (x, y, z), (step_y, step_x) = volume.geometry.spacing, region.roi.step
+    return x * step_x, y * step_y, z
+
+
+def outside_of(region: Region, truth: np.ndarray, classes: int) -> tuple[int, ...]:
+    """How much of every class of ``truth`` (z, y, x) lies outside of the region, in voxels of the region."""
+    roi = region.roi
+    inside = roi.restore(np.ones((1, roi.size, roi.size), np.float32), order=0)[0] > 0
+    count = np.bincount(truth[:, ~inside].ravel(), minlength=classes)
+    return tuple(np.rint(count / (roi.step[0] * roi.step[1])).astype(int).tolist())
+
+
+def case_passes(region: Region) -> CasePasses:
+    """Both stages of all passes of a cascade, and the samples with dropout, as the methods compare them."""
+    passes = [one for one in region.passes if isinstance(one, CascadePass)]
+    folds, views = tuple(one.fold for one in passes), tuple(one.view for one in passes)
+
+    def stage(name: str) -> StagePasses:
+        p, dropout = (
+            [getattr(one, name).cpu().numpy() for one in several] for several in (passes, region.samples)
+        )
+        return StagePasses(np.stack(p), folds, views, np.stack(dropout) if dropout else None)
+
+    return CasePasses(stage("p2d"), stage("p3d"))
+
+
+def merge_labels(labels: np.ndarray, merged: Mapping[int, int]) -> np.ndarray:
+    """Labels with classes that the reader does not tell apart put together."""
+    labels = labels.copy()
+    for value, into in merged.items():
+        labels[labels == value] = into
+    return labels
 
 
 def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
@@ -168,40 +153,3 @@ def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
         return replace(one, p=add(one.p), dropout=add(one.dropout))
 
     return CasePasses(stage(passes.stage2d), stage(passes.stage3d)) if merged else passes
-
-
-def _collect(
-    passes: Sequence[CascadePass], samples: Sequence[CascadePass], place: Callable[[np.ndarray], np.ndarray]
-) -> CasePasses:
-    """Both stages of all passes, each softmax put where ``place`` puts it."""
-    folds, views = tuple(one.fold for one in passes), tuple(one.view for one in passes)
-
-    def stage(name: str) -> StagePasses:
-        p, dropout = (
-            [place(getattr(one, name).cpu().numpy()) for one in several] for several in (passes, samples)
-        )
-        return StagePasses(np.stack(p), folds, views, np.stack(dropout) if dropout else None)
-
-    return CasePasses(stage("p2d"), stage("p3d"))
-
-
-def _error_probability(passes: CasePasses, fitted: Mapping[str, Any]) -> np.ndarray:
-    """P(wrong) in the pixels of the ROI, where inference computes it too."""
-    segmentation, stage2d = (p.p.mean(axis=0).argmax(axis=0) for p in (passes.stage3d, passes.stage2d))
-    return ErrorProbability.from_manifest(fitted).predict(final_maps(passes), segmentation, stage2d)
-
-
-def window_of(roi: Roi, shape: tuple[int, ...]) -> Window:
-    """Bounding box of the voxels of the volume that lie in the ROI."""
-    inside = roi.restore(np.ones((1, roi.size, roi.size), np.float32))[0] > 0.5
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    return Window(
-        slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1), tuple(shape)
-    )
-
-
-def on_grid(p: np.ndarray, roi: Roi, window: Window) -> np.ndarray:
-    """A softmax (C, z, y, x) of the ROI on the volume's grid; certain background where the ROI ends."""
-    restored = window.cut(roi.restore(p)).astype(np.float32)
-    restored[0] += 1.0 - restored.sum(axis=0)
-    return np.clip(restored, 0.0, 1.0)

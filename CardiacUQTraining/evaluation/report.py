@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.bundles.bundle import Bundle
 
 from ..datasets import LabelledDataset
-from .cases import CaseFigures, write_json
+from .cases import CaseFigures
 from .methods import ROWS, Method, Row, Stage
 from .run import Judged
 from .summary import row_comparisons, row_summary, segmentation_summary, stage_comparisons

@@ -20,17 +20,28 @@ from CardiacUQLib.base.errors import (
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.calibration import KEY
-from CardiacUQLib.inference.device import choose_device, choose_precision
-from CardiacUQLib.inference.passes import Arithmetic
-from CardiacUQLib.inference.plausibility import drop_small_lesions
+from CardiacUQLib.inference.jobs import arg_max
+from CardiacUQLib.inference.passes import NetworkSource
 from CardiacUQLib.inference.result import MapName
 
 from ..datasets import LabelledCase, LabelledDataset
+from ..training.crops import crop_labels
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key
 from .dice import mean_foreground_dice
-from .methods import ROWS, Method, Row, Stage, final_maps, predictions, why_unavailable
-from .predict import KeptNetworks, PassOptions, merge_classes, permitted_folds, predict_case
+from .methods import ROWS, Method, Row, Stage, predictions, why_unavailable
+from .predict import (
+    Computer,
+    PassOptions,
+    case_passes,
+    merge_classes,
+    merge_labels,
+    outside_of,
+    permitted_folds,
+    predict,
+    voxel_of,
+)
 from .scores import Truth, brier_score, map_record, row_scores, segmentation_scores
 
 T = TypeVar("T")
@@ -71,22 +82,21 @@ def judge(
     """
     check_cascade(bundle)
     check_classes(bundle, dataset)
-    where = choose_device(device)
-    arithmetic = Arithmetic(where, choose_precision(precision, where))
+    computer = Computer(device, precision)
     methods = tuple(m for m in methods if m in PREDICTED_METHODS)  # what is fitted later changes no case
     names = sorted(m.value for m in methods)
-    described = {"data": dataset.name, "number": str(arithmetic.dtype), "methods": names, "passes": options}
+    described = {"data": dataset.name, "number": computer.number, "methods": names, "passes": options}
     if not options.cross_validated:
         described["calibration"] = bundle.manifest.calibration.get(KEY)
     store = CaseStore(out / "cases", run_key(bundle.manifest, described))
-    networks = KeptNetworks(bundle)
+    networks = ResidentBundle.of(bundle)
 
     def judged_or_kept(case: LabelledCase) -> CaseFigures:
         kept = store.load(case.id, file_state(case))
         if kept is not None:
             return kept
         folds = permitted_folds(bundle.manifest, case.id, options)
-        return judge_case(case, networks, arithmetic, folds, options, methods, store, cancel)
+        return judge_case(case, networks, computer, folds, options, methods, store, cancel)
 
     figures, failures = each_case(dataset.cases[:limit], judged_or_kept, progress, on_failure)
     progress(1.0, "all cases judged")
@@ -148,43 +158,45 @@ def failure_line(case: str, error: Exception) -> str:
 
 def judge_case(
     case: LabelledCase,
-    networks: KeptNetworks,
-    arithmetic: Arithmetic,
+    networks: NetworkSource,
+    computer: Computer,
     folds: tuple[int, ...],
     options: PassOptions,
     methods: tuple[Method, ...],
     store: CaseStore,
     cancel: CancelToken | None = None,
 ) -> CaseFigures:
-    """Predict one case, score every available row and keep the result."""
+    """Predict one case, score every available row and keep the result.
+
+    The segmentation is judged on the grid of the image, as it is given to a user; the maps are judged, and
+    P(wrong) is fitted, in the pixels of the networks, where they are computed.
+    """
     start = time.perf_counter()
     volume, labels = case.load()
-    check_labels(case, labels, volume.array.shape, len(networks.manifest.classes))
-    predicted = predict_case(volume, networks, arithmetic, folds, options, cancel)
-    passes, window = merge_classes(predicted.passes, case.merged), predicted.window
-    truth = Truth(window.cut(labels), labels, volume.geometry.spacing)
     classes = len(networks.manifest.classes)
-    final = {stage: passes.of(stage).p.mean(axis=0).argmax(axis=0).astype(np.uint8) for stage in Stage}
-    undropped = final[Stage.CASCADE]
-    final[Stage.CASCADE], _ = drop_small_lesions(
-        passes.stage3d.p.mean(axis=0), volume.geometry.voxel_volume_ml, networks.manifest
-    )
-    segmentation = {
-        stage.value: segmentation_scores(window.paste(final[stage]), truth, classes) for stage in Stage
-    }
+    check_labels(case, labels, volume.array.shape, classes)
+    found = predict(volume, networks, folds, options, computer, cancel)
+    region, passes = found.region, merge_classes(case_passes(found.region), case.merged)
+    truth = Truth(crop_labels(region.roi, labels), labels, volume.geometry.spacing)
+    stages = {Stage.SLICES: found.opinion, Stage.CASCADE: found.segmentation}
+    final = {stage: merge_labels(found_labels, case.merged) for stage, found_labels in stages.items()}
+    segmentation = {stage.value: segmentation_scores(final[stage], truth, classes) for stage in Stage}
+    brier = brier_score(passes.stage3d.p.mean(axis=0), truth.region)
+    decided = merge_labels(region.labels, case.merged)
     rows = {}
     for prediction in predictions(passes, methods):
-        mean_dice = mean_foreground_dice(window.paste(prediction.labels), labels, classes)
-        rows[prediction.row.key] = row_scores(prediction, truth.window, mean_dice)
-    maps = final_maps(passes)
-    brier = brier_score(passes.stage3d.p.mean(axis=0), truth.window)
-    if predicted.error_probability is not None:
-        maps[MapName.ERROR_PROBABILITY] = predicted.error_probability
+        mean_dice = mean_foreground_dice(arg_max(region.roi.restore(prediction.mean)), labels, classes)
+        rows[prediction.row.key] = row_scores(prediction, truth.region, mean_dice)
+    maps = dict(region.maps)
+    if options.cross_validated:  # the bundle's P(wrong) was fitted on these very cases
+        maps.pop(MapName.ERROR_PROBABILITY, None)
+    if (p_wrong := maps.get(MapName.ERROR_PROBABILITY)) is not None:
         calibrated = Row(Stage.CASCADE, Method.ERROR_PROBABILITY)
         rows[calibrated.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
-            predicted.error_probability, final[Stage.CASCADE], truth.window, brier, is_probability=True
+            p_wrong, decided, truth.region, brier, is_probability=True
         )
     reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
+    voxel_ml = volume.geometry.voxel_volume_ml
     figures = CaseFigures(
         case.id,
         case.group,
@@ -193,21 +205,32 @@ def judge_case(
         segmentation,
         rows,
         {key: reason for key, reason in reasons.items() if reason is not None},
-        _volumes_ml(passes.stage3d.p, volume.geometry.voxel_volume_ml),
+        merged_volumes(found.pass_volumes_ml, case.merged).tolist(),
+        (_voxels(labels, classes) * voxel_ml).tolist(),
+        (_voxels(final[Stage.CASCADE], classes) * voxel_ml).tolist(),
     )
     arrays = CaseArrays(
-        window.cut(volume.array).astype(np.float32),
-        truth.window,
-        final[Stage.SLICES],
-        final[Stage.CASCADE],
+        region.roi.extract(volume.array),
+        truth.region,
+        merge_labels(region.opinion, case.merged),
+        decided,
         maps,
-        truth.spacing_xyz,
-        tuple((_voxels(labels, classes) - _voxels(truth.window, classes)).tolist()),
+        voxel_of(region, volume),
+        outside_of(region, labels, classes),
         brier,
-        undropped,
+        merge_labels(region.undecided, case.merged),
     )
     store.save(figures, arrays, file_state(case))
     return figures
+
+
+def merged_volumes(volumes_ml: np.ndarray, merged: Mapping[int, int]) -> np.ndarray:
+    """Volumes (passes, C) with classes that the reader does not tell apart put together."""
+    volumes = np.asarray(volumes_ml, float).copy()
+    for value, into in merged.items():
+        volumes[:, into] += volumes[:, value]
+        volumes[:, value] = 0.0
+    return volumes
 
 
 def file_state(case: LabelledCase) -> str:
@@ -223,11 +246,6 @@ def check_labels(case: LabelledCase, labels: np.ndarray, shape: tuple[int, ...],
         raise InputError(case.label_path, f"has shape {labels.shape}, its image {shape}", "they must agree")
     if labels.size and labels.max() >= classes:
         raise InputError(case.label_path, f"has label {labels.max()}", f"allowed are 0 to {classes - 1}")
-
-
-def _volumes_ml(p: np.ndarray, voxel_ml: float) -> list[list[float]]:
-    """Volume of every class in every pass, from softmax (F, C, z, y, x)."""
-    return [(_voxels(one.argmax(axis=0), len(one)) * voxel_ml).tolist() for one in p]
 
 
 def _voxels(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -26,9 +26,9 @@ the predicted foreground, the one region that a reader knows without the truth."
 
 @dataclass(frozen=True)
 class Truth:
-    """Reference labels of a case in the window of the networks and how many of each lie outside of it."""
+    """Reference labels of a case in the pixels of the networks, and on the grid of the image."""
 
-    window: np.ndarray
+    region: np.ndarray
     full: np.ndarray
     spacing_xyz: tuple[float, float, float]
 
@@ -36,7 +36,7 @@ class Truth:
 def segmentation_scores(labels: np.ndarray, truth: Truth, classes: int) -> dict[str, float]:
     """Dice per class and their mean, and where there are EMIDEC's five classes its official scores.
 
-    ``labels`` lie on the whole grid of the volume, so truth outside the window counts as missed.
+    ``labels`` lie on the whole grid of the volume, so truth outside the region counts as missed.
     """
     per_class = dice_per_class(labels, truth.full, range(1, classes))
     scores = {"mean_dice": float(np.mean(list(per_class.values())))}
@@ -48,7 +48,7 @@ def segmentation_scores(labels: np.ndarray, truth: Truth, classes: int) -> dict[
 
 
 def row_scores(prediction: Prediction, truth: np.ndarray, mean_dice: float) -> dict[str, Any]:
-    """Figures of one row and case, ``truth`` and the prediction inside the window."""
+    """Figures of one row and case, ``truth`` and the prediction in the pixels of the networks."""
     if prediction.uncertainty is None:
         return {"mean_dice": mean_dice, "case_score": prediction.case_score}
     brier = brier_score(prediction.mean, truth)
@@ -119,7 +119,7 @@ def brier_score(mean: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def case_score(uncertainty: np.ndarray, labels: np.ndarray) -> float:
     """One number per case: mean uncertainty over the predicted foreground.
 
-    The mean, not the sum, so that a large heart is no uncertain one; of the whole window if nothing
+    The mean, not the sum, so that a large heart is no uncertain one; of the whole region if nothing
     was predicted, which is as uncertain as a case can be judged without its truth.
     """
     foreground = labels > 0

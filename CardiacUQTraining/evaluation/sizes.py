@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
-from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import Manifest
-from CardiacUQLib.measures.anatomy import class_values, measurable
+from CardiacUQLib.measures.anatomy import measurable
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
 from .agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
-from .cases import CaseArrays, CaseFigures
+from .cases import CaseFigures
 from .fit_intervals import Coverage, cross_validated_coverage, fit_intervals
-from .fit_lesions import LesionCase
 from .run import Judged
 
 KEY = "intervals"
@@ -39,11 +37,7 @@ def size_figures(judged: Judged, manifest: Manifest, *, fit: bool) -> SizeFigure
     be measured or no case was judged."""
     if not judged.figures or not measurable(manifest.classes):
         return None
-    records = tuple(
-        size_record(one, judged.store.arrays(case), manifest)
-        for case, one in judged.figures.items()
-        if len(one.pass_volumes_ml)
-    )
+    records = tuple(size_record(one, manifest) for one in judged.figures.values() if len(one.pass_volumes_ml))
     if not records:
         return None
     passes_per_fold = len(manifest.views)
@@ -52,21 +46,11 @@ def size_figures(judged: Judged, manifest: Manifest, *, fit: bool) -> SizeFigure
     return SizeFigures(records, agreements(records), coverage, fitted)
 
 
-def size_record(figures: CaseFigures, arrays: CaseArrays, manifest: Manifest) -> SizeRecord:
-    """Sizes of one case; lesions too small to be believed are left out as the bundle leaves them out."""
-    voxel_ml = float(np.prod(arrays.spacing_xyz)) / 1000.0
-    count = len(manifest.classes)
-    truth = np.bincount(arrays.truth.ravel(), minlength=count) + np.asarray(arrays.outside)
-    labels = arrays.segmentation
-    values = class_values(manifest.classes)
-    named = {info.name: info.value for info in manifest.classes if info.name in LESIONS}
-    if "mvo" in values and manifest.smallest_lesion_ml:
-        labels = LesionCase(labels, arrays.truth, voxel_ml, named, count).dropped(manifest.smallest_lesion_ml)
-    predicted = np.bincount(labels.ravel(), minlength=count)
-    volumes = ClassVolumes(
-        figures.case, truth * voxel_ml, predicted * voxel_ml, np.asarray(figures.pass_volumes_ml, float)
-    )
-    return scan_record(volumes, manifest.classes)
+def size_record(figures: CaseFigures, manifest: Manifest) -> SizeRecord:
+    """Sizes of one case by the reader, by the prediction as it is given to a user, and by every pass."""
+    volumes = (np.asarray(ml, float) for ml in (figures.reference_ml, figures.predicted_ml))
+    passes = np.asarray(figures.pass_volumes_ml, float)
+    return scan_record(ClassVolumes(figures.case, *volumes, passes), manifest.classes)
 
 
 def store_intervals(bundle: Bundle, figures: SizeFigures, dataset: str) -> None:

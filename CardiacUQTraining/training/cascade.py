@@ -19,8 +19,8 @@ from .crops import crop_cases
 from .inflation import inflate
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
+from .method import StageCrops
 from .recipe import CascadeRecipe, StageRecipe
-from .run import StageCrops
 from .run_folder import RunFolder
 
 MARGIN_PX = 16
@@ -30,7 +30,7 @@ STACK_CHANNELS = 3
 
 @dataclass(frozen=True)
 class CascadeMethod:
-    """See :class:`CardiacUQTraining.training.run.Method`."""
+    """See :class:`CardiacUQTraining.training.method.Method`."""
 
     recipe: CascadeRecipe
 

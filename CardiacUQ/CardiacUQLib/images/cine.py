@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +9,10 @@ import SimpleITK as sitk
 
 from ..base.checksum import sha256_of
 from ..base.errors import InputError
+from .dicom_cine import holds_cine, read_dicom_cine
+from .film import Cine
 from .itk_silence import quiet_itk
-from .reading import volume_of
-from .volume import Geometry, Volume
-
-
-@dataclass(frozen=True)
-class Cine:
-    """All frames of one 4D file or DICOM folder, (t, k, j, i) as stored, on one 3D grid."""
-
-    path: Path
-    stored: np.ndarray
-    geometry: Geometry
-    sha256: str
-
-    def __len__(self) -> int:
-        return len(self.stored)
-
-    def __iter__(self) -> Iterator[Volume]:
-        return (self.frame(number) for number in range(len(self)))
-
-    def frame(self, number: int) -> Volume:
-        """One frame, counted from 0; raises InputError if there is no such frame or it is empty."""
-        if not 0 <= number < len(self):
-            raise InputError(self.path, f"has no frame {number}", f"its frames are 0 to {len(self) - 1}")
-        return volume_of(self.path, self.stored[number], self.geometry, self.sha256)
+from .volume import Geometry
 
 
 def is_cine(path: str | Path) -> bool:
@@ -43,8 +20,6 @@ def is_cine(path: str | Path) -> bool:
     with the phases of a cine."""
     path = Path(path)
     if path.is_dir():
-        from .dicom_cine import holds_cine
-
         return holds_cine(path)
     if not path.is_file():
         return False
@@ -63,8 +38,6 @@ def read_cine(path: str | Path) -> Cine:
     """Read a 4D image (x, y, z, t) or a DICOM folder; raises InputError, one line, for anything else."""
     path = Path(path)
     if path.is_dir():
-        from .dicom_cine import read_dicom_cine
-
         return read_dicom_cine(path)
     with quiet_itk():
         try:

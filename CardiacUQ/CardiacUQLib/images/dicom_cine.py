@@ -13,7 +13,6 @@ import numpy as np
 
 from ..base.checksum import sha256_of
 from ..base.errors import InputError
-from .cine import Cine
 from .dicom_headers import PHASE_TAGS, SliceHeader
 from .dicom_series import (
     SAME_PLACE_MM,
@@ -25,6 +24,7 @@ from .dicom_series import (
     stack_geometry,
     without_copies,
 )
+from .film import Cine
 
 ORDERED_BY = ("0018|1060", "0020|0100")
 """Trigger time in ms, temporal position: what the phases of one slice are ordered by."""

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from ..base.errors import ModelError
-from ..base.progress import CancelToken, ProgressCallback
+from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
 from ..images.volume import Geometry, Volume
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
-from .passes import Arithmetic
+from .passes import Arithmetic, NetworkSource
 from .result import MapName
 from .roi import Roi, find_roi
-
-if TYPE_CHECKING:
-    from ..bundles.bundle import Bundle
 
 LOCATED, PASSED, RESTORED = 0.05, 0.85, 0.95
 _INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
@@ -31,28 +27,21 @@ _INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
 
 @dataclass(frozen=True)
 class Job:
-    """What to compute, whatever the device."""
+    """What to compute, whatever the device.
+
+    ``dropout_samples`` T > 0 adds T Monte Carlo dropout samples of the first fold, without further views, as
+    of a single model; they enter no map. ``keep_passes`` keeps the softmax of every pass for those who judge
+    methods by it; otherwise memory stays that of one pass.
+    """
 
     volume: Volume
-    bundle: Bundle
+    source: NetworkSource
     folds: tuple[int, ...]
     views: tuple[View, ...]
-    progress: ProgressCallback
-    cancel: CancelToken
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What either method finds, on the grid of the volume, and how long it took."""
-
-    segmentation: np.ndarray
-    stage2d: np.ndarray
-    maps: Mapping[MapName, np.ndarray]
-    corrections: Corrections
-    pass_volumes_ml: np.ndarray
-    arithmetic: Arithmetic
-    timings: Mapping[str, float]
-    warnings: tuple[str, ...]
+    progress: ProgressCallback = ignore_progress
+    cancel: CancelToken = field(default_factory=CancelToken)
+    dropout_samples: int = 0
+    keep_passes: bool = False
 
 
 def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi, tuple[str, ...]]:
@@ -61,17 +50,12 @@ def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi
     job.cancel.check()
     centre, warnings = None, ()
     with timer.step("locate"):
-        if LOCATOR in job.bundle.manifest.networks:
-            centre = find_heart(job.volume, job.bundle, arithmetic, job.folds, job.cancel)
+        if LOCATOR in job.source.manifest.networks:
+            centre = find_heart(job.volume, job.source, arithmetic, job.folds, job.cancel)
             warnings = (NO_HEART,) if centre is None else ()
-        roi = find_roi(job.volume, job.bundle.manifest.roi, centre)
+        roi = find_roi(job.volume, job.source.manifest.roi, centre)
     job.progress(LOCATED, "region of interest chosen")
     return roi, warnings
-
-
-def on_image(mean: torch.Tensor, roi: Roi) -> np.ndarray:
-    """Mean softmax (C, z, size, size) on the image grid; all zero outside the ROI."""
-    return roi.restore(mean.cpu().numpy())
 
 
 def arg_max(p: np.ndarray) -> np.ndarray:
@@ -92,7 +76,7 @@ def find_corrections(
     """The DCM between two label maps of the volume and its components."""
     job.progress(RESTORED, "corrections")
     job.cancel.check()
-    classes = len(job.bundle.manifest.classes)
+    classes = len(job.source.manifest.classes)
     dcm = discrete_correction_map(stage2d, segmentation, classes)
     return find_components(dcm, maps[MapName.SCS], job.volume.geometry, classes)
 

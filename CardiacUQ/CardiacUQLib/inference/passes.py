@@ -34,7 +34,10 @@ BATCH_PIXELS = 2**21
 class NetworkSource(Protocol):
     """What a bundle offers to those who run its networks."""
 
-    manifest: Manifest
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        ...
 
     def network(self, network: str, fold: int, device: torch.device) -> nn.Module:
         """The named network of one fold in eval mode on ``device``."""

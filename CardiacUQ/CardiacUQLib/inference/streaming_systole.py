@@ -11,7 +11,7 @@ import torch
 from ..base.errors import InputError, ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..bundles.manifest import BundleKind
-from ..images.cine import Cine
+from ..images.film import Cine
 from ..images.volume import Volume
 from ..measures.anatomy import class_values
 from .combination import ensemble

@@ -13,6 +13,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..images.reading import read_volume
 from ..images.volume import Geometry
 from ..inference.result import Component, MapName, Result, RunRecord
+from ..review import labels_after, read_record, stamp_in
 
 if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
@@ -105,8 +106,6 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
 
     After a review the labels are the corrected ones, as ``measures.json`` is that of these.
     """
-    from ..review import stamp_in
-
     image, problem = _image_again(case)
     stamp = stamp_in(case.measures)
     return Contents(
@@ -132,8 +131,6 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
 
 def _corrected(case: CaseFolder) -> np.ndarray:
     """The labels after the decisions in ``review.json``, in slice order."""
-    from ..review import labels_after, read_record
-
     record = read_record(case.folder)
     if record is None:
         return case.segmentation

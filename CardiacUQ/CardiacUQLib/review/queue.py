@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..base.errors import InputError
 from ..cases.casefolder import CASE_FILE, MEASURES_FILE
-from .publish import Stamp, stamp_in
+from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"
 _PHASES = ("ED", "ES")

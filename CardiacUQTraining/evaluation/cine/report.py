@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from CardiacUQLib.base.json_codec import write_json
+
 from ..agreement import SizeRecord
-from ..cases import CaseFigures, write_json
+from ..cases import CaseFigures
 from ..report import FIGURES, PAGE, Source
 from ..run import Judged
 from ..tables import Heading, as_plain, figures_section, page

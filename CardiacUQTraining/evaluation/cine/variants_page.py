@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..statistics import Summary
 from ..tables import PERCENT, interval, markdown_table
-from .compare_variants import EC, PHASES, PairedTest, Variant
+from .compared import EC, PHASES, PairedTest, Variant
 from .tables import p_text
 
 NAMES = {

@@ -17,12 +17,13 @@ from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.display import Standing, duration
-from CardiacUQTraining.cohort.features import flat_measures, input_features
+from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.flags import input_flags, outliers, training_ranges
 from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number
 from CardiacUQTraining.cohort.page import render_page
 from CardiacUQTraining.cohort.run import CohortOutcome
 from CardiacUQTraining.cohort.table import as_csv, in_order_of_need, write_table
+from CardiacUQTraining.datasets.scan_features import input_features
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from synthetic import passes, ring
+from synthetic import final_maps, passes, ring
 
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.inference.result import MapName
@@ -13,7 +13,6 @@ from CardiacUQTraining.evaluation.methods import (
     Row,
     Stage,
     StagePasses,
-    final_maps,
     predictions,
     why_unavailable,
 )

@@ -139,8 +139,8 @@ def test_lesion_limits_are_chosen_anew_whatever_was_dropped(own, phantoms, tmp_p
     """A bundle that drops every lesion still keeps what it found, so that the choice can be made again."""
     strict = dataclasses.replace(own.manifest, smallest_lesion_ml={"infarct": 900})
     monkeypatch.setattr(
-        "CardiacUQTraining.evaluation.run.drop_small_lesions",
-        lambda p, voxel_ml, manifest: (np.zeros(p.shape[1:], np.uint8), ("all was dropped",)),
+        "CardiacUQLib.inference.plausibility.Decision.labels",
+        lambda self, p, manifest: np.zeros(p.shape[1:], np.uint8),
     )
     judged = judge(
         dataclasses.replace(own, manifest=strict), phantoms, tmp_path, PassOptions((0,)), methods=(), limit=1
