@@ -33,7 +33,7 @@ def command(
     from CardiacUQLib import phantom
     from CardiacUQLib.images.reading import read_volume
 
-    from ..evaluation.dice import dice_by_name
+    from ..evaluation.shared.dice import dice_by_name
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")

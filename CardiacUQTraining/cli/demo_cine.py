@@ -32,7 +32,7 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     from CardiacUQLib.cases.casefolder import read_case
 
     from ..cine_study import segment_cine
-    from ..evaluation.dice import dice_by_name
+    from ..evaluation.shared.dice import dice_by_name
 
     bundle = open_bundle(model, Options())
     heart = phantom.cine_phantom(seed, n_frames=FRAMES)

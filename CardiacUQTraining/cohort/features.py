@@ -21,7 +21,8 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
 
     ``corrected_share`` is the part of that region in which the stages differ; ``regions`` the number of
     components to look at; ``volume_spread`` the standard deviation of the foreground volume over the
-    passes by its mean. None where nothing was found.
+    passes by its mean. ``risk`` is that of the verdict; predicted Dice by structure and P(lesion) by lesion
+    where the bundle has them. None where nothing was found.
     """
     foreground = (result.segmentation > 0) | (result.stage2d > 0)
     found: dict[str, float | None] = {
@@ -29,6 +30,12 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
         for name, key in _UNCERTAINTIES.items()
         if name in result.maps
     }
+    if result.verdict is not None and result.verdict.risk is not None:
+        found["risk"] = result.verdict.risk
+    for one in result.predicted_dice:
+        found[f"predicted_dice_{_key(one.structure)}"] = one.value
+    for lesion, probability in result.presence.items():
+        found[f"probability_{_key(lesion)}"] = probability
     found["regions"] = float(len(result.components))
     found["corrected_share"] = float((result.dcm[foreground] > 0).mean()) if foreground.any() else None
     totals = np.asarray(result.pass_volumes_ml, float)[:, 1:].sum(axis=1)
@@ -46,7 +53,11 @@ def flat_measures(measures: Mapping[str, object]) -> dict[str, float | None]:
     volumes = measures.get("volumes_ml")
     if not isinstance(volumes, Mapping):
         return {}
-    return {f"{str(name).lower().replace(' ', '_')}_volume_ml": _number(v) for name, v in volumes.items()}
+    return {f"{_key(str(name))}_volume_ml": _number(v) for name, v in volumes.items()}
+
+
+def _key(name: str) -> str:
+    return name.lower().replace(" ", "_")
 
 
 def _number(value: object) -> float | None:

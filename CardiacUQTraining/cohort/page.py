@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
 from .display import duration
@@ -30,23 +31,26 @@ _TITLES = {
     "mean_scs": "Mean SCS of the heart",
     "mean_uncertainty": "Mean uncertainty of the heart",
     "mean_entropy": "Mean entropy of the heart",
+    "risk": "Risk of a low Dice",
+    "predicted_dice_mean": "Predicted mean Dice",
     "regions": "Regions to look at",
     "corrected_share": "Share in which the stages differ",
 }
 
 
-def write_page(rows: Sequence[Row], out: Path) -> Path | None:
+def write_page(rows: Sequence[Row], out: Path, address: str = "") -> Path | None:
     """Write ``out/cohort.html``, whole or not at all; None without the packages of the extra "report".
 
-    Raises OSError if it cannot be written.
+    ``address`` is that of a running ``cardiacuq review``, into which every case is linked. Raises
+    OSError if it cannot be written.
     """
     if importlib.util.find_spec("jinja2") is None:
         return None
-    return write_whole(out / PAGE, render_page(rows, out.resolve().name))
+    return write_whole(out / PAGE, render_page(rows, out.resolve().name, address))
 
 
-def render_page(rows: Sequence[Row], name: str) -> str:
-    """The page as HTML; links lead to the case folders beside it."""
+def render_page(rows: Sequence[Row], name: str, address: str = "") -> str:
+    """The page as HTML; links lead to the case folders beside it, and to the review at ``address``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -73,11 +77,13 @@ def render_page(rows: Sequence[Row], name: str) -> str:
         links={row.name: _link(row) for row in ordered if row.state is State.DONE},
         columns=[(_title(key), unit_of(key)) for key in shown],
         doubt_title=_doubt_title(ordered),
-        rows=[_entry(rank, row, shown, apart) for rank, row in enumerate(ordered, 1)],
+        rows=[_entry(rank, row, shown, apart, address) for rank, row in enumerate(ordered, 1)],
     )
 
 
-def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _entry(
+    rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str, ...]], address: str
+) -> dict[str, Any]:
     unsure = doubt(row)
     values = [row.measures.get(key) for key in shown]
     return {
@@ -85,7 +91,11 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
         "name": row.name,
         "state": row.state.value,
         "strange": row.state is State.DONE and _strange(row, apart),
+        "word": row.verdict or ("look" if _strange(row, apart) else row.state.value),
+        "verdict_reason": row.verdict_reason,
         "link": _link(row) if row.state is State.DONE else "",
+        "review": row.review,
+        "review_link": _review_link(row, address) if address and row.state is State.DONE else "",
         "reason": row.reason,
         "headline": row.headline,
         "flags": row.flags,
@@ -102,11 +112,20 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
 
 
 def _strange(row: Row, apart: dict[str, tuple[str, ...]]) -> bool:
+    """Whether a case needs a look: by its verdict, and only without one by flags and by its cohort."""
+    if row.verdict:
+        return row.verdict != Word.TRUST
     return bool(row.flags or apart.get(row.name))
 
 
 def _link(row: Row) -> str:
     return quote(row.report or row.name)
+
+
+def _review_link(row: Row, address: str) -> str:
+    """The case in the running review; of a cine end-diastole, from which the page leads to the other."""
+    folder = row.report.partition("/")[0] or row.name
+    return f"{address}/#{quote(folder)}"
 
 
 def _whole(value: float | None) -> str:

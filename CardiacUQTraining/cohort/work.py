@@ -207,6 +207,8 @@ def _row(
         series=ticket.series,
         report=f"{ticket.name}/{REPORT_FILE}" if ticket.options.report and can_render() else "",
         headline=str(result.measures.get("headline", "")),
+        verdict="" if result.verdict is None else result.verdict.word.value,
+        verdict_reason="" if result.verdict is None else result.verdict.reason,
         measures=flat_measures(result.measures),
         uncertainty=case_uncertainty(result),
         features=features,

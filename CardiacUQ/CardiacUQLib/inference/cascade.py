@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..bundles.manifest import View
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
 from .accumulators import CascadeAccumulator
 from .found import Findings, Region
 from .jobs import (
@@ -13,6 +15,7 @@ from .jobs import (
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
@@ -23,16 +26,18 @@ from .jobs import (
 )
 from .passes import Arithmetic, CascadePass, run_cascade
 from .plausibility import decide
-from .roi import normalise_slices
+from .roi import crop_no_image, normalise_slices
 
 
 def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     """All steps of the cascade on one device; starts from nothing, so that it can be repeated."""
     manifest, timer = job.source.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_slices(roi.extract(job.volume.array))
+        crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = CascadeAccumulator(), []
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(
         crop,
         job.source,
@@ -45,18 +50,21 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one.p2d, one.p3d)
+            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.p3d.cpu().numpy())
         if job.keep_passes:
             kept.append(one)
     samples = _dropout_samples(job, crop, arithmetic)
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
+        evidence = collector.evidence()
+        presence = assessor.probabilities(evidence)
         first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.stage3d))
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
         opinion, on_grid = arg_max(roi.restore(first)), roi.restore(final)
-        decision = decide(on_grid, job.volume.geometry.voxel_volume_ml, manifest)
+        decision = decide(on_grid, job.volume.geometry.voxel_volume_ml, manifest, assessor, presence)
         segmentation, labels = (decision.labels(p, manifest) for p in (on_grid, final))
         add_error_probability(maps, labels, arg_max(first), manifest)
         restored = maps_on_image(maps, roi)
@@ -72,6 +80,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         arithmetic,
         timer.seconds,
         (*warnings, *decision.warnings),
+        evidence,
+        assess(job, assessor, evidence, presence, segmentation),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..uncertainty.assessment import Assessment
 from .components import Corrections
 from .ensemble import StreamingPass
 from .passes import Arithmetic, CascadePass
@@ -43,6 +44,7 @@ class Findings:
     """The same on the grid of the volume, (z, y, x), and how it came about.
 
     ``opinion`` is the label of the 2D stage, or of the dissenting member. ``pass_volumes_ml`` (passes, C).
+    ``evidence`` is what the passes know about the case as a whole, ``assessment`` what is said from it.
     """
 
     region: Region
@@ -54,3 +56,5 @@ class Findings:
     arithmetic: Arithmetic
     timings: Mapping[str, float]
     warnings: tuple[str, ...]
+    evidence: Mapping[str, float]
+    assessment: Assessment

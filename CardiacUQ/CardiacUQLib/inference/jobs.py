@@ -13,6 +13,8 @@ from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
 from ..images.volume import Geometry, Volume
+from ..uncertainty.assessment import Assessment, Assessor
+from ..uncertainty.presence import class_values, drawn_lesions
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
@@ -20,8 +22,9 @@ from .passes import Arithmetic, NetworkSource
 from .result import MapName
 from .roi import Roi, find_roi
 
+VIEWS_LEFT_OUT = "all views of the bundle"
 LOCATED, PASSED, RESTORED = 0.05, 0.85, 0.95
-_INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
+INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
 """Maps that are 1, not 0, where there is nothing to doubt: outside the ROI."""
 
 
@@ -83,10 +86,10 @@ def find_corrections(
 
 def maps_on_image(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName, np.ndarray]:
     """All maps from the ROI to the image grid at once, float32."""
-    doubts = [1 - values if name in _INVERTED_MAPS else values for name, values in maps.items()]
+    doubts = [1 - values if name in INVERTED_MAPS else values for name, values in maps.items()]
     restored = roi.restore(np.stack(doubts))
     return {
-        name: np.asarray(1 - doubt if name in _INVERTED_MAPS else doubt, np.float32)
+        name: np.asarray(1 - doubt if name in INVERTED_MAPS else doubt, np.float32)
         for name, doubt in zip(maps, restored, strict=True)
     }
 
@@ -104,6 +107,24 @@ def add_error_probability(
     from .calibration import ErrorProbability
 
     maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps, final, first)
+
+
+def assess(
+    job: Job,
+    assessor: Assessor,
+    evidence: Mapping[str, float],
+    presence: Mapping[str, float],
+    segmentation: np.ndarray,
+) -> Assessment:
+    """What is said about the case as a whole.
+
+    Predicted Dice and verdict need all views that the bundle was fitted with: without them nothing is
+    known of how they agree, and none is given.
+    """
+    if set(job.views) != set(job.source.manifest.views):
+        return Assessment(presence=presence, lacking=(VIEWS_LEFT_OUT,))
+    drawn = drawn_lesions(segmentation, class_values(job.source.manifest.classes))
+    return assessor.assess(evidence, presence, drawn)
 
 
 def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None:

@@ -1,13 +1,16 @@
-"""What is too small to be believed: the smallest lesion that a bundle was found to tell from noise."""
+"""What is believed of what is drawn: lesions that are probably there, or at least larger than noise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import Manifest
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.presence import class_values, labels_without
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,25 @@ class Decision:
     def labels(self, p: np.ndarray, manifest: Manifest) -> np.ndarray:
         """Labels (z, y, x), uint8, of softmax ``p`` (C, z, y, x); the voxels of a dropped lesion take their
         next most likely class."""
-        values = {info.name: info.value for info in manifest.classes}
-        out = sorted({values[name] for lesion in self.dropped for name in LESIONS[lesion]})
-        if out:
-            p = p.copy()
-            p[out] = -1
-        return p.argmax(axis=0).astype(np.uint8)
+        return labels_without(p, self.dropped, class_values(manifest.classes))
 
 
-def decide(p: np.ndarray, voxel_volume_ml: float, manifest: Manifest) -> Decision:
-    """Which lesions of softmax ``p`` (C, z, y, x) are below their least volume.
+def decide(
+    p: np.ndarray,
+    voxel_volume_ml: float,
+    manifest: Manifest,
+    assessor: Assessor,
+    presence: Mapping[str, float],
+) -> Decision:
+    """Which lesions of softmax ``p`` (C, z, y, x) are not believed: by P(lesion) in ``presence`` where the
+    bundle was fitted for it, else because they are below their least volume.
 
     ``manifest.smallest_lesion_ml`` gives the least volume in ml of the whole stack by lesion name, chosen on
     out-of-fold predictions; a lesion it does not name is always kept. Nothing is hidden: the 2D stage keeps
     its labels, so the drop shows up as a correction to be reviewed.
     """
+    if assessor.presence is not None:
+        return Decision(assessor.presence.hidden(presence))
     values = {info.name: info.value for info in manifest.classes}
     decision = Decision()
     for lesion in sorted(manifest.smallest_lesion_ml, key=lambda name: len(LESIONS[name])):

@@ -95,7 +95,7 @@ def _as_result(
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*manifest.limitations, *findings.warnings),
+            warnings=findings.warnings,
             default_map=default_heat_map(manifest.calibration, findings.maps),
         ),
         measures=measure(
@@ -108,7 +108,14 @@ def _as_result(
             findings.maps.get(MapName.ERROR_PROBABILITY),
             manifest.calibration,
             rv_insertion_ras,
+            findings.assessment.presence,
         ),
+        verdict=findings.assessment.verdict,
+        predicted_dice=findings.assessment.predicted_dice,
+        presence=findings.assessment.presence,
+        unlike=findings.assessment.unlike,
+        evidence=findings.evidence,
+        lacking=findings.assessment.lacking,
     )
 
 

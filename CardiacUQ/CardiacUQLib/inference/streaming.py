@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
 from .found import Findings, Region
 from .jobs import (
@@ -12,6 +14,7 @@ from .jobs import (
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
@@ -21,6 +24,7 @@ from .jobs import (
     step_timer,
 )
 from .passes import Arithmetic
+from .roi import crop_no_image
 from .streaming_cleanup import main_parts
 
 
@@ -32,10 +36,12 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     that lie apart from its largest one become background, so that they show up as corrections too.
     """
     manifest, timer = job.source.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_frame(roi.extract(job.volume.array))
+        crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = StreamingAccumulator(), []
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_streaming(
         crop,
         job.source,
@@ -48,12 +54,14 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one)
+            collector.add(one.fold, one.members.cpu().numpy(), one.weighted.cpu().numpy())
         if job.keep_passes:
             kept.append(one)
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
         final, members = (p.cpu().numpy() for p in (accumulator.final.mean, accumulator.member_means()))
+        evidence = collector.evidence()
         undecided = arg_max(final)
         labels = main_parts(undecided, manifest.classes)
         said = other_opinion(np.stack([arg_max(member) for member in members]), labels)
@@ -77,4 +85,6 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         arithmetic,
         timer.seconds,
         warnings,
+        evidence,
+        assess(job, assessor, evidence, {}, segmentation),
     )

@@ -244,6 +244,7 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
             f"folds {', '.join(str(fold) for fold in run.folds)}; views {', '.join(run.views)}; "
             f"{len(run.folds) * len(run.views)} in all",
         ),
+        *([("Not fitted", ", ".join(contents.lacking).replace("_", " "))] if contents.lacking else []),
         ("Computed on", f"{run.device}, {run.precision}"),
         ("Time", seconds or "under 0.1 s"),
         ("Peak memory", f"{run.peak_memory_mb / 1000:.2f} GB"),

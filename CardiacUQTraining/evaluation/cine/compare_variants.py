@@ -16,10 +16,10 @@ import numpy as np
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.json_codec import write_json
 
-from ..cases import nan_from_none
-from ..report import FIGURES
-from ..statistics import Summary, holm, paired_wilcoxon, summarise
-from ..tables import as_plain
+from ..shared.cases import nan_from_none
+from ..shared.markdown import as_plain
+from ..shared.source import FIGURES
+from ..shared.statistics import Summary, holm, paired_wilcoxon, summarise
 from .compared import COMPARED, EC, PHASES, Evaluated, PairedTest, Variant
 from .end_slices import THRESHOLD, good_ends
 from .figures import CostPoint, cost_figure, save, threshold_figure

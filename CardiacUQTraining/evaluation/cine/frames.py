@@ -25,14 +25,14 @@ from CardiacUQLib.inference.streaming_cleanup import main_parts
 
 from ...datasets import LabelledCase
 from ...training.crops import crop_labels
-from ..agreement import class_volumes
-from ..calibration_error import reliability
-from ..cases import CaseArrays, CaseFigures
-from ..dice import dice_per_class
-from ..predict import Computer, PassOptions, outside_of, predict, voxel_of
-from ..run import check_labels
-from ..scores import CROP, PREDICTED, UNION, brier_score, case_score, map_scores, regions
-from ..surface import hausdorff_mm
+from ..shared.agreement import class_volumes
+from ..shared.calibration_error import reliability
+from ..shared.cases import CaseArrays, CaseFigures
+from ..shared.dice import dice_per_class
+from ..shared.judged import check_labels
+from ..shared.predict import Computer, PassOptions, outside_of, predict, voxel_of
+from ..shared.scores import CROP, PREDICTED, UNION, brier_score, case_score, map_scores, regions
+from ..shared.surface import hausdorff_mm
 from .end_slices import countable, end_dice
 
 ENSEMBLE = "ensemble"

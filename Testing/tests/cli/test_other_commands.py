@@ -16,7 +16,7 @@ from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQTraining.cli.app import COMMANDS
-from CardiacUQTraining.evaluation.dice import dice_by_name
+from CardiacUQTraining.evaluation.shared.dice import dice_by_name
 
 Command = Callable[..., Outcome]
 

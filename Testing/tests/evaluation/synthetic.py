@@ -7,9 +7,9 @@ from scipy.special import softmax
 
 from CardiacUQLib.bundles.manifest import MIRRORED
 from CardiacUQLib.inference.accumulators import CascadeAccumulator
-from CardiacUQTraining.evaluation.cases import CaseArrays
-from CardiacUQTraining.evaluation.methods import CasePasses, StagePasses
-from CardiacUQTraining.evaluation.scores import brier_score
+from CardiacUQTraining.evaluation.shared.cases import CaseArrays
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, StagePasses
+from CardiacUQTraining.evaluation.shared.scores import brier_score
 
 CLASSES = 5
 

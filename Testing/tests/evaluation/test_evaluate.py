@@ -17,11 +17,13 @@ from CardiacUQLib.inference.calibration import Category, ErrorProbability, Featu
 from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.analysis import analyse
-from CardiacUQTraining.evaluation.calibrate import store
-from CardiacUQTraining.evaluation.cases import CaseStore, run_key
-from CardiacUQTraining.evaluation.methods import CasePasses, Method, StagePasses
-from CardiacUQTraining.evaluation.predict import (
+from CardiacUQTraining.evaluation.lge.analysis import analyse
+from CardiacUQTraining.evaluation.lge.calibrate import store
+from CardiacUQTraining.evaluation.lge.judge import judge
+from CardiacUQTraining.evaluation.lge.report import write_report
+from CardiacUQTraining.evaluation.shared.cases import CaseStore, run_key
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, Method, StagePasses
+from CardiacUQTraining.evaluation.shared.predict import (
     Computer,
     PassOptions,
     SeenInTrainingError,
@@ -29,8 +31,7 @@ from CardiacUQTraining.evaluation.predict import (
     permitted_folds,
     predict,
 )
-from CardiacUQTraining.evaluation.report import Source, write_report
-from CardiacUQTraining.evaluation.run import judge
+from CardiacUQTraining.evaluation.shared.source import Source
 
 FAST = (Method.SCS, Method.ENTROPY)
 

@@ -6,7 +6,7 @@ from synthetic import final_maps, passes, ring
 
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.inference.result import MapName
-from CardiacUQTraining.evaluation.methods import (
+from CardiacUQTraining.evaluation.shared.methods import (
     ROWS,
     CasePasses,
     Method,

@@ -26,6 +26,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.accumulators",
     "CardiacUQLib.inference.cascade",
     "CardiacUQLib.inference.combination",
+    "CardiacUQLib.inference.empty_slices",
     "CardiacUQLib.inference.ensemble",
     "CardiacUQLib.inference.explore",
     "CardiacUQLib.inference.found",
