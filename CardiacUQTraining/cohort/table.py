@@ -11,6 +11,7 @@ from pathlib import Path
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
+from .features import UNCERTAINTIES
 from .flags import outliers
 
 TABLE = "cohort.csv"
@@ -31,7 +32,7 @@ _LAST = (
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
 _URGENCY = {Word.REDO.value: 0, Word.CHECK.value: 1, Word.TRUST.value: 3}
-DOUBTS = ("risk", "mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+DOUBTS = ("risk", *UNCERTAINTIES.values())
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 

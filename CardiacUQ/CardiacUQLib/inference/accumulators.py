@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..bundles.map_catalogue import MapName
 from . import maps
-from .result import MapName
 from .stages import sharpened
 
 _STAGE_MAPS = {
