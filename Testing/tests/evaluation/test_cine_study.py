@@ -14,7 +14,7 @@ from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
-from CardiacUQLib.report.contents import from_case
+from CardiacUQLib.report.contents import contents_of
 from CardiacUQTraining.cine_study import segment_cine, segment_pair
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
@@ -94,7 +94,7 @@ def test_the_scan_of_each_phase_is_found_again_beside_its_labels(bundle, source,
     for phase, number in study.frames.items():
         case = read_case(study.folders[phase])
         assert case.input_path == study.folders[phase] / "image.nii.gz"
-        contents = from_case(case)
+        contents = contents_of(case)
         assert contents.warnings == ()
         np.testing.assert_array_equal(contents.image, read_cine(source).frame(number).array)
 
