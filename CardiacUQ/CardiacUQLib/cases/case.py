@@ -16,7 +16,7 @@ from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
 
-class Case(Protocol):
+class CaseView(Protocol):
     """A result in memory or a case folder, all arrays (z, y, x) in slice order on ``geometry``.
 
     What they hold is said at :class:`CardiacUQLib.inference.result.Result`. Whoever needs the order of

@@ -13,7 +13,7 @@ from ..base.errors import UsageError
 from ..base.version import __version__
 from ..bundles.manifest import ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used
-from ..cases.case import Case
+from ..cases.case import CaseView
 from ..images.volume import Geometry
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
@@ -30,7 +30,7 @@ class DicomContent:
     own result.
     """
 
-    case: Case
+    case: CaseView
     labels: np.ndarray
     measures: Mapping[str, Any]
     reviewers: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class DicomContent:
         return f"{__version__}/{self.case.run.bundle_version}"
 
 
-def content_of(case: Case | Review) -> DicomContent:
+def content_of(case: CaseView | Review) -> DicomContent:
     """The content of a result, of a case folder with whatever review lies in it, or of a review.
 
     Raises :class:`InputError` for a damaged review.

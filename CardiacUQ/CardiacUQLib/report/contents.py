@@ -8,14 +8,14 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
-from ..cases.case import Case
+from ..cases.case import CaseView
 from ..images.reading import read_volume
 from ..inference.result import Result
 from ..review import labels_after, read_record, stamp_in
 
 
 @dataclass(frozen=True)
-class HeatMap:
+class HeatColumn:
     """One uncertainty map (z, y, x) with the fixed end of its scale (never rescaled per case)."""
 
     name: MapName
@@ -34,16 +34,16 @@ class Contents:
     "" without a review. Slices count from 0 here, from 1 on the page.
     """
 
-    case: Case
+    case: CaseView
     name: str
     image: np.ndarray | None
     segmentation: np.ndarray
-    heat_maps: tuple[HeatMap, ...]
+    heat_maps: tuple[HeatColumn, ...]
     warnings: tuple[str, ...]
     reviewed: str
 
 
-def contents_of(case: Case, name: str | None = None) -> Contents:
+def contents_of(case: CaseView, name: str | None = None) -> Contents:
     """The contents of a report; the scan of a case folder is read again if it is where it was."""
     image, problem = (case.volume.array, ()) if isinstance(case, Result) else _image_again(case)
     stamp = stamp_in(case.measures)
@@ -58,10 +58,10 @@ def contents_of(case: Case, name: str | None = None) -> Contents:
     )
 
 
-def _heat_maps(case: Case) -> tuple[HeatMap, ...]:
+def _heat_maps(case: CaseView) -> tuple[HeatColumn, ...]:
     """The maps worth a column: the scores of the method, then the calibrated error probability if present."""
     return tuple(
-        HeatMap(
+        HeatColumn(
             name,
             name.info.title,
             name.info.explain(case.kind),
@@ -72,7 +72,7 @@ def _heat_maps(case: Case) -> tuple[HeatMap, ...]:
     )
 
 
-def _corrected(case: Case) -> np.ndarray:
+def _corrected(case: CaseView) -> np.ndarray:
     """The labels after the decisions in ``review.json``, in slice order."""
     record = None if case.folder is None else read_record(case.folder)
     if case.folder is None or record is None:
@@ -81,7 +81,7 @@ def _corrected(case: Case) -> np.ndarray:
     return case.storage.from_stored(labels_after(stored, record.events, case.folder))
 
 
-def _image_again(case: Case) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _image_again(case: CaseView) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """The scan in slice order, or None and one line that says why there is none."""
     if case.input_path is None:
         return None, ("the scan never was a file, so the pictures lack it",)

@@ -17,7 +17,7 @@ from ..base.version import __version__
 from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..cases.case import Case
+from ..cases.case import CaseView
 from ..inference.result import Result
 from ..measures.display import digits
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
@@ -73,7 +73,7 @@ def report_writer(name: str) -> ExtraWriter:
     return write
 
 
-def write_report(case: Case, path: str | Path, *, name: str | None = None) -> Path:
+def write_report(case: CaseView, path: str | Path, *, name: str | None = None) -> Path:
     """Write :func:`render_report` to ``path``, whole or not at all; returns the path.
 
     Raises OSError if the file cannot be written.
@@ -88,7 +88,7 @@ def write_report(case: Case, path: str | Path, *, name: str | None = None) -> Pa
     return path
 
 
-def render_report(case: Case, *, name: str | None = None) -> str:
+def render_report(case: CaseView, *, name: str | None = None) -> str:
     """The page of a result in memory or of a case folder on disk, as HTML.
 
     ``name`` replaces the case's own. A case folder whose scan has moved is shown without the image.

@@ -17,7 +17,7 @@ from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.volume import Geometry
 from .canvas import PIXELS, Canvas, Field
-from .contents import Contents, HeatMap
+from .contents import Contents, HeatColumn
 
 MARGIN_MM = 14.0
 SMALLEST_FIELD_MM = 70.0
@@ -122,7 +122,7 @@ def _outlines(canvas: Canvas, contents: Contents, z: int) -> Picture:
     return Picture(canvas.png(), f"Slice {z + 1}: outlines of {', '.join(present) or 'nothing'}")
 
 
-def _heat(canvas: Canvas, contents: Contents, heat_map: HeatMap, z: int) -> Picture:
+def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:
     share = np.clip(heat_map.values[z] / heat_map.maximum, 0.0, 1.0)
     steps = np.linspace(0.0, 1.0, 256)
     fade = np.clip((steps - HIDDEN_BELOW) / (OPAQUE_FROM - HIDDEN_BELOW), 0.0, 1.0)

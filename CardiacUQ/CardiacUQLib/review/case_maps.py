@@ -15,7 +15,7 @@ from ..base.errors import InputError
 from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
-from ..cases.case import Case
+from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
 
@@ -61,10 +61,10 @@ class CaseMaps:
     input_sha256: str = ""
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
-    case: Case | None = None
+    case: CaseView | None = None
 
     @classmethod
-    def of(cls, case: CaseMaps | Case) -> CaseMaps:
+    def of(cls, case: CaseMaps | CaseView) -> CaseMaps:
         """A case in the order of its files; raises :class:`InputError` if a folder's do not fit together."""
         if isinstance(case, CaseMaps):
             return case

@@ -19,7 +19,7 @@ from CardiacUQLib.base.errors import CancelledError, InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.case import Case
+from CardiacUQLib.cases.case import CaseView
 from CardiacUQLib.cases.casefolder import check_case, read_case, write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.result import Component, Result, RunRecord
@@ -401,7 +401,7 @@ def test_reading_needs_no_torch(result: Result, tmp_path: Path) -> None:
 def test_memory_and_disk_give_the_same_view(result: Result, tmp_path: Path) -> None:
     """Every property of the view of a case; the folder is what differs by its nature."""
     on_disk = read_case(write_case(result, tmp_path))
-    properties = [name for name, member in vars(Case).items() if isinstance(member, property)]
+    properties = [name for name, member in vars(CaseView).items() if isinstance(member, property)]
     assert len(properties) > 20
     for name in set(properties) - {"folder", "measures", "model_measures", "maps", "input_path"}:
         there, here = getattr(on_disk, name), getattr(result, name)
