@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..base.json_codec import Colour
 from ..networks.spec import NetworkSpec
 
 
@@ -70,7 +71,7 @@ class ClassInfo:
 
     value: int
     name: str
-    colour: str
+    colour: Colour
     code: Code
 
 

@@ -11,7 +11,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
 from ..images.reading import read_volume
 from ..inference.result import Result
-from ..review import labels_after, read_record, stamp_in
+from ..review import corrected_labels, stamp_in
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,23 @@ class Contents:
 
 
 def contents_of(case: CaseView, name: str | None = None) -> Contents:
-    """The contents of a report; the scan of a case folder is read again if it is where it was."""
+    """The contents of a report; the scan of a case folder is read again if it is where it was.
+
+    Raises :class:`InputError` for a review that is damaged, gone or of another segmentation.
+    """
     image, problem = (case.volume.array, ()) if isinstance(case, Result) else _image_again(case)
+    corrected, record = corrected_labels(case)
     stamp = stamp_in(case.measures)
+    if stamp is not None and record is None:
+        remedy = "restore review.json or segment the image again"
+        raise InputError(
+            case.folder or case.name, "its measures are those of a review that is not there", remedy
+        )
     return Contents(
         case=case,
         name=name or case.name,
         image=image,
-        segmentation=case.segmentation if stamp is None else _corrected(case),
+        segmentation=case.segmentation if stamp is None else corrected,
         heat_maps=_heat_maps(case),
         warnings=(*case.warnings, *problem),
         reviewed="" if stamp is None else stamp.as_text(),
@@ -70,15 +79,6 @@ def _heat_maps(case: CaseView) -> tuple[HeatColumn, ...]:
         )
         for name in plain_first(maps_used(Use.REPORTED, case.maps))
     )
-
-
-def _corrected(case: CaseView) -> np.ndarray:
-    """The labels after the decisions in ``review.json``, in slice order."""
-    record = None if case.folder is None else read_record(case.folder)
-    if case.folder is None or record is None:
-        return case.segmentation
-    stored = case.storage.to_stored(case.segmentation)
-    return case.storage.from_stored(labels_after(stored, record.events, case.folder))
 
 
 def _image_again(case: CaseView) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from ..base.safe_files import write_whole
 from ..base.version import __version__
 from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
@@ -78,14 +79,7 @@ def write_report(case: CaseView, path: str | Path, *, name: str | None = None) -
 
     Raises OSError if the file cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.partial")
-    try:
-        unfinished.write_text(render_report(case, name=name), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_whole(path, render_report(case, name=name))
 
 
 def render_report(case: CaseView, *, name: str | None = None) -> str:
