@@ -17,6 +17,11 @@ from CardiacUQTraining.cohort import histogram, page
 from CardiacUQTraining.datasets.catalogue import DATASETS, check_datasets
 from CardiacUQTraining.evaluation.lge import headline, sizes
 
+REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGES = (
+    *(REPOSITORY / "CardiacUQ" / name for name in ("CardiacUQLib", "CardiacUQScene", "CardiacUQWidgets")),
+    REPOSITORY / "CardiacUQTraining",
+)
 MAP = """    MADE_UP = "made_up", MapInfo(
         "Made-up",
         "made-up doubt of the test",
