@@ -69,6 +69,7 @@ def state_of(case: OpenCase) -> dict[str, Any]:
         "headline": str(sizes.get("headline", "")),
         "sizes": sizes_of(sizes, review.case.measures),
         "interval_title": _interval_title(sizes),
+        "model_title": "A" if "comparison" in review.case.measures else "networks",
         "notes": [str(note) for note in sizes.get("notes", ())],
         "can_undo": review.can_undo,
         "can_redo": review.can_redo,
@@ -81,7 +82,25 @@ def state_of(case: OpenCase) -> dict[str, Any]:
 
 
 def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Name, value, interval of every size; after a correction ``model`` is what the networks had said."""
+    """Name, value, interval of every size; after a correction ``model`` is what the networks had said.
+
+    Of a comparison it is what A says.
+    """
+    comparison = model.get("comparison")
+    if comparison:
+        said = comparison["a"]["sizes"]
+        names = {f"{name}_volume_ml": name for name in model.get("volumes_ml") or {}}
+        now = {key: entry["value"] for key, entry in (measures.get("sizes") or {}).items()}
+        now = now or {f"{name}_volume_ml": v for name, v in (measures.get("volumes_ml") or {}).items()}
+        return [
+            {
+                "name": SIZE_NAMES.get(key) or names.get(key, key),
+                "value": _number(key, value),
+                "interval": "",
+                "model": _number(key, said.get(key)),
+            }
+            for key, value in now.items()
+        ]
     own = model.get("sizes") or {}
     found = []
     for key, entry in (measures.get("sizes") or {}).items():
@@ -109,7 +128,11 @@ def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict
 
 
 def _value(key: str, entry: Mapping[str, Any]) -> str:
-    return "not defined" if entry["value"] is None else f"{digits(entry['value'])} {unit_of(key)}"
+    return _number(key, entry["value"])
+
+
+def _number(key: str, value: float | None) -> str:
+    return "not defined" if value is None else f"{digits(value)} {unit_of(key)}"
 
 
 def _interval(entry: Mapping[str, Any]) -> str:
@@ -144,7 +167,6 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
 
 def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:
     """Name, title and the fixed end of the scale of every map that the page offers."""
-    offered = plain_first(maps_used(Use.REPORTED, maps.maps)) or maps_used(Use.OFFERED, maps.maps)
     return [
         {
             "name": name.value,
@@ -152,5 +174,5 @@ def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:
             "explanation": name.info.explain(maps.kind),
             "maximum": name.info.highest(len(maps.classes)),
         }
-        for name in offered
+        for name in plain_first(maps_used(Use.OFFERED, maps.maps))
     ]

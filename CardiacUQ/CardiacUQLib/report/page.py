@@ -20,7 +20,8 @@ from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..cases.case import CaseView
 from ..inference.result import Result
-from ..measures.display import digits
+from ..measures.display import SIZE_NAMES, digits
+from ..measures.size_catalogue import unit_of
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
 from .pictures import HIDDEN_BELOW, slice_pictures
@@ -35,7 +36,16 @@ MOST_REGIONS = 12
 MOST_SLICES = 40
 """A stack with more slices shows only those where something was found."""
 
-_SUBJECT = {BundleKind.CASCADE: "Late-enhancement cardiac MRI", BundleKind.STREAMING: "Cine cardiac MRI"}
+_SUBJECT = {
+    BundleKind.CASCADE: "Late-enhancement cardiac MRI",
+    BundleKind.STREAMING: "Cine cardiac MRI",
+    BundleKind.COMPARISON: "Two opinions",
+}
+_AGREE = {
+    BundleKind.CASCADE: "the 2D and the 3D stage",
+    BundleKind.STREAMING: "all members",
+    BundleKind.COMPARISON: "both opinions",
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,8 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
     return _template().render(
         contents=contents,
         subject=_SUBJECT[contents.case.kind],
+        who_agrees=_AGREE[contents.case.kind],
+        comparison=comparison_rows(contents.case.measures, contents.case.classes),
         first=contents.case.kind.opinions[0],
         final=contents.case.kind.opinions[1],
         today=datetime.now(UTC).date().isoformat(),
@@ -152,6 +164,23 @@ def _class_colour(key: str, classes: Sequence[ClassInfo]) -> str:
         ):
             return info.colour
     return ""
+
+
+def comparison_rows(measures: Mapping[str, Any], classes: Sequence[ClassInfo]) -> list[dict[str, str]]:
+    """Every size of both opinions with its difference; empty for a case that compares nothing."""
+    found = measures.get("comparison")
+    if not found:
+        return []
+    names = {f"{info.name}_volume_ml": info.name for info in classes}
+    rows = []
+    for key, value in found["a"]["sizes"].items():
+        unit = unit_of(key)
+        values = (value, found["b"]["sizes"].get(key), found["difference"].get(key))
+        a, b, difference = ("" if v is None else f"{digits(v)} {unit}" for v in values)
+        rows.append(
+            {"name": SIZE_NAMES.get(key) or names.get(key, key), "a": a, "b": b, "difference": difference}
+        )
+    return rows
 
 
 def transitions(contents: Contents) -> list[Transition]:
