@@ -22,6 +22,7 @@ from ..cases.case import CaseView
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
+from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
 from .pictures import HIDDEN_BELOW, slice_pictures
@@ -109,6 +110,7 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         version=__version__,
         headlines=headlines(contents),
         lead=str(contents.case.measures.get("headline", "")),
+        beat=beat_svg(contents.case.measures),
         bullseyes=bullseyes_svg(contents.case.measures, len(contents.case.classes)),
         distributions=distributions_svg(contents.case.measures),
         segments_note=segments_note(contents.case.measures),
