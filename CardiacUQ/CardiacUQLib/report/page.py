@@ -20,6 +20,7 @@ from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits, unit_of
+from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, from_case, from_result
 from .pictures import HIDDEN_BELOW, slice_pictures
@@ -107,6 +108,7 @@ def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
         version=__version__,
         headlines=headlines(contents),
         lead=str(contents.measures.get("headline", "")),
+        beat=beat_svg(contents.measures),
         bullseyes=bullseyes_svg(contents.measures, len(contents.classes)),
         distributions=distributions_svg(contents.measures),
         segments_note=segments_note(contents.measures),
