@@ -83,7 +83,7 @@ class CaseLock:
 
     def _say_who(self) -> None:
         held = read_holder(self.folder)
-        if held.is_this_process and held.who == self.who:
+        if self._stream is None or (held.is_this_process and held.who == self.who):
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._stream.truncate(0)

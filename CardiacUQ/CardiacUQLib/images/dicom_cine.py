@@ -116,7 +116,7 @@ def _is_mapping(frames: Sequence[FrameHeader], phases: int) -> bool:
 
 def _phase_key(
     folder: Path, slices: Sequence[Sequence[FrameHeader]]
-) -> tuple[Callable[[FrameHeader], float], tuple[str, ...]]:
+) -> tuple[Callable[[FrameHeader], float | None], tuple[str, ...]]:
     """What orders the phases: the first header value that tells them apart in every slice, and a note."""
     first = slices[0][0]
     dimensions = [

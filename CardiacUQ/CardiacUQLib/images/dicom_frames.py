@@ -139,7 +139,8 @@ def _enhanced(
     trigger = value("NominalCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
     if trigger is None:
         trigger = value("ActualCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
-    times = numbers(group("MRModifierSequence"), "InversionTimes") if group("MRModifierSequence") else ()
+    modifier = group("MRModifierSequence")
+    times = numbers(modifier, "InversionTimes") if modifier else ()
     return FrameHeader(
         **common,
         frame=frame,

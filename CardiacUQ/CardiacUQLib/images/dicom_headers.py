@@ -193,11 +193,12 @@ def read_dataset(path: Path, *, all_tags: bool = False) -> tuple[Dataset, PixelP
 
 def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
     """A deflated DICOM file as one with plain explicit little endian; bounded, so that no bomb goes off."""
-    import pydicom
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filereader import read_file_meta_info
     from pydicom.filewriter import write_file_meta_info
 
     try:
-        meta = pydicom.filereader.read_file_meta_info(stream)
+        meta = read_file_meta_info(stream)
         start = stream.tell()
         stream.seek(start)
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -212,9 +213,10 @@ def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
     except Exception as error:
         raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
     meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    head = DicomBytesIO()
+    write_file_meta_info(head, meta, enforce_standard=False)
     whole_file = io.BytesIO()
-    whole_file.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(whole_file, meta, enforce_standard=False)
+    whole_file.write(b"\0" * 128 + b"DICM" + head.getvalue())
     whole_file.write(plain)
     whole_file.seek(0)
     return whole_file

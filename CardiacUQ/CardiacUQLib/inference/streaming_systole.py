@@ -14,6 +14,7 @@ from ..bundles.manifest import BundleKind
 from ..images.film import Cine
 from ..images.volume import Volume
 from ..measures.anatomy import class_values
+from ..networks.layout import channels_last
 from .combination import ensemble
 from .device import choose_device, choose_precision, with_less_memory
 from .ensemble import member_names, member_outputs, normalise_frame, parse_combination
@@ -84,7 +85,7 @@ def _measure(
     manifest, fold = bundle.manifest, bundle.manifest.folds[:1]
     rule, fixed = parse_combination(manifest.combination)
     networks = {
-        name: bundle.network(name, fold[0], arithmetic.device).to(memory_format=torch.channels_last)
+        name: channels_last(bundle.network(name, fold[0], arithmetic.device))
         for name in member_names(manifest)
     }
     roi: Roi | None = None
