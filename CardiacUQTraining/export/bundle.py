@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import flush, flush_tree
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
@@ -85,7 +86,9 @@ def export_run(
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
         partial.chmod(0o755)
+        flush_tree(partial)
         partial.rename(output)
+        flush(output.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

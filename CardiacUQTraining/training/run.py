@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 
 from ..datasets import LabelledDataset
 from .cascade import CascadeMethod
@@ -77,9 +77,7 @@ def begin_run(
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
-        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(run.record)
+        write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))
 
 

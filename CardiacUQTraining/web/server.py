@@ -112,6 +112,6 @@ def bound(options: Serving) -> socket.socket:
         except OSError as error:
             problem = error
     raise UsageError(
-        f"http://{options.host}:{options.port}: this address cannot be taken ({problem.strerror}); "
+        f"http://{options.host}:{options.port}: this address cannot be taken ({problem and problem.strerror}); "
         "choose another --port"
     )

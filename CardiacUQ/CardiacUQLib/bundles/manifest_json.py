@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..base.errors import ModelError
@@ -23,7 +22,6 @@ LOCATOR = "locator"
 STAGE_3D = _REQUIRED_NETWORKS[BundleKind.CASCADE][1]
 _HALVING = (Architecture.UNET_2D, Architecture.UNET_3D, Architecture.STREAMING_UNET)
 """Networks that halve the plane once per level after the first, so that its size must divide."""
-_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def manifest_to_json(manifest: Manifest) -> str:
@@ -53,6 +51,8 @@ def parse_manifest(text: str, source: Path) -> Manifest:
         )
     try:
         manifest = decode(document, Manifest, "manifest")
+        if manifest.kind not in _REQUIRED_NETWORKS:
+            raise JsonMismatch(f"manifest.kind is {manifest.kind.value!r}, which no network does")
         _check(manifest)
     except JsonMismatch as error:
         raise ModelError(f"{source}: {error}; get the bundle again") from None
@@ -68,8 +68,6 @@ def _check(manifest: Manifest) -> None:
         raise JsonMismatch("manifest.classes must be 2 to 16 classes numbered from 0")
     if not manifest.views:
         raise JsonMismatch("manifest.views is empty")
-    if wrong := [c.name for c in manifest.classes if not _COLOUR.fullmatch(c.colour)]:
-        raise JsonMismatch(f"the colour of class {wrong[0]!r} is not #RRGGBB")
     _check_roi(manifest)
     _check_fitted(manifest)
     for name, spec in manifest.networks.items():

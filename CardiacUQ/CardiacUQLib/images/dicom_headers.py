@@ -13,7 +13,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -196,9 +196,10 @@ def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
     from pydicom.filebase import DicomBytesIO
     from pydicom.filereader import read_file_meta_info
     from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian
 
     try:
-        meta = read_file_meta_info(stream)
+        meta = read_file_meta_info(cast(Any, stream))
         start = stream.tell()
         stream.seek(start)
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -212,7 +213,7 @@ def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
         raise
     except Exception as error:
         raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
-    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
     head = DicomBytesIO()
     write_file_meta_info(head, meta, enforce_standard=False)
     whole_file = io.BytesIO()

@@ -14,7 +14,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..images.reading import read_volume
 from ..images.volume import Geometry
 from ..inference.result import Component, Result, RunRecord
-from ..review import labels_after, read_record, stamp_in
+from ..review import corrected_labels, stamp_in
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -66,7 +66,7 @@ class Contents:
 def from_result(result: Result, name: str | None = None) -> Contents:
     """The contents of a report on ``result``."""
     volume = result.volume
-    cascade = result.kind is BundleKind.CASCADE
+    two_stages = result.kind is not BundleKind.STREAMING
     return Contents(
         name=name or volume.name,
         kind=result.kind,
@@ -74,7 +74,7 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         geometry=volume.geometry,
         image=volume.array,
         segmentation=result.segmentation,
-        stage2d=result.stage2d if cascade or result.dcm.any() else None,
+        stage2d=result.stage2d if two_stages or result.dcm.any() else None,
         dcm=result.dcm,
         component_ids=result.component_ids,
         heat_maps=heat_maps(result.maps, len(result.classes), result.kind),
@@ -104,14 +104,18 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
     After a review the labels are the corrected ones, as ``measures.json`` is that of these.
     """
     image, problem = _image_again(case)
+    corrected, record = corrected_labels(case)
     stamp = stamp_in(case.measures)
+    if stamp is not None and record is None:
+        remedy = "restore review.json or segment the image again"
+        raise InputError(case.folder, "its measures are those of a review that is not there", remedy)
     return Contents(
         name=name or case.name,
         kind=case.kind,
         classes=case.classes,
         geometry=case.geometry,
         image=image,
-        segmentation=case.segmentation if stamp is None else _corrected(case),
+        segmentation=case.segmentation if stamp is None else corrected,
         stage2d=case.stage2d,
         dcm=case.dcm,
         component_ids=case.component_ids,
@@ -127,15 +131,6 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         lacking=case.record.lacking,
         reviewed="" if stamp is None else stamp.as_text(),
     )
-
-
-def _corrected(case: CaseFolder) -> np.ndarray:
-    """The labels after the decisions in ``review.json``, in slice order."""
-    record = read_record(case.folder)
-    if record is None:
-        return case.segmentation
-    stored = case.storage.to_stored(case.segmentation)
-    return case.storage.from_stored(labels_after(stored, record.events, case.folder))
 
 
 def _image_again(case: CaseFolder) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -4,6 +4,7 @@
 >>> review.take_2d(0); review.undo(); export_reviewed(review, folder)    # doctest: +SKIP
 """
 
+from .belonging import corrected_labels
 from .case_maps import RANKING, CaseMaps
 from .decisions import Action, Decision
 from .export import export_reviewed
@@ -30,6 +31,7 @@ __all__ = [
     "ReviewItem",
     "ReviewRecord",
     "Stamp",
+    "corrected_labels",
     "corrected_measures",
     "corrected_sizes",
     "export_reviewed",

@@ -158,8 +158,9 @@ def predictions(passes: CasePasses, methods: Iterable[Method]) -> Iterator[Predi
     """
     wanted = set(methods)
     for row in ROWS:
-        if row.method in wanted and why_unavailable(row.method, passes) is None:
-            yield _MAKERS[row.method](row, passes)
+        method = row.method
+        if isinstance(method, Method) and method in wanted and why_unavailable(method, passes) is None:
+            yield _MAKERS[method](row, passes)
 
 
 def why_unavailable(method: Method, passes: CasePasses) -> str | None:

@@ -336,7 +336,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
     def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("CardiacUQLib.review.record.os.fsync", full)
+    monkeypatch.setattr("CardiacUQLib.base.safe_files.os.fsync", full)
     with pytest.raises(InputError, match="No space left"):
         review.take_2d(1)
     assert (tmp_path / "review.json").read_bytes() == before
@@ -353,7 +353,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
         (lambda text: text.replace("cardiacuq-review", "shopping"), "not a CardiacUQ review"),
         (lambda text: text.replace('"format_version": 1', '"format_version": 9'), "format 9"),
         (lambda text: text.replace('"keep"', '"burn"'), "damaged"),
-        (lambda text: text.replace('"step": "decide"', '"step": "undo"', 1), "cannot be replayed"),
+        (lambda text: text.replace('"step": "decide"', '"step": "undo"', 1), "unknown entry"),
         (lambda text: text.replace('"runs": [[', '"runs": [[99999, 3, 1], ['), "cannot be replayed"),
         (lambda text: text.replace('"segmentation_sha256": "', '"segmentation_sha256": "0'), "another seg"),
     ],
@@ -406,8 +406,11 @@ def test_a_case_folder_whose_files_do_not_fit_together_is_refused(tmp_path: Path
     other = case.folder.with_name("other")
     shutil.copytree(case.folder, other)
     shutil.copy(other / "segmentation.nii.gz", other / "components.nii.gz")
-    with pytest.raises(InputError, match="not in its map of components"):
+    with pytest.raises(InputError, match=r"components\.nii\.gz: the file is truncated or was changed"):
         CaseMaps.of(read_case(other))
+    maps = CaseMaps.of(case)
+    with pytest.raises(InputError, match="not in its map of components"):
+        replace(maps, component_ids=maps.segmentation.astype(np.int32)).check()
 
 
 def test_sizes_follow_the_corrections(tmp_path: Path) -> None:
