@@ -46,7 +46,7 @@ def end_dice(
     )
 
 
-def end_coefficient(end_dices: Sequence[float], threshold: float = THRESHOLD) -> float:
+def end_coefficient(end_dices: ArrayLike, threshold: float = THRESHOLD) -> float:
     """Share (0 to 1) of frames whose end Dice exceeds ``threshold``; frames with NaN do not count.
 
     NaN if no frame counts.

@@ -179,9 +179,13 @@ def why_unavailable(method: Method, passes: CasePasses) -> str | None:
     return None
 
 
-def _variance_of(select: Callable[[StagePasses], np.ndarray]) -> Callable[[Row, CasePasses], Prediction]:
+def _variance_of(
+    select: Callable[[StagePasses], np.ndarray | None],
+) -> Callable[[Row, CasePasses], Prediction]:
     def make(row: Row, passes: CasePasses) -> Prediction:
         members = select(passes.of(row.stage))
+        if members is None:
+            raise ValueError(f"{row.key} asked of passes that lack it")
         return Prediction(row, members.mean(axis=0), maps.ensemble_variance(members))
 
     return make
