@@ -9,10 +9,10 @@ PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: help demo test types setup lint format arrows benchmark screenshots clean
+.PHONY: help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
 
 demo: $(READY) ## a synthetic scan from start to report
 	@$(PY) -m CardiacUQTraining.cli demo
@@ -51,6 +51,9 @@ screenshots: $(READY) ## pictures of the README
 	@$(PY) Tools/make_demo.py
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
+
+benchmark-review: $(READY) ## how fast the review page answers
+	@$(PY) Testing/benchmarks/bench_review.py
 
 clean: ## remove what commands left
 	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis
