@@ -12,15 +12,17 @@ from ..networks.spec import NetworkSpec
 
 
 class BundleKind(enum.StrEnum):
-    """Which of the two methods a bundle holds."""
+    """Which of the two methods a bundle holds; a case may also be the comparison of two opinions."""
 
     CASCADE = "cascade"
     STREAMING = "streaming"
+    COMPARISON = "comparison"
 
     @property
     def opinions(self) -> tuple[str, str]:
         """What a correction goes from and to: a stage or a member is overruled by the final prediction."""
-        return ("2D", "3D") if self is BundleKind.CASCADE else ("one member", "ensemble")
+        names = {BundleKind.CASCADE: ("2D", "3D"), BundleKind.STREAMING: ("one member", "ensemble")}
+        return names.get(self, ("A", "B"))
 
 
 class View(enum.StrEnum):

@@ -51,6 +51,8 @@ def parse_manifest(text: str, source: Path) -> Manifest:
         )
     try:
         manifest = decode(document, Manifest, "manifest")
+        if manifest.kind not in _REQUIRED_NETWORKS:
+            raise JsonMismatch(f"manifest.kind is {manifest.kind.value!r}, which no network does")
         _check(manifest)
     except JsonMismatch as error:
         raise ModelError(f"{source}: {error}; get the bundle again") from None

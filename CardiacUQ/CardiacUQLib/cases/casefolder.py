@@ -292,7 +292,7 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.kind is BundleKind.CASCADE or result.dcm.any():
+    if result.kind is not BundleKind.STREAMING or result.dcm.any():
         arrays[STAGE_2D] = result.stage2d
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
     for stem, array in arrays.items():

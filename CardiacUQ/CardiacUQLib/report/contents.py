@@ -66,7 +66,7 @@ class Contents:
 def from_result(result: Result, name: str | None = None) -> Contents:
     """The contents of a report on ``result``."""
     volume = result.volume
-    cascade = result.kind is BundleKind.CASCADE
+    two_stages = result.kind is not BundleKind.STREAMING
     return Contents(
         name=name or volume.name,
         kind=result.kind,
@@ -74,7 +74,7 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         geometry=volume.geometry,
         image=volume.array,
         segmentation=result.segmentation,
-        stage2d=result.stage2d if cascade or result.dcm.any() else None,
+        stage2d=result.stage2d if two_stages or result.dcm.any() else None,
         dcm=result.dcm,
         component_ids=result.component_ids,
         heat_maps=heat_maps(result.maps, len(result.classes), result.kind),

@@ -76,5 +76,9 @@ def reviewed_measures(review: Review, rv_insertion_ras: Point | None = None) -> 
         for info in review.case.classes
         if info.value
     }
-    kept = {key: review.case.measures[key] for key in ("method", "phase") if key in review.case.measures}
+    kept = {
+        key: review.case.measures[key]
+        for key in ("method", "phase", "comparison")
+        if key in review.case.measures
+    }
     return {**measures, **kept, "volumes_ml": sizes, REVIEW_KEY: to_plain(asdict(stamp))}
