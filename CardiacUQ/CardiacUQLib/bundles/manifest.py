@@ -102,6 +102,20 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
+class StageRule:
+    """How the opinions of a cascade's two stages are compared and become one prediction.
+
+    ``outline_share`` is how much the 2D stage has to say about the outlines of cavity and wall where the 3D
+    stage sees no lesion; 0 leaves everything to the 3D stage [paper]. ``score_sharpness`` multiplies the
+    logits of both stages where the Soft Correction Score compares them, and nowhere else. See
+    :mod:`CardiacUQLib.inference.stages`.
+    """
+
+    outline_share: float = 0.0
+    score_sharpness: float = 1.0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything inference needs to know besides the weights themselves.
 
@@ -126,6 +140,7 @@ class Manifest:
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
     sharpness: Mapping[str, float] = field(default_factory=dict)
+    stage_rule: StageRule = StageRule()
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
     limitations: tuple[str, ...] = ()
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

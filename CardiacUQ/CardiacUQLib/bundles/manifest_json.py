@@ -113,6 +113,11 @@ def _check_fitted(manifest: Manifest) -> None:
             raise JsonMismatch(f"manifest.sharpness names {network!r}, no stage of a cascade")
         if not math.isfinite(factor) or factor <= 0:
             raise JsonMismatch(f"manifest.sharpness.{network} is not above 0")
+    rule = manifest.stage_rule
+    if not 0 <= rule.outline_share <= 1:
+        raise JsonMismatch("manifest.stage_rule.outline_share is outside 0..1")
+    if not math.isfinite(rule.score_sharpness) or rule.score_sharpness <= 0:
+        raise JsonMismatch("manifest.stage_rule.score_sharpness is not above 0")
     names = {info.name for info in manifest.classes}
     for lesion, least in manifest.smallest_lesion_ml.items():
         if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):

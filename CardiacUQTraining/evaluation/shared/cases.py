@@ -72,6 +72,7 @@ def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
         "roi": asdict(manifest.roi),
         "input": manifest.cascade_input.value,
         "sharpness": dict(sorted(manifest.sharpness.items())),
+        "stage_rule": asdict(manifest.stage_rule),
         "smallest_lesion_ml": dict(sorted(manifest.smallest_lesion_ml.items())),
         "options": dict(options),
     }
