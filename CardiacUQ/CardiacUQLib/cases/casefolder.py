@@ -166,6 +166,31 @@ class CaseFolder:
         """What was odd about the image or the run, one line each."""
         return self.record.warnings
 
+    @property
+    def series(self) -> str:
+        """UID of the DICOM series, "" if it was none."""
+        return self.record.series
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How far the result may be trusted; None where nothing was fitted for that."""
+        return self.record.verdict
+
+    @property
+    def predicted_dice(self) -> tuple[PredictedDice, ...]:
+        """The Dice to be expected, the mean first."""
+        return self.record.predicted_dice
+
+    @property
+    def presence(self) -> Mapping[str, float]:
+        """P(lesion) by name."""
+        return self.record.presence
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What could not be said for want of a fit."""
+        return self.record.lacking
+
     @cached_property
     def geometry(self) -> Geometry:
         """Grid of the arrays, in slice order."""
@@ -182,8 +207,8 @@ class CaseFolder:
         return self.read(SEGMENTATION)
 
     @cached_property
-    def stage2d(self) -> np.ndarray | None:
-        """Labels of the 2D stage, uint8; None where the method has none."""
+    def opinion(self) -> np.ndarray | None:
+        """Labels of the 2D stage or of the dissenting member, uint8; None where nobody was overruled."""
         return self.read(STAGE_2D) if STAGE_2D + _SUFFIX in self.record.files else None
 
     @cached_property
@@ -292,8 +317,8 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.kind is not BundleKind.STREAMING or result.dcm.any():
-        arrays[STAGE_2D] = result.stage2d
+    if result.opinion is not None:
+        arrays[STAGE_2D] = result.opinion
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
@@ -312,7 +337,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         storage=volume.storage,
         run=result.run,
         pass_volumes_ml=tuple(tuple(map(float, row)) for row in np.asarray(result.pass_volumes_ml)),
-        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        warnings=result.warnings,
         maps=tuple(result.maps),
         files=seal_files(folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -54,7 +54,7 @@ def write_dicom_outputs(
     """
     out_folder = Path(out_folder)
     content = content_of(case)
-    source = load_source(source_folder, content.geometry, content.series, frame)
+    source = load_source(source_folder, content.geometry, content.case.series, frame)
     suffix = ("_" + phase if phase else "") + (REVIEWED if content.reviewed else "")
     paths = {name: out_folder / f"{name}{suffix}.dcm" for name in ("segmentation", *content.maps, "report")}
     if not (content.labels > 0).any():

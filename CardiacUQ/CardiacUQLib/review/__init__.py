@@ -1,6 +1,6 @@
 """Review of one case, as plain data: the queue, the decisions, their undoing, the training case.
 
->>> review = Review(CaseMaps.from_result(result), reviewer="Jane Doe")   # doctest: +SKIP
+>>> review = Review(CaseMaps.of(result), reviewer="Jane Doe")   # doctest: +SKIP
 >>> review.take_2d(0); review.undo(); export_reviewed(review, folder)    # doctest: +SKIP
 """
 
