@@ -67,7 +67,7 @@ class _Review:
 
 @dataclass(frozen=True)
 class _Beat:
-    cavity_ml: tuple[NonNegative, ...]
+    cavity_ml: tuple[NonNegative | None, ...]
     frames: Mapping[str, Count]
 
 
