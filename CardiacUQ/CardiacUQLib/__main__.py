@@ -160,4 +160,7 @@ def _stop_on_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)  # the work is done: its exit code stands
+    sys.exit(code)
