@@ -24,6 +24,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import (
@@ -72,7 +73,7 @@ class CardiacUQParameterNode:
 
     inputVolume: vtkMRMLScalarVolumeNode
     model: str = ""
-    heatMap: HeatMapChoice = HeatMapChoice.ERROR_PROBABILITY
+    heatMap: HeatMapChoice = HeatMapChoice(MapName.ERROR_PROBABILITY)
     heatMapChosen: bool = False
     heatVisible: bool = True
     heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -26,23 +26,15 @@ from CardiacUQScene import (
 
 
 class HeatMapChoice(enum.Enum):
-    """The heat maps on offer; kept in scenes by name, so the names are for ever."""
+    """The heat maps on offer, those of the catalogue; kept in scenes by name, so the names are for ever."""
 
-    ERROR_PROBABILITY = MapName.ERROR_PROBABILITY
-    SCS = MapName.SCS
-    ENTROPY = MapName.ENTROPY
-    VARIANCE = MapName.VARIANCE
-    UNCERTAINTY = MapName.UNCERTAINTY
+    _ignore_ = ("offered",)
+    for offered in maps_used(Use.OFFERED):
+        vars()[offered.name] = offered
 
     def label(self) -> str:
         """The words in the selector."""
-        return {
-            HeatMapChoice.ERROR_PROBABILITY: _("probability of error"),
-            HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
-            HeatMapChoice.ENTROPY: _("entropy"),
-            HeatMapChoice.VARIANCE: _("variance"),
-            HeatMapChoice.UNCERTAINTY: _("uncertainty of the ensemble"),
-        }[self]
+        return _(self.value.info.name)
 
 
 class DisplayPanel:

@@ -5,21 +5,24 @@ Only the subcommand that was asked for is imported, so ``cardiacuq --help`` answ
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import signal
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
+from CardiacUQLib.base.terminal import show_what_the_terminal_can
+from CardiacUQLib.base.threads import wait_politely
 from CardiacUQLib.base.version import __version__
+
+from .signals import ignore_signals, stop_on_signals
+from .streams import lasting_streams
 
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
@@ -30,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Measure a model or a folder of cases against expert labels.",
     "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",
+    "review": "Review cases in a browser: regions, decisions, painting.",
     "report": "Make report.html of a case folder anew.",
     "measure": "Measure a case folder anew, or ED and ES together.",
     "dicom": "Write a case folder as DICOM: SEG, maps, structured report.",
@@ -40,7 +44,6 @@ EXTRA_OF: dict[str, str] = {
     "PIL": "report",
     "jinja2": "report",
     "matplotlib": "report",
-    "pydicom": "dicom",
     "highdicom": "dicom",
     "dask": "cluster",
     "distributed": "cluster",
@@ -48,7 +51,9 @@ EXTRA_OF: dict[str, str] = {
     "monai": "train",
     "pydantic": "train",
     "sklearn": "train",
+    "starlette": "web",
     "tensorboard": "train",
+    "uvicorn": "web",
     "yaml": "train",
 }
 """Which optional dependency of pyproject.toml brings a package."""
@@ -56,8 +61,37 @@ EXTRA_OF: dict[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    restore = _stop_on_signals()
+    wait_politely()
+    restore = stop_on_signals()
+    try:
+        return _heard(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        restore()
+
+
+def program() -> NoReturn:
+    """The process ``cardiacuq``: once its work is done its exit code stands, whatever signal comes."""
+    wait_politely()
+    stop_on_signals()
+    sys.exit(_heard(sys.argv[1:]))
+
+
+def _heard(given: Sequence[str]) -> int:
+    """Run the command, see that its words arrive, and leave signals ignored: the work is over."""
+    code = int(ExitCode.CANCELLED)
+    show_what_the_terminal_can()
+    with lasting_streams() as output:
+        with contextlib.suppress(KeyboardInterrupt):  # in the moment before signals are ignored
+            code = _run(given)
+            ignore_signals()
+        output.flush()
+        if output.problem and code == ExitCode.DONE:
+            where = f"standard output could not be written ({output.problem})"
+            code = _fail(f"{where}; the work is done, its results are in the files", ExitCode.USAGE)
+    return code
+
+
+def _run(given: Sequence[str]) -> int:
     try:
         build_app(_requested(given))(given, prog_name="cardiacuq")
     except SystemExit as exit_request:
@@ -79,8 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except Exception as error:
         return _fail(f"internal error: {_first_line(error)}; details in {_log_traceback()}", 1)
-    finally:
-        restore()
     return ExitCode.DONE
 
 
@@ -121,7 +153,8 @@ def _register(app: typer.Typer, name: str, short_help: str) -> None:
     module = importlib.import_module(f"{__package__}.{name}")
     if isinstance(group := getattr(module, "app", None), typer.Typer):
         for info in group.registered_commands:
-            info.callback = _interruptible(info.callback)
+            if info.callback is not None:
+                info.callback = _interruptible(info.callback)
         app.add_typer(group, name=name, help=short_help)
     else:
         app.command(name, short_help=short_help)(_interruptible(module.command))
@@ -147,29 +180,6 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 def _requested(arguments: Sequence[str]) -> str | None:
     """The first argument that is not an option; the root command has no options with a value."""
     return next((argument for argument in arguments if not argument.startswith("-")), None)
-
-
-def _stop_on_signals() -> Callable[[], None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once: the tidying up is not to be interrupted.
-
-    Returns the way back to the handlers of before. Only the main thread may have any.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    watched = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for name in watched:
-            signal.signal(name, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    previous = [(name, signal.signal(name, stop)) for name in watched]
-
-    def restore() -> None:
-        for name, handler in previous:
-            signal.signal(name, handler)
-
-    return restore
 
 
 def _fail(message: str, code: int) -> int:
@@ -199,4 +209,4 @@ def _log_traceback() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

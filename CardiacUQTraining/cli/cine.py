@@ -14,17 +14,17 @@ import typer
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.images.volume import case_name
 
-from .options import Options
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
     from CardiacUQLib.base.progress import ProgressCallback
     from CardiacUQLib.bundles.bundle import Bundle
-
-    from ..cine_study import CineStudy, Networks
+    from CardiacUQLib.studies.cine import CineStudy
+    from CardiacUQLib.studies.options import CaseOptions
 
 PHASES_HELP = "What two files of one heart are, in their order: ED,ES or ES,ED."
-ED_HELP = "Frame of end-diastole in a 4D file, counted from 0."
+ED_HELP = "Frame of end-diastole in a film, counted from 0; -1: the largest cavity, found by the model."
 ES_HELP = "Frame of end-systole, counted from 0; -1: the smallest cavity, found by the model."
 
 
@@ -32,7 +32,7 @@ ES_HELP = "Frame of end-systole, counted from 0; -1: the smallest cavity, found 
 class CineOptions:
     """Which frames of a 4D file to take; ``phases`` "ED,ES" says that the inputs are one heart."""
 
-    ed: int = 0
+    ed: int = -1
     es: int = -1
     phases: str = ""
 
@@ -41,13 +41,14 @@ def segment_cines(
     inputs: Sequence[Path],
     output: Path,
     open_model: Callable[[], Bundle],
-    options: Options,
+    options: CaseOptions,
     cine: CineOptions,
     *,
     as_cohort: bool,
     overwrite: bool,
     quiet: bool,
     progress_lines: bool,
+    series: str = "",
 ) -> bool:
     """Segment the inputs if they are cine studies; False if they are not, and nothing was done.
 
@@ -58,7 +59,7 @@ def segment_cines(
     from CardiacUQLib.images.cine import is_cine
 
     names = tuple(name.strip().upper() for name in cine.phases.split(",")) if cine.phases else ()
-    found = [path for path in inputs if is_cine(path)]
+    found = [path for path in inputs if is_cine(path, series)]
     if not found and not names:
         if cine != CineOptions():
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
@@ -76,7 +77,7 @@ def segment_cines(
         for number, source in enumerate(found):
             one = part_of(progress, number, len(found), case_name(source))
             try:
-                _tell(_film(source, bundle, output, options, cine, overwrite, one), quiet)
+                _tell(_film(source, bundle, output, options, cine, overwrite, one, series), quiet)
             except CancelledError:
                 raise
             except CardiacUQError as error:
@@ -107,20 +108,22 @@ def _film(
     source: Path,
     bundle: Bundle,
     output: Path,
-    options: Options,
+    options: CaseOptions,
     cine: CineOptions,
     overwrite: bool,
     progress: ProgressCallback,
+    series: str,
 ) -> CineStudy:
-    from ..cine_study import segment_cine
+    from CardiacUQLib.studies.cine import segment_cine
 
     return segment_cine(
         source,
         bundle,
         output,
-        ed=cine.ed,
+        series=series or None,
+        ed=None if cine.ed < 0 else cine.ed,
         es=None if cine.es < 0 else cine.es,
-        networks=_networks(options),
+        networks=options,
         overwrite=overwrite,
         progress=progress,
     )
@@ -130,13 +133,12 @@ def _pair(
     pair: dict[str, Path],
     bundle: Bundle,
     output: Path,
-    options: Options,
+    options: CaseOptions,
     overwrite: bool,
     progress: ProgressCallback,
 ) -> CineStudy:
     from CardiacUQLib.images.reading import read_volume
-
-    from ..cine_study import segment_pair
+    from CardiacUQLib.studies.cine import segment_pair
 
     ed, es = read_volume(pair["ED"]), read_volume(pair["ES"])
     return segment_pair(
@@ -145,16 +147,10 @@ def _pair(
         bundle,
         output,
         _common_name(case_name(pair["ED"]), case_name(pair["ES"])),
-        networks=_networks(options),
+        networks=options,
         overwrite=overwrite,
         progress=progress,
     )
-
-
-def _networks(options: Options) -> Networks:
-    from ..cine_study import Networks
-
-    return Networks(options.device, options.precision, options.folds, options.views, options.rv_insertion_ras)
 
 
 def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path]) -> None:
@@ -180,7 +176,7 @@ def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequenc
             raise UsageError(f"{film} and {other} have one name; run them with different --output")
 
 
-def _check_options(options: Options, first: Path, *, as_cohort: bool) -> None:
+def _check_options(options: CaseOptions, first: Path, *, as_cohort: bool) -> None:
     if options.dicom:
         raise UsageError("--dicom is for single scans; write each phase of a cine with `cardiacuq dicom`")
     if as_cohort:
@@ -197,4 +193,5 @@ def _common_name(first: str, second: str) -> str:
 
 def _tell(study: CineStudy, quiet: bool) -> None:
     if not quiet:
+        tell_notes(line for result in study.results.values() for line in result.volume.warnings)
         print(summary(study), flush=True)

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
-from .options import Options
 
 if TYPE_CHECKING:
-    from ..cohort.case import Plan
+    from CardiacUQLib.studies.options import CaseOptions
+
+    from ..cohort.case import Plan, Skipped
+
+
+LISTED = 8
+"""Skipped inputs that the error about a folder without a scan names."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class CohortOptions:
 def plan_cohort(
     inputs: Sequence[Path],
     model: str,
-    options: Options,
+    options: CaseOptions,
     series: str,
     cohort: CohortOptions,
     cine: CineOptions = CineOptions(),
@@ -50,24 +55,13 @@ def plan_cohort(
     Raises UsageError for options that exclude each other or inputs that cannot be sorted into cases, and
     ModelError for the bundle of a 4D file that cannot be loaded.
     """
-    from ..cohort.case import Options as CaseOptions
     from ..cohort.inputs import collect
 
     if cohort.workers and cohort.scheduler:
         raise UsageError("--workers starts a cluster here, --scheduler uses another one; give one of them")
     if cohort.resume and cohort.overwrite:
         raise UsageError("--resume keeps finished cases, --overwrite replaces them; give one of them")
-    asked = CaseOptions(
-        options.device,
-        options.precision,
-        options.folds,
-        options.views,
-        options.dicom,
-        cohort.report,
-        cine.ed,
-        cine.es,
-    )
-    plan = collect(inputs, model, asked, series, functools.cache(_takes_cines))
+    plan = collect(inputs, model, options, series, functools.cache(_takes_cines))
     if cine != CineOptions() and not any(case.cine for case in plan.cases):
         raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
     if not cohort.asked_for and _is_one_scan(inputs, plan):
@@ -88,11 +82,21 @@ def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:
     """True for one file or one DICOM series; also for a folder without a scan, which then is refused."""
     if len(inputs) > 1 or inputs[0].suffix.lower() == ".csv":
         return False
+    if not plan.cases and plan.skipped:
+        listed = "; ".join(f"{_shown(one)}: {one.reason}" for one in plan.skipped[:LISTED])
+        more = f"; and {len(plan.skipped) - LISTED} more" if len(plan.skipped) > LISTED else ""
+        remedy = "choose one with --series" if any(one.series for one in plan.skipped) else "give a scan"
+        raise InputError(inputs[0], f"nothing in it is a scan for this bundle ({listed}{more})", remedy)
     if not plan.cases:
         return True
     (first, *others) = plan.cases
     itself = bool(first.series) or Path(first.source) == inputs[0]
     return itself and not others and not plan.skipped
+
+
+def _shown(one: Skipped) -> str:
+    """What names a skipped input: the end of its series UID, or its file."""
+    return one.series[-12:] or Path(one.source).name
 
 
 def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:

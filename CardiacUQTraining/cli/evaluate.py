@@ -14,25 +14,24 @@ from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import BundleKind, View
 
+from ..datasets.catalogue import dataset_help
 from .progress import shown_progress
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
 
     from ..datasets import LabelledDataset
-    from ..evaluation.cine.command import CineOptions
-    from ..evaluation.command import CascadeOptions
-    from ..evaluation.methods import Method
-    from ..evaluation.predict import PassOptions
-
-DATASET_HELP = "Layout of the data: emidec, myops, phantom; for cine models acdc, mnms, cine-phantom."
+    from ..evaluation.cine.command import CineEvaluation
+    from ..evaluation.lge.command import CascadeOptions
+    from ..evaluation.shared.methods import Method
+    from ..evaluation.shared.predict import PassOptions
 
 
 def command(
     model: Annotated[
         str, typer.Option(help="Name of a bundle, its folder, or the folder of a training run.")
     ] = "lge-cascade",
-    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "emidec",
+    dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
         "evaluation"
@@ -75,12 +74,12 @@ def command(
     A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
     """
     from ..datasets import open_dataset
-    from ..evaluation.cine.command import CineOptions
-    from ..evaluation.command import CascadeOptions, Stored
-    from ..evaluation.methods import Method
-    from ..evaluation.models import opened_model
-    from ..evaluation.predict import PassOptions
-    from ..evaluation.run import DROPOUT_SAMPLES
+    from ..evaluation.cine.command import CineEvaluation
+    from ..evaluation.lge.command import CascadeOptions, Stored
+    from ..evaluation.lge.judge import DROPOUT_SAMPLES
+    from ..evaluation.shared.methods import Method
+    from ..evaluation.shared.models import opened_model
+    from ..evaluation.shared.predict import PassOptions
 
     chosen = parse_methods(methods)
     stored = Stored(store_calibration, store_metrics)
@@ -95,7 +94,7 @@ def command(
             cross_validated,
         )
         if bundle.manifest.kind is BundleKind.STREAMING:
-            cine = CineOptions(
+            cine = CineEvaluation(
                 ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
             )
             _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
@@ -113,7 +112,7 @@ def _evaluate_cascade(
     *,
     quiet: bool,
 ) -> None:
-    from ..evaluation.command import evaluate_cascade
+    from ..evaluation.lge.command import evaluate_cascade
 
     with shown_progress(lines=False, quiet=quiet) as progress:
         judged, page = evaluate_cascade(
@@ -139,7 +138,7 @@ def _evaluate_cine(
     cases: LabelledDataset,
     output: Path,
     passes: PassOptions,
-    options: CineOptions,
+    options: CineEvaluation,
     *,
     quiet: bool,
 ) -> None:
@@ -166,7 +165,7 @@ def _evaluate_cine(
 
 def command_line() -> str:
     """The command as others can repeat it: where data and results lie is theirs to say."""
-    from ..evaluation.headline import command_without_places
+    from ..evaluation.shared.stored_metrics import command_without_places
 
     return "cardiacuq " + shlex.join(command_without_places(sys.argv[1:]))
 
@@ -177,7 +176,7 @@ def _print_failure(line: str) -> None:
 
 def parse_methods(text: str) -> tuple[Method, ...]:
     """Methods of an option such as "tta,scs"; raises UsageError for an unknown one."""
-    from ..evaluation.methods import Method
+    from ..evaluation.shared.methods import Method
 
     if text.strip() == "all":
         return tuple(Method)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 
 if TYPE_CHECKING:
     from CardiacUQLib.cases.casefolder import CaseFolder
@@ -39,9 +40,7 @@ def command(
         typer.echo(f"  {note}")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = output.with_name(f".{output.name}.part")
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(output)
+        write_whole(output, json.dumps(content, indent=1) + "\n")
 
 
 def parse_point(text: str) -> tuple[float, float, float] | None:
@@ -55,13 +54,15 @@ def measures_of(
     cases: list[CaseFolder], point: tuple[float, float, float] | None = None, model: str = ""
 ) -> dict[str, Any]:
     """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
+    from CardiacUQLib.cases.study_record import check_one_study
     from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
     from CardiacUQLib.measures.anatomy import class_values
 
     first = cases[0]
     if any(case.classes != first.classes for case in cases):
         raise UsageError("the two cases have different classes; give two frames of one cine scan")
+    check_one_study(cases)
     intervals = _intervals(first, model)
     frames = []
     for case in cases:
@@ -76,7 +77,7 @@ def measures_of(
                 "two cases are the frames of a cine scan; late enhancement is measured one by one"
             )
         return measures_json(
-            cine_measures(*frames, first.classes, intervals=intervals, rv_insertion_ras=point)
+            cine_measures(frames[0], frames[1], first.classes, intervals=intervals, rv_insertion_ras=point)
         )
     frame = frames[0]
     if not lge:
@@ -94,14 +95,10 @@ def measures_of(
 
 def _labels(case: CaseFolder) -> tuple[Any, bool]:
     """Labels in slice order with whatever a reader changed, and whether one did."""
-    from CardiacUQLib.review import labels_after, read_record
+    from CardiacUQLib.review import corrected_labels
 
-    record = read_record(case.folder)
-    if record is None:
-        return case.segmentation, False
-    stored = case.storage.to_stored(case.segmentation)
-    corrected = labels_after(stored, record.events, case.folder)
-    return case.storage.from_stored(corrected), bool((corrected != stored).any())
+    labels, _ = corrected_labels(case)
+    return labels, bool((labels != case.segmentation).any())
 
 
 def _intervals(case: CaseFolder, model: str) -> Any:

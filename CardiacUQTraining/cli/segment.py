@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
+from CardiacUQLib.studies.options import CaseOptions
 
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
-from .options import Options
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
-    from CardiacUQLib.images.volume import Volume
     from CardiacUQLib.inference.result import Result
 
 DEFAULT_MODEL = "lge-cascade"
@@ -53,7 +55,7 @@ def command(
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
     rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
-    ed: Annotated[int, typer.Option("--ed", min=0, help=ED_HELP)] = 0,
+    ed: Annotated[int, typer.Option("--ed", min=-1, help=ED_HELP)] = -1,
     es: Annotated[int, typer.Option("--es", min=-1, help=ES_HELP)] = -1,
     phases: Annotated[str, typer.Option(help=PHASES_HELP)] = "",
     dicom: Annotated[
@@ -71,6 +73,7 @@ def command(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -85,24 +88,36 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
+    use_threads(threads)
     views = (View.IDENTITY,) if no_tta else None
-    options = Options(device, precision, parse_folds(folds), views, parse_point(rv_insertion), dicom)
+    options = CaseOptions(
+        device,
+        precision,
+        parse_folds(folds),
+        views,
+        parse_point(rv_insertion),
+        dicom,
+        report=not no_report,
+        ed=ed,
+        es=es,
+    )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     asked = CohortOptions(
         resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
     )
     cine = CineOptions(ed, es, phases)
-    if may_be_films(inputs, cine, asked) and segment_cines(
+    if may_be_films(inputs, cine, asked, series) and segment_cines(
         inputs,
         output,
-        lambda: open_bundle(model, options),
+        lambda: open_bundle(model, options.folds),
         options,
         cine,
         as_cohort=asked.asked_for,
         overwrite=overwrite,
         quiet=quiet,
         progress_lines=progress_lines,
+        series=series,
     ):
         return
     if (plan := plan_cohort(inputs, model, options, series, asked, cine)) is not None:
@@ -110,23 +125,29 @@ def command(
             raise typer.Exit(code)
         return
     (job,) = plan_jobs(inputs, output, overwrite=overwrite)
-    bundle = open_bundle(model, options)
+    bundle = open_bundle(model, options.folds)
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
         result = _segment_file(
             job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
         )
     if not quiet:
+        tell_notes(result.volume.warnings)
         print(summary(result, job.target), flush=True)
+    from CardiacUQLib.studies.scan import export_result
+
+    if problem := export_result(result, job.target, options):
+        print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.EXPORT)
 
 
-def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions) -> bool:
+def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:
     """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
     instead of as a cohort."""
     from CardiacUQLib.images.cine import is_cine
 
     if cine.phases or cohort.asked_for:
         return bool(cine.phases)
-    return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0]))
+    return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0], series))
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple[Job, ...]:
@@ -151,13 +172,13 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple
     return tuple(jobs.values())
 
 
-def open_bundle(model: str, options: Options) -> Bundle:
+def open_bundle(model: str, folds: Sequence[int] | None = None) -> Bundle:
     """The bundle called ``model``, which must have the folds asked for. Raises ModelError or UsageError."""
     from CardiacUQLib.bundles.bundle import load_bundle
 
     bundle = load_bundle(model)
     available = bundle.manifest.folds
-    if missing := [fold for fold in options.folds or () if fold not in available]:
+    if missing := [fold for fold in folds or () if fold not in available]:
         raise UsageError(
             f"--folds: bundle {bundle.manifest.name} has no fold {missing[0]}; "
             f"it has {','.join(str(fold) for fold in available)}"
@@ -168,57 +189,17 @@ def open_bundle(model: str, options: Options) -> Bundle:
 def _segment_file(
     job: Job,
     bundle: Bundle,
-    options: Options,
+    options: CaseOptions,
     series: str | None,
     overwrite: bool,
     progress: ProgressCallback,
 ) -> Result:
     from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.studies.scan import segment_to_folder
 
     progress(0.0, "reading")
-    return segment_volume(read_volume(job.source, series=series), bundle, options, job, overwrite, progress)
-
-
-def segment_volume(
-    volume: Volume,
-    bundle: Bundle,
-    options: Options,
-    job: Job,
-    overwrite: bool,
-    progress: ProgressCallback,
-) -> Result:
-    """Segment ``volume`` and write its case folder ``job.target``; the result as it was written."""
-    from CardiacUQLib.cases.casefolder import write_case
-    from CardiacUQLib.inference.segment import segment
-    from CardiacUQLib.report import can_render, report_writer
-
-    result = segment(
-        volume,
-        bundle,
-        device=options.device,
-        folds=options.folds,
-        views=options.views,
-        precision=options.precision,
-        rv_insertion_ras=options.rv_insertion_ras,
-        progress=lambda share, comment: progress(0.9 * share, comment),
-    )
-    progress(0.9, "writing")
-    writers = [report_writer(job.name)] if can_render() else []
-    if options.dicom:
-        writers.append(dicom_writer(job.source))
-    write_case(result, job.target.parent, name=job.name, overwrite=overwrite, extra_writers=writers)
-    progress(1.0, "done")
-    return result
-
-
-def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
+    volume = read_volume(job.source, series=series)
+    return segment_to_folder(volume, bundle, job.target, options, overwrite=overwrite, progress=progress)
 
 
 def need_a_look(result: Result) -> str:

@@ -10,7 +10,10 @@ from typing import Annotated
 import typer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
+
+from ..datasets.catalogue import dataset_help
 
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)$")
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -40,9 +43,7 @@ def choose_folds(text: str | None, available: int) -> list[int]:
 def command(
     kind: Annotated[str, typer.Argument(help="Which method to train: cascade or streaming.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Run folder for checkpoints and logs.")],
-    dataset: Annotated[
-        str, typer.Option(help="Layout of the data: emidec, myops, acdc, mnms, phantom.")
-    ] = "emidec",
+    dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     recipe: Annotated[
         str, typer.Option(help="A shipped recipe (paper, cpu, cine-cpu, ...) or a YAML file.")
@@ -72,8 +73,6 @@ def command(
         raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
     wanted = choose_folds(folds, plan.folds)
 
-    import torch
-
     from CardiacUQLib.inference.device import choose_device
 
     from ..datasets import open_dataset
@@ -83,8 +82,7 @@ def command(
     from ..training.run_folder import RunFolder
     from ..training.warm_start import WarmStart, earlier_training
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads or 0)
     cases = open_dataset(dataset, data)
     fabric = launch_fabric(choose_device(device), plan.precision)
     start = None if start_from is None else WarmStart(earlier_training(start_from))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -21,30 +22,34 @@ if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
     from CardiacUQLib.inference.result import Result
 
+    from ..cine_study import CineStudy
+
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     """Segment the two phases of a 4D file into ``NAME_ED`` and ``NAME_ES``; the row without times.
 
     Features of the input are those of end-diastole, uncertainties means of both phases, regions their
-    sum. Raises what :func:`CardiacUQTraining.cine_study.segment_cine` raises.
+    sum. Raises what :func:`CardiacUQLib.studies.cine.segment_cine` raises.
     """
-    from ..cine_study import Networks, segment_cine
+    from CardiacUQLib.studies.cine import segment_cine
 
     asked = ticket.options
-    if asked.dicom:
+    if asked.dicom and not Path(ticket.source).is_dir():
         raise InputError(ticket.source, "a 4D file has no DICOM headers", "leave --dicom out")
     study = segment_cine(
         Path(ticket.source),
         bundle,
         Path(ticket.out),
+        series=ticket.series or None,
         name=ticket.name,
-        ed=asked.ed,
+        ed=None if asked.ed < 0 else asked.ed,
         es=None if asked.es < 0 else asked.es,
-        networks=Networks(ticket.device or asked.device, asked.precision, asked.folds, asked.views),
+        networks=replace(asked, device=ticket.device or asked.device),
         overwrite=True,
         report=asked.report,
         cancel=cancel,
     )
+    problem = _export(ticket, study) if asked.dicom else ""
     page = study.folders["ED"] / REPORT_FILE
     features = input_features(study.results["ED"].volume)
     manifest = bundle.manifest
@@ -52,6 +57,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         state=State.DONE,
         source=ticket.source,
+        series=ticket.series,
         headline=str(study.measures["headline"]),
         verdict="" if study.verdict is None else study.verdict.word.value,
         verdict_reason="" if study.verdict is None else study.verdict.reason,
@@ -65,7 +71,20 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         bundle=f"{manifest.name} {manifest.version}",
         bundle_sha256=ticket.bundle_sha256,
         options=asked.key,
+        export_problem=problem,
     )
+
+
+def _export(ticket: Ticket, study: CineStudy) -> str:
+    """DICOM objects of both phases beside their source; "" or why there are none."""
+    from CardiacUQLib.dicom.attempt import export_problem
+
+    for phase, result in study.results.items():
+        frame = None if study.frames is None else study.frames[phase]
+        folder = study.folders[phase]
+        if problem := export_problem(result, Path(ticket.source), folder, phase=phase, frame=frame):
+            return problem
+    return ""
 
 
 def _together(results: Iterable[Result]) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 300, 120
 LEFT, RIGHT, TOP, BASE = 10, 290, 34, 96
 MOST_BINS = 24
 MOST_DOTS = 40
-_PREFERRED = (
+PREFERRED = (
     "infarct_share_of_lv_percent", "infarct_volume_ml", "mvo_volume_ml", "lv_mass_g", "ef_percent",
     "predicted_dice_mean", "edv_ml", "blood_pool_volume_ml",
     "mean_error_probability", "mean_scs", "regions", "corrected_share",
@@ -23,7 +23,7 @@ MOST_HISTOGRAMS = 8
 
 
 @dataclass(frozen=True)
-class Bar:
+class Bin:
     """One bin: its rectangle and what it holds."""
 
     x: float
@@ -44,7 +44,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisTick:
     """One number of the axis."""
 
     x: float
@@ -59,9 +59,9 @@ class Histogram:
     title: str
     median: str
     cases: int
-    bars: tuple[Bar, ...]
+    bars: tuple[Bin, ...]
     dots: tuple[Dot, ...]
-    ticks: tuple[Tick, ...]
+    ticks: tuple[AxisTick, ...]
 
 
 def histograms(
@@ -70,7 +70,7 @@ def histograms(
     """The quantities that vary over the finished cases, the most telling first, eight at most."""
     done = [row for row in rows if row.state is State.DONE]
     found = []
-    for key in _PREFERRED:
+    for key in PREFERRED:
         values = {
             row.name: value
             for row in done
@@ -94,7 +94,7 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
         return LEFT + (RIGHT - LEFT) * (value - low) / (high - low)
 
     bars = tuple(
-        Bar(
+        Bin(
             x=round(place(a) + 0.5, 1),
             width=round(place(b) - place(a) - 1, 1),
             y=round(BASE - (BASE - TOP) * count / counts.max(), 1),
@@ -109,7 +109,7 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
         for n, name in enumerate(sorted(marked, key=lambda name: -abs(values[name] - np.median(array))))
         if n < MOST_DOTS
     )
-    axis = tuple(Tick(round(place(tick), 1), number(tick)) for tick in ticks)
+    axis = tuple(AxisTick(round(place(tick), 1), number(tick)) for tick in ticks)
     return Histogram(key, title, number(float(np.median(array))), len(array), bars, dots, axis)
 
 

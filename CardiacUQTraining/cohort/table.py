@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from CardiacUQLib.base.safe_files import write_whole
+from CardiacUQLib.base.spreadsheet import cell
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
+from .features import UNCERTAINTIES
 from .flags import outliers
 
 TABLE = "cohort.csv"
@@ -24,13 +26,14 @@ _FIRST = (
     "flags",
     "stands_out_by",
     "headline",
+    "review",
 )
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
 _URGENCY = {Word.REDO.value: 0, Word.CHECK.value: 1, Word.TRUST.value: 3}
-DOUBTS = ("risk", "mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+DOUBTS = ("risk", *UNCERTAINTIES.values())
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 
@@ -38,7 +41,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
     """Failed cases first, then by verdict (redo, check, trust) and falling risk; skipped ones last.
 
     Cases of bundles that give no verdict come after "check", flagged ones, outliers and the rest by falling
-    uncertainty: what stands out of its cohort need not be badly segmented.
+    uncertainty: what stands out of its cohort need not be badly segmented. Cases reviewed to the end need
+    nobody any more and come last of them.
     """
     rows = list(rows)
     apart = outliers(rows)
@@ -46,7 +50,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
 
     def need(row: Row) -> tuple[object, ...]:
         strange = 0 if row.verdict else len(row.flags) + min(1, len(apart.get(row.name, ())))
-        return (states[row.state], _URGENCY.get(row.verdict, 2), -strange, -(doubt(row) or 0.0), row.name)
+        urgency = _URGENCY.get(row.verdict, 2)
+        return (states[row.state], row.reviewed, urgency, -strange, -(doubt(row) or 0.0), row.name)
 
     return sorted(rows, key=need)
 
@@ -69,30 +74,32 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(stream, [*_FIRST, *numbers, *_LAST], lineterminator="\n")
     writer.writeheader()
     for rank, row in enumerate(rows, 1):
-        writer.writerow(_entry(rank, row, apart.get(row.name, ())) | _numbers(row))
+        entry = {key: cell(value) for key, value in _entry(rank, row, apart.get(row.name, ())).items()}
+        writer.writerow(entry | _numbers(row))
     return stream.getvalue()
 
 
 def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
     return {
         "rank": rank,
-        "case": _plain(row.name),
+        "case": row.name,
         "state": row.state.value,
-        "reason": _plain(row.reason),
+        "reason": row.reason,
         "verdict": row.verdict,
-        "verdict_reason": _plain(row.verdict_reason),
+        "verdict_reason": row.verdict_reason,
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,
+        "review": row.review,
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",
         "report": row.report,
-        "source": _plain(row.source),
+        "source": row.source,
         "series": row.series,
         "bundle": row.bundle,
         "options": row.options,
-        "warnings": _plain("; ".join(row.warnings)),
+        "warnings": "; ".join((*row.warnings, *([row.export_problem] if row.export_problem else []))),
         "worker": row.worker,
         "finished": row.finished,
         "input_sha256": row.input_sha256,
@@ -103,19 +110,3 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
 def _numbers(row: Row) -> dict[str, str]:
     values: Mapping[str, float | None] = {**row.measures, **row.uncertainty, **row.features}
     return {key: "" if value is None else f"{value:.6g}" for key, value in values.items()}
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: names and paths come from outside."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file whole or not at all; raises OSError."""
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,10 +17,13 @@ from typing import TYPE_CHECKING
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.base.safe_files import own_folder, write_whole
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
-from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
+from CardiacUQLib.report import REPORT_FILE, can_render
+from CardiacUQLib.studies.scan import export_result, segment_with, write_result
 
 from ..datasets.scan_features import input_features
 from .case import STATE_FOLDER, Row, State, Ticket
@@ -147,20 +149,12 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     busy = time.perf_counter() - start
 
     def on_networks() -> tuple[Result, float]:
-        from CardiacUQLib.inference.segment import segment
-
         began = time.perf_counter()
         cancel.check()
-        _set_threads(ticket.threads)
-        result = segment(
-            volume,
-            here.bundle(ticket.bundle_folder, ticket.bundle_sha256),
-            device=ticket.device or ticket.options.device,
-            folds=ticket.options.folds,
-            views=ticket.options.views,
-            precision=ticket.options.precision,
-            cancel=cancel,
-        )
+        use_threads(ticket.threads)
+        asked = replace(ticket.options, device=ticket.device or ticket.options.device)
+        bundle = here.bundle(ticket.bundle_folder, ticket.bundle_sha256)
+        result = segment_with(volume, bundle, asked, cancel=cancel)
         return result, time.perf_counter() - began
 
     result, seconds = here.networks.submit(on_networks).result()
@@ -175,7 +169,7 @@ def _film(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     def on_both() -> Row:
         start = time.perf_counter()
         cancel.check()
-        _set_threads(ticket.threads)
+        use_threads(ticket.threads)
         row = segment_film(ticket, here.bundle(ticket.bundle_folder, ticket.bundle_sha256), cancel)
         row = replace(
             row,
@@ -226,8 +220,6 @@ def _row(
 
 def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: CancelToken) -> Row:
     """Write the case folder with its report and its row, which comes back complete."""
-    from CardiacUQLib.cases.casefolder import write_case
-
     cancel.check()
     start = time.perf_counter()
     written: list[Row] = []
@@ -237,37 +229,16 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
         written.append(replace(row, seconds=spent, finished=_now()))
         write_row(written[0], folder)
 
-    writers: list[Callable[[Result, Path], None]] = []
-    if row.report:
-        writers.append(report_writer(ticket.name))
-    if ticket.options.dicom:
-        writers.append(_dicom_writer(Path(ticket.source)))
-    write_case(result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row))
-    return written[0]
-
-
-def _dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
-
-
-def _set_threads(threads: int) -> None:
-    import torch
-
-    if threads and torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
+    target = Path(ticket.out) / ticket.name
+    write_result(result, target, ticket.options, overwrite=True, extra_writers=[add_row])
+    return replace(written[0], export_problem=export_result(result, target, ticket.options))
 
 
 def _log_error(ticket: Ticket) -> str:
     log = Path(ticket.out) / STATE_FOLDER / ERRORS_FOLDER / f"{ticket.name}.log"
     with contextlib.suppress(OSError):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), "utf-8")
+        own_folder(own_folder(log.parents[1]) / ERRORS_FOLDER)
+        write_whole(log, traceback.format_exc())
     return str(log)
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import flush, flush_tree
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
+from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, StageRule, View, WeightFile
 from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
 
+from ..datasets.catalogue import dataset_info
 from ..training.input_statistics import INPUT_STATISTICS
-from ..training.method import Method
+from ..training.method import Trainer
 from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from ..training.run import method_of
 from ..training.run_folder import RunFolder
@@ -33,23 +35,6 @@ from ..training.warm_start import (
 from .model_card import model_card
 from .weight_mean import check_descent, mean_weights
 
-LICENCES = {
-    "emidec": "CC BY-NC-SA 4.0, research only",
-    "myops": "research only, citation required",
-    "acdc": "research only, citation required",
-    "mnms": "research only, citation required",
-    "phantom": "Apache-2.0",
-    "cine-phantom": "Apache-2.0",
-}
-TRAINING_DATA = {
-    "emidec": "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
-    "myops": "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
-    "acdc": "ACDC (Bernard et al., IEEE TMI 2018, doi 10.1109/TMI.2018.2837502)",
-    "mnms": "M&Ms (Campello et al., IEEE TMI 2021, doi 10.1109/TMI.2021.3090082)",
-    "phantom": "synthetic phantoms of this project",
-    "cine-phantom": "synthetic cine phantoms of this project",
-}
-
 
 def export_run(
     run_folder: Path,
@@ -58,14 +43,16 @@ def export_run(
     name: str | None = None,
     version: str = __version__,
     sharpness: float = 1.0,
+    score_sharpness: float = 1.0,
     average_with: str | None = None,
 ) -> Path:
     """Write the bundle of a run; only folds whose every stage is finished go in.
 
-    ``sharpness`` multiplies the logits of both stages of a cascade wherever the bundle is used. Networks
-    trained for tens of epochs with averaged weights are less decided than those of the paper; what both
-    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``average_with`` names the run or bundle that
-    the run began with; the new bundle gets the mean of both weights.
+    ``score_sharpness`` multiplies the logits of both stages of a cascade where SCS compares them: networks
+    trained for tens of epochs with averaged weights are less decided than those of the paper, and what both
+    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``sharpness`` does so wherever the bundle is
+    used, which makes its softmax overconfident. ``average_with`` names the run or bundle that the run began
+    with; the new bundle gets the mean of both weights.
 
     The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
     export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
@@ -74,8 +61,9 @@ def export_run(
     record = run.read_record()
     recipe = RECIPE.validate_python(record["recipe"])
     method = method_of(recipe)
-    if sharpness != 1 and not isinstance(recipe, CascadeRecipe):
-        raise UsageError(f"--sharpness {sharpness:g}: is for a cascade, {run_folder} is a {recipe.kind}")
+    for option, factor in (("--sharpness", sharpness), ("--score-sharpness", score_sharpness)):
+        if factor != 1 and not isinstance(recipe, CascadeRecipe):
+            raise UsageError(f"{option} {factor:g}: is for a cascade, {run_folder} is a {recipe.kind}")
     folds = [
         fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
     ]
@@ -84,6 +72,7 @@ def export_run(
     if output.exists():
         raise UsageError(f"{output}: exists already; choose another folder or move it away")
     output.parent.mkdir(parents=True, exist_ok=True)
+    factors = sharpness, score_sharpness
     earlier = None if average_with is None else earlier_training(average_with)
     if earlier is not None:
         record = record | {AVERAGED_WITH: check_descent(earlier, run, recipe, record)}
@@ -96,12 +85,14 @@ def export_run(
                 method.weights(run, fold) if earlier is None else mean_weights(earlier, method, run, fold)
             ).items()
         ]
-        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), sharpness)
+        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), factors)
         write_manifest(manifest, partial)
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
         partial.chmod(0o755)
+        flush_tree(partial)
         partial.rename(output)
+        flush(output.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -112,12 +103,12 @@ def _manifest(
     name: str,
     version: str,
     recipe: CascadeRecipe | StreamingRecipe,
-    method: Method,
+    method: Trainer,
     record: Mapping[str, Any],
     weights: tuple[WeightFile, ...],
-    sharpness: float,
+    factors: tuple[float, float],
 ) -> Manifest:
-    origins = _origins(record)
+    data = origins(record)
     folds = {weight.fold for weight in weights}
     special: dict[str, Any]
     if isinstance(recipe, CascadeRecipe):
@@ -125,7 +116,8 @@ def _manifest(
             "title": "LGE infarct segmentation, 2D-3D cascade",
             "classes": LGE_CLASSES,
             "cascade_input": recipe.cascade_input,
-            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), sharpness) if sharpness != 1 else {},
+            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), factors[0]) if factors[0] != 1 else {},
+            "stage_rule": StageRule(score_sharpness=factors[1]),
         }
         mixed = f" and {recipe.phantoms} phantoms" if recipe.phantoms else ""
     else:
@@ -136,8 +128,8 @@ def _manifest(
         name=name,
         version=version,
         kind=recipe.kind,
-        licence=_joined([licence for licence, _ in origins]),
-        training_data=_joined([data for _, data in origins]) + mixed,
+        licence=_joined([licence for licence, _ in data]),
+        training_data=_joined([name for _, name in data]) + mixed,
         roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
@@ -157,12 +149,13 @@ def _manifest(
     )
 
 
-def _origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
     if LICENCE in record:
         return [(record[LICENCE], record[DATA_NAME])]
-    own = (LICENCES[record[DATASET]], TRAINING_DATA[record[DATASET]])
-    return [own, *(_origins(record[STARTED_FROM]) if STARTED_FROM in record else [])]
+    info = dataset_info(record[DATASET])
+    earlier = origins(record[STARTED_FROM]) if STARTED_FROM in record else []
+    return [(info.licence, info.citation), *earlier]
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ class SliceData:
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
         inputs, target = self.batch(samples, generator, epoch)
-        return deep_supervision_loss(network.deep(inputs), target, self.recipe.loss)
+        return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Augmented slices with their neighbours (N, 1 + 2 context, y, x) and their labels (N, y, x)."""
@@ -143,7 +143,7 @@ class StackData:
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
         inputs, target = self.batch(samples, generator, epoch)
-        return deep_supervision_loss(network.deep(inputs), target, self.recipe.loss)
+        return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x)."""

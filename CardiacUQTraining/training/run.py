@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 
 from ..datasets import LabelledDataset
 from .cascade import CascadeMethod
@@ -19,15 +19,15 @@ from .commit import project_commit
 from .crops import stratified_folds
 from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageJob, StopRequest, train_stage
-from .method import Method
+from .method import Trainer
 from .ranks import Ranks
-from .recipe import CascadeRecipe, StreamingRecipe
+from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
 from .streaming import StreamingMethod
 from .warm_start import STARTED_FROM, WarmStart
 
 
-def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
+def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Trainer:
     """The method that a recipe is for."""
     if isinstance(recipe, CascadeRecipe):
         return CascadeMethod(recipe)
@@ -77,10 +77,21 @@ def begin_run(
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
-        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(run.record)
+        write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))
+
+
+def check_shares(stages: Mapping[str, TrainingRecipe], processes: int) -> None:
+    """Raise UsageError if some of ``processes`` would have no sample in any stage.
+
+    In a stage with smaller batches the others work and the rest keep in step.
+    """
+    most = max(stage.batch for stage in stages.values())
+    if most < processes:
+        raise UsageError(
+            f"batches of at most {most} samples cannot be shared by {processes} processes; "
+            f"start {most} or fewer"
+        )
 
 
 def train_run(
@@ -102,8 +113,9 @@ def train_run(
     The ranks of one training call this alike and need the run folder at the same place.
     """
     ranks = Ranks(fabric)
-    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
     method = method_of(recipe)
+    ranks.agree(lambda: check_shares(method.stages(), ranks.count))
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
     for name, stage in method.stages().items():
         waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:

@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(_with_joined_point(sys.argv[1:] if arguments is None else arguments))
     _find_library()
     from CardiacUQLib.base.errors import CardiacUQError, ExitCode
+    from CardiacUQLib.base.threads import wait_politely
 
+    wait_politely()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(options)
@@ -76,8 +78,8 @@ def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.base.progress import print_filter_progress
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.bundles.fold_numbers import parse_folds
+    from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQLib.images.reading import read_volume, write_map
-    from CardiacUQLib.inference.result import MapName
     from CardiacUQLib.measures.aha import parse_insertion
 
     point = options.rvInsertion

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import InputError, UsageError
-from ..inference.result import MapName, Result
+from ..base.safe_files import replacing
+from ..bundles.map_catalogue import REPORT_SERIES, SEGMENTATION_SERIES, MapName
+from ..inference.result import Result
 from .content import DicomContent, content_of
+from .references import point_at_frames
 from .source import SourceImages, load_source
 
 if TYPE_CHECKING:
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
     from ..review import Review
 
-SERIES_NUMBERS = {"seg": 1, MapName.SCS: 2, MapName.UNCERTAINTY: 2, MapName.ERROR_PROBABILITY: 3, "sr": 4}
 REVIEWED = "_reviewed"
 
 
@@ -53,7 +55,7 @@ def write_dicom_outputs(
     """
     out_folder = Path(out_folder)
     content = content_of(case)
-    source = load_source(source_folder, content.geometry, content.series, frame)
+    source = load_source(source_folder, content.geometry, content.case.series, frame)
     suffix = ("_" + phase if phase else "") + (REVIEWED if content.reviewed else "")
     paths = {name: out_folder / f"{name}{suffix}.dcm" for name in ("segmentation", *content.maps, "report")}
     if not (content.labels > 0).any():
@@ -84,34 +86,30 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
         segmentation = None
         if (content.labels > 0).any():
             segmentation = segmentation_object(
-                content, source, series_number=number + SERIES_NUMBERS["seg"], phase=phase
+                content, source, series_number=number + SEGMENTATION_SERIES, phase=phase
             )
-        objects = {} if segmentation is None else {"segmentation": segmentation}
+        objects: dict[str, Dataset] = {} if segmentation is None else {"segmentation": segmentation}
         for name in content.maps:
-            objects[name] = parametric_map_object(
-                content, source, name, series_number=number + SERIES_NUMBERS[name], phase=phase
-            )
-        objects["report"] = report_object(
-            content, source, segmentation, series_number=number + SERIES_NUMBERS["sr"]
-        )
-    except AttributeError as error:  # highdicom reads attributes that a stripped export may lack
-        raise InputError(
-            folder, f"the images lack what DICOM output needs ({error})", "export the series again"
-        ) from error
+            if name.info.dicom is not None:
+                objects[name] = parametric_map_object(content, source, name, number, phase)
+        objects["report"] = report_object(content, source, segmentation, series_number=number + REPORT_SERIES)
+        derived = [] if segmentation is None else [segmentation]
+        for name, dataset in objects.items():  # last, since the report finds the segmentation's sources by it
+            referred = [*source.objects, *derived] if name == "report" else source.objects
+            point_at_frames(dataset, source.references, referred)
+    except (AttributeError, ValueError, TypeError, LookupError) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        problem = f"the images' headers lack what DICOM output needs ({reason})"
+        raise InputError(folder, problem, "export the series again") from error
     return objects
 
 
 def _write_all(objects: dict[Path, Dataset], folder: Path) -> None:
     """Write temporary files first, then rename them, so that a full disk leaves nothing half-done."""
-    partial = {path: path.with_name(f".{path.name}.partial-{os.getpid()}") for path in objects}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, dataset in objects.items():
-            dataset.save_as(partial[path])
-        for path, unfinished in partial.items():
-            unfinished.replace(path)
+        with contextlib.ExitStack() as files:
+            for path, dataset in objects.items():
+                dataset.save_as(files.enter_context(replacing(path)))
     except OSError as error:
         raise UsageError(f"{folder}: DICOM files could not be written ({error.strerror or error})") from error
-    finally:
-        for unfinished in partial.values():
-            unfinished.unlink(missing_ok=True)

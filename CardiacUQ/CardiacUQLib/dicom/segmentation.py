@@ -51,7 +51,7 @@ def segmentation_object(
     present = [info for info in content.classes if info.value and (content.labels == info.value).any()]
     if not present:
         raise ValueError("no voxel is labelled")
-    labels = frames_of(content.labels, source.datasets)
+    labels = frames_of(content.labels, source)
     numbered = np.zeros(labels.shape, np.uint8)
     for number, info in enumerate(present, start=1):
         numbered[labels == info.value] = number

@@ -15,12 +15,19 @@ from .volume import Geometry, Volume
 
 @dataclass(frozen=True)
 class Cine:
-    """All frames of one 4D file or DICOM folder, (t, k, j, i) as stored, on one 3D grid."""
+    """All frames of one 4D file or DICOM folder, (t, k, j, i) as stored, on one 3D grid.
+
+    ``warnings`` are about the whole film; each frame adds its own.
+    """
 
     path: Path
     stored: np.ndarray
     geometry: Geometry
     sha256: str
+    warnings: tuple[str, ...] = ()
+    modality: str = ""
+    series: str = ""
+    padding: float | None = None
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -32,4 +39,13 @@ class Cine:
         """One frame, counted from 0; raises InputError if there is no such frame or it is empty."""
         if not 0 <= number < len(self):
             raise InputError(self.path, f"has no frame {number}", f"its frames are 0 to {len(self) - 1}")
-        return volume_of(self.path, self.stored[number], self.geometry, self.sha256)
+        return volume_of(
+            self.path,
+            self.stored[number],
+            self.geometry,
+            self.sha256,
+            self.warnings,
+            self.modality,
+            self.series,
+            padding=self.padding,
+        )

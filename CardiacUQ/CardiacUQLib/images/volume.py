@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[float, float, float, float, float, float, float, float, float]
+
+
+def vector3(values: ArrayLike) -> Vector3:
+    """Three numbers in any form as a tuple; raises ValueError for another count."""
+    x, y, z = np.asarray(values, float).ravel().tolist()
+    return (x, y, z)
+
+
+def matrix3(values: ArrayLike) -> Matrix3:
+    """Nine numbers in any form, row by row, as a tuple; raises ValueError for another count."""
+    a, b, c, d, e, f, g, h, i = np.asarray(values, float).ravel().tolist()
+    return (a, b, c, d, e, f, g, h, i)
 
 
 @dataclass(frozen=True)
@@ -72,11 +86,11 @@ class StorageOrder:
     def from_stored(self, stored: np.ndarray) -> np.ndarray:
         """Array as stored (k, j, i) to slice order (z, y, x)."""
         ordered = np.transpose(stored, self.axes)
-        return np.ascontiguousarray(np.flip(ordered, [n for n in range(3) if self.flipped[n]]))
+        return np.ascontiguousarray(np.flip(ordered, tuple(n for n in range(3) if self.flipped[n])))
 
     def to_stored(self, ordered: np.ndarray) -> np.ndarray:
         """Array in slice order (z, y, x) back to the order of the file (k, j, i)."""
-        unflipped = np.flip(ordered, [n for n in range(3) if self.flipped[n]])
+        unflipped = np.flip(ordered, tuple(n for n in range(3) if self.flipped[n]))
         return np.ascontiguousarray(np.transpose(unflipped, np.argsort(self.axes)))
 
 
@@ -86,7 +100,8 @@ class Volume:
 
     ``geometry`` describes ``array``; ``source_geometry`` and ``storage`` describe the file, and every
     map is written back on ``source_geometry`` through ``storage.to_stored``. ``series`` is the UID of a
-    DICOM series.
+    DICOM series. ``no_image`` (z, y, x) is True where a voxel holds no image (padding, NaN, an empty
+    slice): its grey value means nothing, and it is labelled nowhere; None where every voxel is one.
     """
 
     array: np.ndarray
@@ -98,6 +113,7 @@ class Volume:
     modality: str = ""
     warnings: tuple[str, ...] = field(default=())
     series: str = ""
+    no_image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -105,7 +121,20 @@ class Volume:
         return "volume" if self.path is None else case_name(self.path)
 
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+IMAGE_SUFFIXES = (
+    ".nii.gz",
+    ".nii",
+    ".seq.nrrd",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".hdr.gz",
+    ".hdr",
+)
+"""What the names of image files end in; the second half of a pair, .img, comes with its .hdr."""
+LONGEST_NAME = 120
+"""Bytes of a case name: it is part of file names with endings of up to a hundred more."""
 
 
 def case_name(path: Path) -> str:
@@ -115,7 +144,22 @@ def case_name(path: Path) -> str:
     """
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link
-    for suffix in IMAGE_SUFFIXES:
+    for suffix in (*IMAGE_SUFFIXES, ".img.gz", ".img"):
         if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
+            return folder_name(path.name[: -len(suffix)])
+    return folder_name(path.name)
+
+
+def folder_name(text: str) -> str:
+    """``text`` as the name of a case folder: never empty, at most :data:`LONGEST_NAME` bytes.
+
+    Bytes that are no text become "_"; a name that is too long is cut and ends in a hash of the whole.
+    """
+    name = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "_")
+    if not name.strip(" ._"):
+        name = f"case{name.strip(' .')}" if name.strip(" .") else "case"
+    if len(name.encode("utf-8")) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    kept = name.encode("utf-8")[: LONGEST_NAME - len(digest) - 1].decode("utf-8", "ignore").rstrip(" .")
+    return f"{kept}-{digest}"

@@ -4,7 +4,7 @@ The logit of P(wrong) is a sum of one piecewise linear curve per feature plus a 
 labels (2D stage, final) and per distance to the ends of the heart. Such a model is calibrated where it
 is fitted (logistic loss is a proper score and has an intercept per category), follows any curve from
 uncertainty to error, can be plotted and read feature by feature, and needs nothing but
-:func:`numpy.interp` to apply. It is fitted by ``CardiacUQTraining.evaluation.fit_calibration`` on
+:func:`numpy.interp` to apply. It is fitted by ``CardiacUQTraining.evaluation.shared.fit_calibration`` on
 predictions of folds that did not see the case, and stored in ``manifest.calibration``.
 
 All features come from the maps and label maps of one case, none from the grey values, and work in
@@ -25,7 +25,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from ..base.errors import ModelError
-from .result import MapName
+from ..bundles.map_catalogue import MapName
 
 KEY = "error_probability"
 """Name of the model in ``manifest.calibration``."""
@@ -120,6 +120,8 @@ class Term:
     ) -> np.ndarray:
         """Share of the logit, float64, of the shape of the inputs."""
         if self.feature is None:
+            if self.by is None:
+                raise ValueError("a term of P(wrong) names neither a feature nor a category")
             return self.values[np.minimum(categories[self.by], len(self.values) - 1), 0]
         x = features[self.feature]
         if self.by is None:
@@ -262,7 +264,7 @@ def border_distance(labels: np.ndarray) -> np.ndarray:
         present = np.unique(plane)
         for value in present if present.size > 1 else ():
             inside = plane == value
-            distance[z][inside] = ndimage.distance_transform_edt(inside)[inside]
+            distance[z][inside] = np.asarray(ndimage.distance_transform_edt(inside))[inside]
     return np.minimum(distance, FARTHEST_PX)
 
 

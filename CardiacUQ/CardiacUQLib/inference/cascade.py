@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.progress import portion
 from ..bundles.manifest import View
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
@@ -20,7 +21,6 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
-    portion,
     roi_voxel_ml,
     step_timer,
     traits,
@@ -28,7 +28,7 @@ from .jobs import (
 from .looking import find_looks
 from .passes import Arithmetic, CascadePass, run_cascade
 from .plausibility import decide
-from .roi import normalise_slices
+from .roi import crop_no_image, normalise_slices
 
 
 def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
@@ -37,8 +37,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_slices(roi.extract(job.volume.array))
-    accumulator, kept = CascadeAccumulator(), []
+        crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
+    accumulator, kept = CascadeAccumulator(manifest.stage_rule.score_sharpness), []
     collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(
         crop,
@@ -51,8 +51,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         timer=timer,
     ):
         with timer.step("maps"):
-            accumulator.add(one.p2d, one.p3d)
-            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.p3d.cpu().numpy())
+            accumulator.add(one.p2d, one.p3d, one.final)
+            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.final.cpu().numpy())
         if job.keep_passes:
             kept.append(one)
     samples = _dropout_samples(job, crop, arithmetic)
@@ -61,7 +61,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         check_finite(maps, manifest)
         evidence = collector.evidence()
         presence = assessor.probabilities(evidence)
-        first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.stage3d))
+        first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.final))
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
@@ -81,7 +81,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         opinion,
         restored,
         corrections,
-        accumulator.stage3d.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
+        accumulator.final.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
         arithmetic,
         timer.seconds,
         (*warnings, *decision.warnings),

@@ -20,11 +20,12 @@ from ..base.errors import ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
+from ..bundles.map_catalogue import SIGMAS, WEIGHTS, MapName
+from ..networks.layout import channels_last
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
 from .maps import entropy, information_gain, soft_correction_score
 from .passes import Arithmetic, NetworkSource, predict_slices
-from .result import SIGMAS, WEIGHTS, MapName
 from .streaming_turns import ANGLES_DEG, turned_back, turned_copies
 from .views import from_view, to_view
 
@@ -57,10 +58,15 @@ def member_names(manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: int(name.removeprefix(MEMBER_PREFIX))))
 
 
-def normalise_frame(crop: np.ndarray) -> np.ndarray:
-    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32."""
-    low, high = float(crop.min()), float(crop.max())
-    return ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+def normalise_frame(crop: np.ndarray, no_image: np.ndarray | None = None) -> np.ndarray:
+    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32.
+
+    Voxels where ``no_image`` is True count for neither and become 0.
+    """
+    known = crop if no_image is None or no_image.all() else crop[~no_image]
+    low, high = float(known.min()), float(known.max())
+    scaled = ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+    return scaled if no_image is None else np.where(no_image, np.float32(0), scaled)
 
 
 def run_streaming(
@@ -92,7 +98,7 @@ def run_streaming(
         for name in names:
             cancel.check()
             with timer.step("load"):
-                network = source.network(name, fold, arithmetic.device).to(memory_format=torch.channels_last)
+                network = channels_last(source.network(name, fold, arithmetic.device))
             with timer.step("members"):
                 channels = source.manifest.networks[name].in_channels
                 outputs += member_outputs(network, frames, arithmetic, rule, channels)

@@ -11,6 +11,7 @@ from ..base.errors import ModelError, UsageError
 from ..bundles.manifest import BundleKind, Manifest, View
 from .cascade import explore_cascade
 from .device import choose_device, choose_precision, with_less_memory
+from .empty_slices import back_in_place, filled_slices, without_empty_slices
 from .found import Findings
 from .jobs import Job
 from .passes import BATCH_PIXELS, Arithmetic
@@ -37,13 +38,19 @@ def explore(job: Job, *, device: str = "auto", precision: str = "auto") -> Findi
         raise ModelError(f"bundle '{manifest.name}' is of kind '{manifest.kind}'; this version runs: {known}")
     _check_classes(manifest)
     retreats: list[str] = []
+    filled = filled_slices(job.volume)
+    seen = (
+        job if job.keep_passes else dataclasses.replace(job, volume=without_empty_slices(job.volume, filled))
+    )
 
     def attempt(where: torch.device, batch_pixels: int) -> Findings:
-        return method(job, Arithmetic(where, choose_precision(precision, where), batch_pixels))
+        return method(seen, Arithmetic(where, choose_precision(precision, where), batch_pixels))
 
     slice_pixels = manifest.roi.size_px**2
-    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * job.volume.array.shape[0])
+    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * seen.volume.array.shape[0])
     found = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
+    if seen is not job:
+        found = back_in_place(found, job.volume, filled, len(manifest.classes))
     return dataclasses.replace(found, warnings=(*retreats, *found.warnings))
 
 

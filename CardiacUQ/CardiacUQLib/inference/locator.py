@@ -10,10 +10,12 @@ from scipy import ndimage
 
 from ..base.errors import ModelError
 from ..base.progress import CancelToken
+from ..base.regions import connected
 from ..bundles.manifest import MIRRORED, RoiSpec
 from ..images.volume import Volume
+from ..networks.layout import channels_last
 from .passes import Arithmetic, NetworkSource, predict_slices
-from .roi import find_roi, normalise_slices
+from .roi import crop_no_image, find_roi, normalise_slices
 from .views import from_view, to_view
 
 LOCATOR = "locator"
@@ -39,7 +41,7 @@ def find_heart(
     if spec.locator_spacing_mm is None or spec.locator_size_px is None:
         raise ModelError(f"bundle '{source.manifest.name}' has a locator but no pixel size for it")
     overview = find_roi(volume, RoiSpec(spec.locator_size_px, spec.locator_spacing_mm), None)
-    crop = normalise_slices(overview.extract(volume.array))
+    crop = normalise_slices(overview.extract(volume.array), crop_no_image(overview, volume))
     frames = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)[None]
     total = torch.zeros_like(frames[0])
     views = torch.cat([to_view(frames, view) for view in MIRRORED])
@@ -48,7 +50,7 @@ def find_heart(
     for fold in asked:
         if cancel is not None:
             cancel.check()
-        net = source.network(LOCATOR, fold, arithmetic.device).to(memory_format=torch.channels_last)
+        net = channels_last(source.network(LOCATOR, fold, arithmetic.device))
         p = predict_slices(net, views, arithmetic)[:, 1]
         total += sum(from_view(one, view) for one, view in zip(p, MIRRORED, strict=True))
     mean = total / (len(asked) * len(MIRRORED))
@@ -61,9 +63,9 @@ def centre_of_heart(p: np.ndarray) -> tuple[float, float] | None:
     Of the 26-connected components above 0.5 it is the one with the largest sum of probability, and
     each voxel counts as much as its probability. None where nothing is above 0.5.
     """
-    labels, count = ndimage.label(p > 0.5, structure=np.ones((3, 3, 3)))
+    labels, count = connected(p > 0.5, np.ones((3, 3, 3)))
     if count == 0:
         return None
     heart = int(np.bincount(labels.ravel(), weights=p.ravel())[1:].argmax()) + 1
-    _, y, x = ndimage.center_of_mass(p * (labels == heart))
-    return float(y), float(x)
+    _, y, x = np.asarray(ndimage.center_of_mass(p * (labels == heart))).tolist()
+    return y, x

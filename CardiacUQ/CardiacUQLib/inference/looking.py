@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..bundles.map_catalogue import MapName
 from ..uncertainty.looks import RADIUS_MM, Look, Material, describe, places, proposals, worth
 from ..uncertainty.presence import class_values
 from .jobs import Job, roi_voxel_ml
-from .result import MapName
 from .roi import Roi
 
 

@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..images.volume import Volume
+from ..bundles.map_catalogue import MapName
+from ..images.volume import Geometry, StorageOrder, Volume
 from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
-
-
-class MapName(enum.StrEnum):
-    """Voxel-wise maps; the value is the file stem in the case folder.
-
-    The plain names belong to the final prediction, ``*_2D`` to the 2D stage of the cascade, ``*_member*``
-    to the members of a cine ensemble (of more than four, the first four are kept).
-    """
-
-    SCS = "scs"
-    VARIANCE = "variance"
-    ENTROPY = "entropy"
-    MUTUAL_INFORMATION = "mutual_information"
-    MAX_PROBABILITY = "max_probability"
-    VARIANCE_2D = "variance_2d"
-    ENTROPY_2D = "entropy_2d"
-    MUTUAL_INFORMATION_2D = "mutual_information_2d"
-    MAX_PROBABILITY_2D = "max_probability_2d"
-    ERROR_PROBABILITY = "error_probability"
-    UNCERTAINTY = "uncertainty"
-    SIGMA_0 = "sigma_member0"
-    SIGMA_1 = "sigma_member1"
-    SIGMA_2 = "sigma_member2"
-    SIGMA_3 = "sigma_member3"
-    WEIGHT_0 = "weight_member0"
-    WEIGHT_1 = "weight_member1"
-    WEIGHT_2 = "weight_member2"
-    WEIGHT_3 = "weight_member3"
-
-
-SIGMAS = (MapName.SIGMA_0, MapName.SIGMA_1, MapName.SIGMA_2, MapName.SIGMA_3)
-"""How consistently each member of a cine ensemble sees one class over the slices; the same in all slices."""
-
-WEIGHTS = (MapName.WEIGHT_0, MapName.WEIGHT_1, MapName.WEIGHT_2, MapName.WEIGHT_3)
-"""What each member counts at each pixel."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +64,8 @@ class RunRecord:
 class Result:
     """A segmented volume. All arrays are (z, y, x) on ``volume.geometry``, voxel for voxel.
 
-    ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 codes was * C + became with 0
+    ``segmentation`` and ``opinion``, the overruled labels of the 2D stage or of the dissenting member (None
+    where no member was overruled), are uint8 labels, ``dcm`` uint8 codes was * C + became with 0
     for no correction, ``component_ids`` int32 ids of the DCM components (0 outside), every map
     float32 and 0 (or 1 for maximum probability) outside the ROI. ``pass_volumes_ml[p, c]`` is the
     volume of class c in pass p of the ensemble, the raw material of the intervals.
@@ -106,15 +73,14 @@ class Result:
     On the case as a whole: its verdict (None where the bundle has no fit for one), the Dice to be expected
     (the mean first), P(lesion) by name, in what the scan differs from those of the training, the
     evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
-    want of a fit. ``looks`` are the places worth a look, best first; ``proposals`` uint8 labels of lesions
-    that are not drawn but may be there.
+    want of a fit.
     """
 
     volume: Volume
     kind: BundleKind
     classes: tuple[ClassInfo, ...]
     segmentation: np.ndarray
-    stage2d: np.ndarray
+    opinion: np.ndarray | None
     maps: Mapping[MapName, np.ndarray]
     dcm: np.ndarray
     component_ids: np.ndarray
@@ -130,3 +96,53 @@ class Result:
     lacking: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
     proposals: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        """Short name of the image."""
+        return self.volume.name
+
+    @property
+    def geometry(self) -> Geometry:
+        """Grid of the arrays, in slice order."""
+        return self.volume.geometry
+
+    @property
+    def source_geometry(self) -> Geometry:
+        """Grid of the files."""
+        return self.volume.source_geometry
+
+    @property
+    def storage(self) -> StorageOrder:
+        """The way from the order of the files to slice order."""
+        return self.volume.storage
+
+    @property
+    def model_measures(self) -> Mapping[str, Any]:
+        """The networks' own measures: these."""
+        return self.measures
+
+    @property
+    def folder(self) -> Path | None:
+        """None: it is in memory."""
+        return None
+
+    @property
+    def input_path(self) -> Path | None:
+        """The segmented image, None for one that never was a file."""
+        return self.volume.path
+
+    @property
+    def input_sha256(self) -> str:
+        """SHA-256 of the segmented image."""
+        return self.volume.sha256
+
+    @property
+    def series(self) -> str:
+        """UID of the DICOM series, "" if it was none."""
+        return self.volume.series
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd about the image or the run, one line each."""
+        return tuple(dict.fromkeys((*self.volume.warnings, *self.run.warnings)))

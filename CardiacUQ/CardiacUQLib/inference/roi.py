@@ -105,24 +105,40 @@ class Roi:
 def find_roi(volume: Volume, spec: RoiSpec, centre_yx: tuple[float, float] | None) -> Roi:
     """The ROI of ``spec`` about ``centre_yx`` (pixels of ``volume``; None = image centre)."""
     shape_yx = volume.array.shape[-2], volume.array.shape[-1]
-    centre = tuple((n - 1) / 2 for n in shape_yx) if centre_yx is None else centre_yx
+    cy, cx = ((shape_yx[0] - 1) / 2, (shape_yx[1] - 1) / 2) if centre_yx is None else centre_yx
     spacing_yx = volume.geometry.spacing[1], volume.geometry.spacing[0]
     half = (spec.size_px - 1) / 2
     wanted = spec.spacing_mm
     if wanted is None or all(abs(wanted - s) <= SAME_SPACING_MM for s in spacing_yx):
         # A half is rounded down, so that an odd image and an even square share the reference's start.
-        first = tuple(float(math.ceil(c - half - 0.5 - _TINY)) for c in centre)
+        first = (float(math.ceil(cy - half - 0.5 - _TINY)), float(math.ceil(cx - half - 0.5 - _TINY)))
         return Roi(shape_yx, spec.size_px, first, (1.0, 1.0))
-    step = tuple(wanted / s for s in spacing_yx)
-    first = tuple(c - half * s for c, s in zip(centre, step, strict=True))
-    return Roi(shape_yx, spec.size_px, first, step)
+    step = (wanted / spacing_yx[0], wanted / spacing_yx[1])
+    return Roi(shape_yx, spec.size_px, (cy - half * step[0], cx - half * step[1]), step)
 
 
-def normalise_slices(crop: np.ndarray) -> np.ndarray:
-    """Each slice (..., y, x) to zero mean and unit variance, float32; a constant slice becomes 0."""
+def crop_no_image(roi: Roi, volume: Volume) -> np.ndarray | None:
+    """Voxels of the ROI, bool (z, size, size), that hold no image or were mixed from such; None if none."""
+    if volume.no_image is None:
+        return None
+    mask = roi.extract(volume.no_image) > _TINY
+    return mask if mask.any() else None
+
+
+def normalise_slices(crop: np.ndarray, no_image: np.ndarray | None = None) -> np.ndarray:
+    """Each slice (..., y, x) to zero mean and unit variance, float32; a constant slice becomes 0.
+
+    Voxels where ``no_image`` is True count for neither.
+    """
     wide = np.asarray(crop, np.float64)
-    mean = wide.mean(axis=(-2, -1), keepdims=True)
-    deviation = wide.std(axis=(-2, -1), keepdims=True)
+    if no_image is None:
+        mean = wide.mean(axis=(-2, -1), keepdims=True)
+        deviation = wide.std(axis=(-2, -1), keepdims=True)
+    else:
+        known = (~no_image).astype(np.float64)
+        count = np.maximum(known.sum(axis=(-2, -1), keepdims=True), 1.0)
+        mean = (wide * known).sum(axis=(-2, -1), keepdims=True) / count
+        deviation = np.sqrt((known * (wide - mean) ** 2).sum(axis=(-2, -1), keepdims=True) / count)
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), _TINY)  # rounding of the sums, no contrast
     return np.where(flat, 0.0, (wide - mean) / np.where(flat, 1.0, deviation)).astype(np.float32)
 

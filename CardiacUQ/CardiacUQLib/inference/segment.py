@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
-from ..bundles.manifest import View
+from ..bundles.manifest import BundleKind, View
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.aha import check_insertion
@@ -18,7 +19,7 @@ from .explore import choose_folds, choose_views, explore
 from .found import Findings
 from .heat_map import default_heat_map
 from .jobs import Job
-from .result import MapName, Result, RunRecord
+from .result import Result, RunRecord
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
@@ -72,12 +73,13 @@ def _as_result(
 ) -> Result:
     manifest = bundle.manifest
     where = findings.arithmetic.device
+    overruled = manifest.kind is BundleKind.CASCADE or bool(findings.corrections.dcm.any())
     return Result(
         volume=job.volume,
         kind=manifest.kind,
         classes=manifest.classes,
         segmentation=findings.segmentation,
-        stage2d=findings.opinion,
+        opinion=findings.opinion if overruled else None,
         maps=findings.maps,
         dcm=findings.corrections.dcm,
         component_ids=findings.corrections.component_ids,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.progress import portion
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
@@ -19,14 +20,13 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
-    portion,
     roi_voxel_ml,
     step_timer,
     traits,
 )
 from .looking import find_looks
 from .passes import Arithmetic
-from .roi import normalise_slices
+from .roi import crop_no_image, normalise_slices
 from .streaming_cleanup import main_parts
 
 
@@ -41,7 +41,7 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_frame(roi.extract(job.volume.array))
+        crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = StreamingAccumulator(), []
     collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_streaming(
@@ -76,7 +76,8 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         opinions = np.stack([arg_max(roi.restore(member)) for member in members])
         restored = maps_on_image(maps, roi)
     with timer.step("looks"):
-        looks, proposals = find_looks(job, roi, 0.5 * (final + members.mean(axis=0)), labels, said, maps, {})
+        mean = 0.5 * (final + members.mean(axis=0))
+        looks, proposals = find_looks(job, roi, mean, labels, said, maps, {})
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
         corrections = find_corrections(job, opinion, segmentation, restored)

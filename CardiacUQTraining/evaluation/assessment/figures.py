@@ -10,14 +10,14 @@ import numpy as np
 from CardiacUQLib.uncertainty.quality import MEAN
 from CardiacUQLib.uncertainty.verdict import Word
 
-from ..cases import CaseFigures
-from ..discrimination import auroc
-from ..methods import Method, Row, Stage
-from ..selective import risk_coverage
-from ..tables import markdown_table
+from ..shared.cases import CaseFigures
+from ..shared.discrimination import auroc
+from ..shared.markdown import markdown_table
+from ..shared.material import CaseMaterial
+from ..shared.methods import Method, Row, Stage
+from ..shared.selective import risk_coverage
 from .fit import LOW_DICE
 from .looking import CaseLooks
-from .material import CaseMaterial
 
 PAIRWISE = Row(Stage.CASCADE, Method.PAIRWISE_DICE).key
 

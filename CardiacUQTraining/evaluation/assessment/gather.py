@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain, write_json
+from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.bundles.resident import ResidentBundle
@@ -18,8 +19,11 @@ from CardiacUQLib.inference.found import Findings
 from CardiacUQLib.uncertainty.assessment import FITS
 
 from ...datasets import LabelledCase
+from ..shared.cases import CaseStore
+from ..shared.judged import check_labels, each_case, file_state
+from ..shared.material import CaseMaterial, choices_of, lesions_of
+from ..shared.predict import Computer, PassOptions, permitted_folds, predict
 from .fit import Fits, fit_all, groups_of
-from .material import CaseMaterial, choices_of, lesions_of
 
 FEWEST_CASES = 20
 """With fewer nothing is fitted: what could be said of a case would be a guess."""
@@ -108,3 +112,44 @@ def fits_key(bundle: ResidentBundle) -> str:
     """A short hash of the fits of a bundle, for the figures that depend on them."""
     fits = {name: bundle.manifest.calibration.get(name) for name in FITS}
     return hashlib.sha256(json.dumps(fits, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def gather(
+    networks: ResidentBundle,
+    cases: Sequence[LabelledCase],
+    store: CaseStore,
+    options: PassOptions,
+    computer: Computer,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> tuple[CaseMaterial, ...]:
+    """What the fits of whole cases are made of, from predictions by folds that saw none of them; nothing
+    without cross-validation. A case that cannot be predicted is left out here, and named when it is judged.
+    """
+    if not options.cross_validated:
+        return ()
+    bare, kept = unfitted(networks), MaterialStore(store.folder.parent / "material", store.key)
+    lean = dataclasses.replace(options, dropout_samples=0)
+
+    def one(case: LabelledCase) -> CaseMaterial:
+        folds = permitted_folds(networks.manifest, case.id, lean)
+        state = f"{file_state(case)};{folds}"
+        found = kept.get(case.id, state, lambda: _predicted(case, bare, folds, lean, computer, cancel))
+        return dataclasses.replace(found, group=",".join(map(str, folds)))
+
+    return tuple(each_case(cases, one, progress)[0].values())
+
+
+def _predicted(
+    case: LabelledCase,
+    bare: ResidentBundle,
+    folds: tuple[int, ...],
+    options: PassOptions,
+    computer: Computer,
+    cancel: CancelToken | None,
+) -> CaseMaterial:
+    volume, labels = case.load()
+    classes = bare.manifest.classes
+    check_labels(case, labels, volume.array.shape, len(classes))
+    found = predict(volume, bare, folds, options, computer, cancel)
+    return material_of(case, found, labels, classes, volume.geometry.voxel_volume_ml)

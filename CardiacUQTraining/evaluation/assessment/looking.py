@@ -10,8 +10,8 @@ import numpy as np
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.uncertainty.looks import LEAST_GAIN, Material, disc_at, disc_of, places, proposals, worth
 
-from ..cases import CaseArrays
-from .material import lesions_of
+from ..shared.cases import CaseArrays
+from ..shared.material import lesions_of
 
 MOST_VISITS = 12
 

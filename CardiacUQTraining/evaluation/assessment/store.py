@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 
+from ..shared.material import CaseMaterial
 from .fit import fit_all
 from .gather import FEWEST_CASES, as_calibration
-from .material import CaseMaterial
 
 
 def store_fits(bundle: Bundle, material: Sequence[CaseMaterial], dataset: str) -> None:

@@ -9,23 +9,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import KEY, ErrorProbability
-from CardiacUQLib.inference.result import MapName
 
-from ..agreement import ClassVolumes, SizeRecord, scan_record
-from ..calibrate import fit_out_of_fold
-from ..calibration_error import Reliability
-from ..cases import CaseFigures
-from ..fit_intervals import Coverage, cross_validated_coverage, fit_intervals
-from ..run import Judged
-from ..scores import CROP, PREDICTED, UNION
+from ..shared.agreement import ClassVolumes, SizeRecord, scan_record
+from ..shared.calibration_error import Reliability
+from ..shared.cases import CaseFigures
+from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.judged import Judged
+from ..shared.out_of_fold import fit_out_of_fold
+from ..shared.scores import CROP, PREDICTED, UNION
 from .frames import ENSEMBLE, VOLUMES, map_row
 from .summary import FrameKey
 
@@ -82,11 +82,12 @@ def frame_records(
         kept = figures[key.case].rows[VOLUMES]
         numbers = (np.array(kept[name], float) for name in ("reference_ml", "predicted_ml", "pass_ml"))
         whole = scan_record(ClassVolumes(key.case, *numbers), classes)
-        parts = (
-            {name: sizes[name] for name in FRAME_SIZES if name in sizes}
-            for sizes in (whole.reference, whole.predicted, whole.passes)
+        names = [name for name in FRAME_SIZES if name in whole.reference]
+        reference, predicted, passes = (
+            {name: sizes[name] for name in names}
+            for sizes in cast(list[Mapping[str, Any]], [whole.reference, whole.predicted, whole.passes])
         )
-        records.append(SizeRecord(key.case, *parts))
+        records.append(SizeRecord(key.case, reference, predicted, passes))
     return records
 
 

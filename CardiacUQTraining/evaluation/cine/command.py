@@ -12,12 +12,12 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
 from ...datasets import LabelledDataset
-from ..cases import nan_from_none
-from ..headline import check_unseen, section_title, store_metrics
-from ..models import opened_model
-from ..predict import PassOptions
-from ..report import FIGURES, Source
-from ..run import Judged
+from ..shared.cases import nan_from_none
+from ..shared.judged import Judged
+from ..shared.models import opened_model
+from ..shared.predict import PassOptions
+from ..shared.source import FIGURES, Source
+from ..shared.stored_metrics import check_unseen, section_title, store_metrics
 from .calibrate import calibrate_cine, store_calibration
 from .compare_variants import PAGE as COMPARISON_PAGE
 from .compare_variants import compare_variants
@@ -32,7 +32,7 @@ COMPARISON, VARIANTS = "comparison", "variants"
 
 
 @dataclass(frozen=True)
-class CineOptions:
+class CineEvaluation:
     """``threshold`` of the End Coefficient; ``against`` are what to compare with: folders of earlier
     evaluations, or bundles and training runs, which are then judged in the same way."""
 
@@ -51,7 +51,7 @@ class _Task:
 
     dataset: LabelledDataset
     passes: PassOptions
-    options: CineOptions
+    options: CineEvaluation
     command: str
     progress: ProgressCallback
     on_failure: Callable[[str], None]
@@ -62,7 +62,7 @@ def evaluate_cine(
     dataset: LabelledDataset,
     out: Path,
     passes: PassOptions,
-    options: CineOptions,
+    options: CineEvaluation,
     command: str,
     *,
     progress: ProgressCallback = ignore_progress,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..statistics import Summary
+from ..shared.statistics import Summary
 
 COMPARED = ("mean_dice", "dice_1", "dice_2", "dice_3", "end_dice")
 EC = "ec"

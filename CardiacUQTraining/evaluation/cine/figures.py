@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..agreement import SizeRecord, bland_altman_figure
-from ..calibration_error import Reliability
-from ..figures import DPI, PALETTE
+from ..shared.agreement import SizeRecord, bland_altman_figure
+from ..shared.calibration_error import Reliability
+from ..shared.figure_style import DPI, PALETTE
 from .end_slices import end_coefficient
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def cost_figure(points: Sequence[CostPoint]) -> Figure:
     return figure
 
 
-def threshold_figure(end_dices: Mapping[str, Sequence[float]], threshold: float) -> Figure:
+def threshold_figure(end_dices: Mapping[str, ArrayLike], threshold: float) -> Figure:
     """EC over all thresholds, for the ensemble and its members; the chosen threshold marked."""
     figure = _figure(4.8, 3.4)
     axes = figure.subplots()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
-from ..scores import CROP, PREDICTED, UNION
+from ..shared.scores import CROP, PREDICTED, UNION
 
 CARD_SIZES = ("ef_percent", "edv_ml", "esv_ml", "lv_mass_g", "rv_edv_ml", "rv_esv_ml")
 STRUCTURES = {"dice_1": "RV", "dice_2": "myocardium", "dice_3": "LV"}

@@ -15,9 +15,9 @@ from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.calibration import KEY
 
 from ...datasets import LabelledCase, LabelledDataset
-from ..cases import CaseFigures, CaseStore, run_key
-from ..predict import Computer, PassOptions, permitted_folds
-from ..run import Judged, check_classes, each_case, file_state
+from ..shared.cases import CaseFigures, CaseStore, run_key
+from ..shared.judged import Judged, check_classes, each_case, file_state
+from ..shared.predict import Computer, PassOptions, permitted_folds
 from .frames import judge_frame
 
 SCORES_VERSION = 3
@@ -39,7 +39,7 @@ def judge_cine(
 ) -> Judged:
     """Predict and score every frame of ``dataset`` (the first ``limit``), keeping each in ``out/cases``.
 
-    As :func:`CardiacUQTraining.evaluation.run.judge` does for the cascade: a frame that cannot be judged
+    As :func:`..lge.judge.judge` does for the cascade: a frame that cannot be judged
     is one line and the others go on. Raises UsageError for a bundle or data set that is no cine.
     """
     check_cine(bundle, dataset)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..statistics import Summary
-from ..tables import PERCENT, interval, markdown_table
+from ..shared.markdown import PERCENT, interval, markdown_table
+from ..shared.statistics import Summary
 from .compared import EC, PHASES, PairedTest, Variant
 from .tables import p_text
 

@@ -16,7 +16,7 @@ from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQTraining.cli.app import COMMANDS
-from CardiacUQTraining.evaluation.dice import dice_by_name
+from CardiacUQTraining.evaluation.shared.dice import dice_by_name
 
 Command = Callable[..., Outcome]
 
@@ -67,7 +67,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], cardiacuq: Comma
     ("module", "word"),
     [
         ("jinja2", "pip install 'cardiacuq[report]'"),
-        ("pydicom", "pip install 'cardiacuq[dicom]'"),
+        ("highdicom", "pip install 'cardiacuq[dicom]'"),
         ("CardiacUQTraining.cli.report", "installation is incomplete"),
     ],
 )

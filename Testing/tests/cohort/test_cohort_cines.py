@@ -17,8 +17,9 @@ from test_cohort_runs import run_cohort, states
 
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.studies.options import CaseOptions
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.cohort.case import Case, Options, Plan
+from CardiacUQTraining.cohort.case import Case, Plan
 from CardiacUQTraining.cohort.display import Lines
 from CardiacUQTraining.cohort.engine import Engine
 from CardiacUQTraining.cohort.flags import GEOMETRY, training_ranges
@@ -43,7 +44,7 @@ def study(tmp_path: Path) -> Path:
     return folder
 
 
-def plan_of(inputs: list[Path], bundle: Path, options: Options = FAST) -> Plan:
+def plan_of(inputs: list[Path], bundle: Path, options: CaseOptions = FAST) -> Plan:
     return collect(inputs, str(bundle), options, takes_cines=lambda name: True)
 
 
@@ -123,7 +124,7 @@ def test_frames_may_be_named_for_all_or_by_line(study: Path, bands: Path, tmp_pa
     table.write_text("path,id,ed,es\nstudy/anna.nii.gz,A,3,1\nstudy/berta.nii.gz,B,,\n", "utf-8")
     first, second = plan_of([table], bands).cases
     assert (first.cine, first.options.ed, first.options.es) == (True, 3, 1)
-    assert (second.options.ed, second.options.es) == (0, -1)
+    assert (second.options.ed, second.options.es) == (-1, -1)
     outcome = run_cohort(plan_of([table], bands), tmp_path / "out", Lines(tmp_path, quiet=True))
     measures = {row.name: row.measures["ef_percent"] for row in outcome.rows}
     assert measures == {"A": pytest.approx(ef(8, 7), abs=0.01), "B": pytest.approx(ef(9, 6), abs=0.01)}

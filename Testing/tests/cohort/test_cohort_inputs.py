@@ -13,7 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQTraining.cohort.case import Options, Plan
+from CardiacUQLib.studies.options import CaseOptions
+from CardiacUQTraining.cohort.case import Plan
 from CardiacUQTraining.cohort.inputs import collect
 from CardiacUQTraining.cohort.state import fingerprint
 
@@ -84,11 +85,11 @@ def test_a_csv_gives_ids_bundles_and_options_by_line(tmp_path: Path, scans: Path
         "scans/heart1.nii.gz,P2,other,0 2,no,bf16\n",
         "utf-8",
     )
-    first, second = collect([table], "tiny", Options(device="cpu")).cases
-    assert (first.name, first.bundle, first.options) == ("P 1_a", "tiny", Options(device="cpu"))
+    first, second = collect([table], "tiny", CaseOptions(device="cpu")).cases
+    assert (first.name, first.bundle, first.options) == ("P 1_a", "tiny", CaseOptions(device="cpu"))
     assert Path(first.source) == scans / "heart0.nii.gz"
     assert (second.name, second.bundle) == ("P2", "other")
-    assert second.options == Options("cpu", "bf16", (0, 2), (View.IDENTITY,))
+    assert second.options == CaseOptions("cpu", "bf16", (0, 2), (View.IDENTITY,))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_an_archive_is_sorted_into_late_enhancement_stacks_and_the_rest(tmp_path
     assert "90 degrees away" in reasons["1.4"]
     assert "nothing calls it late enhancement" in reasons["2.3"]
     assert "2 slices" in reasons["2.4"]
-    assert "12 images lie at 6 positions" in reasons["2.5"]
+    assert "12 images lie at 6 slice positions" in reasons["2.5"]
     assert "1.5 mm apart" in reasons["2.6"]
     assert "CT, not MR" in reasons["2.7"]
     assert set(reasons) == {"1.2", "1.3", "1.4", "2.3", "2.4", "2.5", "2.6", "2.7"}

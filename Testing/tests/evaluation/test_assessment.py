@@ -19,8 +19,8 @@ from CardiacUQTraining.evaluation.assessment.fit import (
     trusted_up_to,
 )
 from CardiacUQTraining.evaluation.assessment.gather import as_calibration
-from CardiacUQTraining.evaluation.assessment.material import CaseMaterial, choice_key, choices_of
 from CardiacUQTraining.evaluation.assessment.regression import logistic, ridge
+from CardiacUQTraining.evaluation.shared.material import CaseMaterial, choice_key, choices_of
 
 
 def test_ridge_without_penalty_is_least_squares_and_shrinks_with_it() -> None:

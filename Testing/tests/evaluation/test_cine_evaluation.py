@@ -41,9 +41,9 @@ from CardiacUQTraining.evaluation.cine.frames import SWEEP, predict_frame
 from CardiacUQTraining.evaluation.cine.judge import judge_cine
 from CardiacUQTraining.evaluation.cine.published import ACDC_ROWS
 from CardiacUQTraining.evaluation.cine.summary import frame_keys, patients, size_agreements, weight_sweep
-from CardiacUQTraining.evaluation.dice import dice
-from CardiacUQTraining.evaluation.predict import Computer, PassOptions
-from CardiacUQTraining.evaluation.statistics import paired_wilcoxon
+from CardiacUQTraining.evaluation.shared.dice import dice
+from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions
+from CardiacUQTraining.evaluation.shared.statistics import paired_wilcoxon
 
 VALUES = (1, 2, 3)
 BAD = {"borders": (0.9, 0.95, 0.99)}
@@ -148,7 +148,7 @@ class TestJudge:
             volume, ResidentBundle.of(bundle), (1,), PassOptions(), Computer("cpu", "float32")
         ).found
         np.testing.assert_array_equal(found.segmentation, result.segmentation)
-        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        np.testing.assert_array_equal(found.opinion, result.opinion)
         assert set(found.maps) == set(result.maps)
         for name, values in result.maps.items():
             np.testing.assert_array_equal(found.maps[name], values)

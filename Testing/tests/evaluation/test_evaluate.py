@@ -12,18 +12,20 @@ from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.reading import write_map
 from CardiacUQLib.inference.calibration import Category, ErrorProbability, Feature, Term
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.analysis import analyse
 from CardiacUQTraining.evaluation.assessment.gather import fits_key
-from CardiacUQTraining.evaluation.calibrate import store
-from CardiacUQTraining.evaluation.cases import CaseStore, run_key
-from CardiacUQTraining.evaluation.methods import CasePasses, Method, StagePasses
-from CardiacUQTraining.evaluation.predict import (
+from CardiacUQTraining.evaluation.lge.analysis import analyse
+from CardiacUQTraining.evaluation.lge.calibrate import store
+from CardiacUQTraining.evaluation.lge.judge import judge
+from CardiacUQTraining.evaluation.lge.report import write_report
+from CardiacUQTraining.evaluation.shared.cases import CaseStore, run_key
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, Method, StagePasses
+from CardiacUQTraining.evaluation.shared.predict import (
     Computer,
     PassOptions,
     SeenInTrainingError,
@@ -31,8 +33,7 @@ from CardiacUQTraining.evaluation.predict import (
     permitted_folds,
     predict,
 )
-from CardiacUQTraining.evaluation.report import Source, write_report
-from CardiacUQTraining.evaluation.run import judge
+from CardiacUQTraining.evaluation.shared.source import Source
 
 FAST = (Method.SCS, Method.ENTROPY)
 
@@ -93,7 +94,7 @@ class TestOneWay:
         region = found.region
         assert (region.undecided == 4).any() and not np.isin(region.labels, (3, 4)).any()
         np.testing.assert_array_equal(found.segmentation, result.segmentation)
-        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        np.testing.assert_array_equal(found.opinion, result.opinion)
         assert set(found.maps) == set(result.maps) and MapName.ERROR_PROBABILITY in found.maps
         for name, values in result.maps.items():
             np.testing.assert_array_equal(found.maps[name], values)
@@ -115,9 +116,9 @@ def test_merged_classes_lend_their_probability_to_the_other_one():
         StagePasses(p, (0,), (View.IDENTITY,), dropout), StagePasses(p, (0,), (View.IDENTITY,))
     )
     merged = merge_classes(passes, {4: 3})
-    np.testing.assert_allclose(merged.stage3d.p.ravel(), [0.1, 0.2, 0.1, 0.6, 0.0])
+    np.testing.assert_allclose(merged.final.p.ravel(), [0.1, 0.2, 0.1, 0.6, 0.0])
     np.testing.assert_allclose(merged.stage2d.dropout[1].ravel(), [0.2, 0.2, 0.2, 0.4, 0.0])
-    assert passes.stage3d.p.argmax() == 4
+    assert passes.final.p.argmax() == 4
     assert merge_classes(passes, {}) is passes
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
-from CardiacUQTraining.evaluation.cases import CaseArrays, CaseFigures, CaseStore
-from CardiacUQTraining.evaluation.run import Judged
-from CardiacUQTraining.evaluation.sizes import size_figures, size_record, sizes_section
+from CardiacUQTraining.evaluation.lge.sizes import size_figures, size_record, sizes_section
+from CardiacUQTraining.evaluation.shared.cases import CaseArrays, CaseFigures, CaseStore
+from CardiacUQTraining.evaluation.shared.judged import Judged
 
 MANIFEST = Manifest(
     "toy", "1", BundleKind.CASCADE, "toy", "none", "none", LGE_CLASSES, RoiSpec(96, None), {}, (),

@@ -9,8 +9,13 @@ import torch
 
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.agreement import SizeRecord
-from CardiacUQTraining.evaluation.headline import _found, check_unseen, command_without_places, section_title
+from CardiacUQTraining.evaluation.lge.headline import _found
+from CardiacUQTraining.evaluation.shared.agreement import SizeRecord
+from CardiacUQTraining.evaluation.shared.stored_metrics import (
+    check_unseen,
+    command_without_places,
+    section_title,
+)
 from CardiacUQTraining.training.checkpoint import save_weights
 from CardiacUQTraining.training.recipe import RECIPE, read_recipe
 from CardiacUQTraining.training.run import method_of
@@ -20,8 +25,10 @@ from CardiacUQTraining.training.run_folder import RunFolder
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """Pictures are drawn, and looked at, by other tests."""
-    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis.save_figures", lambda *arguments: [])
-    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis._bland_altman", lambda sizes, folder: folder)
+    monkeypatch.setattr("CardiacUQTraining.evaluation.lge.analysis.save_figures", lambda *arguments: [])
+    monkeypatch.setattr(
+        "CardiacUQTraining.evaluation.lge.analysis._bland_altman", lambda sizes, folder: folder
+    )
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def test_figures_go_into_manifest_and_card(own, tmp_path):
     arguments = ("--cross-validated", "--limit", "2", "--methods", "scs", "--store-metrics")
     assert evaluate(own.folder, tmp_path / "out", *arguments) == 0
     after = load_bundle(own.folder)
-    section = after.manifest.metrics["phantom, cross-validated"]
+    section = after.manifest.metrics["LGE phantoms, cross-validated"]
     content = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
     mean = 100 * content["segmentation"]["cascade"]["mean_dice"]["mean"]
     assert section["mean Dice, cascade (2 cases, absent from both = 1)"].startswith(f"{mean:.1f} ± ")
@@ -112,7 +119,7 @@ def test_a_training_run_is_a_model(training_run, tmp_path, monkeypatch):
     assert "# my run on phantom" in (tmp_path / "out" / "evaluation.md").read_text("utf-8")
     kept = json.loads((tmp_path / "out" / "cases" / "Phantom_1001.json").read_text("utf-8"))
     assert kept["figures"]["folds"] == [1]
-    monkeypatch.setattr("CardiacUQTraining.evaluation.run.judge_case", None)  # not called: all is kept
+    monkeypatch.setattr("CardiacUQTraining.evaluation.lge.judge.judge_case", None)  # not called: all is kept
     assert evaluate(training_run, tmp_path / "out", *arguments) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my run", "out"]
 

@@ -12,12 +12,13 @@ from scipy import ndimage
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
 
 SHAPE = (6, 80, 72)
@@ -107,7 +108,7 @@ def make_result(image: Path, labels: np.ndarray, *, corrected: bool = True) -> R
         kind=BundleKind.CASCADE,
         classes=LGE_CLASSES,
         segmentation=truth,
-        stage2d=stage2d,
+        opinion=stage2d,
         maps=maps,
         dcm=corrections.dcm,
         component_ids=corrections.component_ids,
