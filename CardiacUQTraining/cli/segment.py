@@ -204,7 +204,7 @@ def _segment_file(
 
 def need_a_look(result: Result) -> str:
     """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
 
     if MapName.ERROR_PROBABILITY in result.maps:
         count, scar = len(result.looks), sum(look.scar_ml for look in result.looks)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from CardiacUQLib.bundles.map_catalogue import Use, maps_used
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 from CardiacUQLib.inference.result import Result
 
 UNCERTAINTIES = {name: f"mean_{name.value}" for name in maps_used(Use.OFFERED)}
