@@ -1,6 +1,6 @@
 """Crops per second of the training loop beside a plain PyTorch loop with per-sample MONAI transforms.
 
-    python Testing/benchmarks/bench_training.py [--recipe cascade-small] [--device cpu] [--threads 1] [--workers 0]
+    python Testing/benchmarks/bench_training.py [--recipe NAME] [--device cpu] [--threads 1] [--workers 0]
 
 Both train the same network on the same phantoms with the same augmentations (turn, scale, shift, flip,
 elastic, bias, contrast, gamma, blur, low resolution, noise, each with the recipe's probability). Ours draws
