@@ -8,7 +8,7 @@ PY := .venv/bin/python
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: demo test setup lint format arrows benchmark screenshots clean
+.PHONY: demo test setup lint format arrows benchmark benchmark-review screenshots clean
 
 demo: $(READY)
 	@$(PY) -m CardiacUQTraining.cli demo
@@ -41,6 +41,9 @@ screenshots: $(READY)
 	@$(PY) Tools/make_demo.py
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
+
+benchmark-review: $(READY)
+	@$(PY) Testing/benchmarks/bench_review.py
 
 clean:
 	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis

@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
+from CardiacUQLib.base.terminal import show_what_the_terminal_can
 from CardiacUQLib.base.version import __version__
 
 from .signals import ignore_signals, stop_on_signals
@@ -42,7 +43,6 @@ EXTRA_OF: dict[str, str] = {
     "PIL": "report",
     "jinja2": "report",
     "matplotlib": "report",
-    "pydicom": "dicom",
     "highdicom": "dicom",
     "dask": "cluster",
     "distributed": "cluster",
@@ -76,6 +76,7 @@ def program() -> NoReturn:
 def _heard(given: Sequence[str]) -> int:
     """Run the command, see that its words arrive, and leave signals ignored: the work is over."""
     code = int(ExitCode.CANCELLED)
+    show_what_the_terminal_can()
     with lasting_streams() as output:
         with contextlib.suppress(KeyboardInterrupt):  # in the moment before signals are ignored
             code = _run(given)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..evaluation.shared.opinions import Agreement, Opinion
+    from ..evaluation.shared.opinions import Opinion, OpinionsCompared
 
 MARKER = "comparison.json"
 LISTED = 10
@@ -96,7 +96,7 @@ def _as_maps(
     return summary(agreement, classes, output)
 
 
-def _write(a: Opinion, b: Opinion, agreement: Agreement, folder: Path) -> None:
+def _write(a: Opinion, b: Opinion, agreement: OpinionsCompared, folder: Path) -> None:
     from CardiacUQLib.base.json_codec import write_json
     from CardiacUQLib.cases.component_table import components_to_csv
     from CardiacUQLib.images.reading import write_map
@@ -116,7 +116,7 @@ def _write(a: Opinion, b: Opinion, agreement: Agreement, folder: Path) -> None:
     write_json(content, folder / MARKER)
 
 
-def summary(agreement: Agreement, classes: int, output: Path) -> str:
+def summary(agreement: OpinionsCompared, classes: int, output: Path) -> str:
     """What was found, for the terminal: Dice per class and the most urgent regions."""
     dice = ", ".join(f"{value}: {agreement.dice[value]:.3f}" for value in range(1, classes))
     lines = [

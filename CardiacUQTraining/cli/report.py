@@ -26,7 +26,7 @@ def command(
     try:
         with writing(case.folder, "cardiacuq report"):
             if read_record(case.folder) is not None:
-                review = Review(CaseMaps.from_folder(case))
+                review = Review(CaseMaps.of(case))
                 if stamp_of(review) != stamp_in(case.measures):  # measures and report say the same
                     publish(review)
                     case = read_case(case_folder)

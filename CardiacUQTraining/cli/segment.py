@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
@@ -19,6 +20,7 @@ from CardiacUQLib.studies.options import CaseOptions
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -126,7 +128,13 @@ def command(
             job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
         )
     if not quiet:
+        tell_notes(result.volume.warnings)
         print(summary(result, job.target), flush=True)
+    from CardiacUQLib.studies.scan import export_result
+
+    if problem := export_result(result, job.target, options):
+        print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.EXPORT)
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:

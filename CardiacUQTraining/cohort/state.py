@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.base.json_codec import JsonMismatch, decode, json_text, to_plain
 from CardiacUQLib.base.json_file import read_object
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
+from CardiacUQLib.dicom.attempt import FOLDER
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.image_file import files_read
 from CardiacUQLib.images.reading import read_volume
@@ -29,7 +29,7 @@ _HASHERS = 4
 
 def write_row(row: Row, folder: Path) -> None:
     """Put the row of a case into its (still temporary) folder."""
-    (folder / ROW_FILE).write_text(json.dumps(to_plain(row), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / ROW_FILE).write_text(json_text(to_plain(row), 1) + "\n", "utf-8")
 
 
 def read_row(folder: Path) -> Row | None:
@@ -57,6 +57,8 @@ def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: P
         asked = (bundles[case.bundle].sha256, case.options.key)
         if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
             return None
+        if case.options.dicom and not all((out / folder / FOLDER).is_dir() for folder in case.folders):
+            return None  # its export failed, and is tried again
         return row if _whole(case, out) and row.input_sha256 == fingerprint(case) else None
 
     with ThreadPoolExecutor(_HASHERS) as pool:

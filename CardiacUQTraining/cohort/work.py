@@ -22,7 +22,7 @@ from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.report import REPORT_FILE, can_render
-from CardiacUQLib.studies.scan import segment_with, write_result
+from CardiacUQLib.studies.scan import export_result, segment_with, write_result
 
 from ..datasets.scan_features import input_features
 from .case import STATE_FOLDER, Row, State, Ticket
@@ -230,7 +230,7 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
 
     target = Path(ticket.out) / ticket.name
     write_result(result, target, ticket.options, overwrite=True, extra_writers=[add_row])
-    return written[0]
+    return replace(written[0], export_problem=export_result(result, target, ticket.options))
 
 
 def _set_threads(threads: int) -> None:

@@ -14,6 +14,7 @@ from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.manifest import BundleKind, ClassInfo
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import write_case
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.components import Corrections, find_components
@@ -23,7 +24,7 @@ from CardiacUQLib.inference.maps import (
     entropy,
     soft_correction_score,
 )
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
 from CardiacUQLib.report.page import can_render, report_writer
 
@@ -82,7 +83,7 @@ def compared(a: Opinion, b: Opinion, scan: Volume, classes: tuple[ClassInfo, ...
         kind=BundleKind.COMPARISON,
         classes=classes,
         segmentation=b.labels,
-        stage2d=a.labels,
+        opinion=a.labels,
         maps=maps,
         dcm=found.dcm,
         component_ids=found.component_ids,

@@ -19,7 +19,7 @@ from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
 
 from ..datasets.catalogue import dataset_info
 from ..training.input_statistics import INPUT_STATISTICS
-from ..training.method import Method
+from ..training.method import Trainer
 from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from ..training.run import method_of
 from ..training.run_folder import RunFolder
@@ -103,7 +103,7 @@ def _manifest(
     name: str,
     version: str,
     recipe: CascadeRecipe | StreamingRecipe,
-    method: Method,
+    method: Trainer,
     record: Mapping[str, Any],
     weights: tuple[WeightFile, ...],
     factors: tuple[float, float],

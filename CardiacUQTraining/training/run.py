@@ -19,7 +19,7 @@ from .commit import project_commit
 from .crops import stratified_folds
 from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageJob, StopRequest, train_stage
-from .method import Method
+from .method import Trainer
 from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
@@ -27,7 +27,7 @@ from .streaming import StreamingMethod
 from .warm_start import STARTED_FROM, WarmStart
 
 
-def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
+def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Trainer:
     """The method that a recipe is for."""
     if isinstance(recipe, CascadeRecipe):
         return CascadeMethod(recipe)

@@ -66,7 +66,7 @@ class OpenCase:
         """The review, resumed when first asked for; raises InputError."""
         with self.lock:
             if self._review is None:
-                self._review = Review(CaseMaps.from_folder(self.case), self.reviewer)
+                self._review = Review(CaseMaps.of(self.case), self.reviewer)
             return self._review
 
     @property

@@ -8,7 +8,8 @@ from typing import Any
 from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
 from CardiacUQLib.bundles.map_catalogue import Use, maps_used, plain_first
 from CardiacUQLib.cases.casefolder import COMPONENT_IDS
-from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES, digits
+from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
 
@@ -39,7 +40,7 @@ def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]
         "spacing": list(geometry.spacing[::-1]),
         "letters": side_letters(geometry),
         "classes": [{"value": c.value, "name": c.name, "colour": c.colour} for c in maps.classes],
-        "has_first": maps.stage2d is not None,
+        "has_first": maps.opinion is not None,
         "maps": shown_maps(maps),
         "default_map": None if maps.default_map is None else maps.default_map.value,
         "heat_stops": list(HEAT_STOPS),

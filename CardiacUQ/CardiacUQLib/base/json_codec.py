@@ -88,6 +88,16 @@ def write_json(content: Any, path: Path) -> None:
     write_whole(path, json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n")
 
 
+def json_text(document: Any, indent: int) -> str:
+    """The document as JSON that can be written as UTF-8: as it reads, or escaped where a name is no text."""
+    plain = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        plain.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent, allow_nan=False)
+    return plain
+
+
 def decode(value: Any, wanted: Any, where: str) -> Any:
     """``value`` of a JSON document as the Python type ``wanted``; raises JsonMismatch."""
     if wanted is Any:

@@ -6,7 +6,6 @@ is complete. Reading needs no torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, claimed, new_folders
-from ..base.json_codec import Sha256, to_plain
+from ..base.json_codec import Sha256, json_text, to_plain
 from ..base.json_file import decode_or_refuse, read_object
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
@@ -166,6 +165,31 @@ class CaseFolder:
         """What was odd about the image or the run, one line each."""
         return self.record.warnings
 
+    @property
+    def series(self) -> str:
+        """UID of the DICOM series, "" if it was none."""
+        return self.record.series
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How far the result may be trusted; None where nothing was fitted for that."""
+        return self.record.verdict
+
+    @property
+    def predicted_dice(self) -> tuple[PredictedDice, ...]:
+        """The Dice to be expected, the mean first."""
+        return self.record.predicted_dice
+
+    @property
+    def presence(self) -> Mapping[str, float]:
+        """P(lesion) by name."""
+        return self.record.presence
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What could not be said for want of a fit."""
+        return self.record.lacking
+
     @cached_property
     def geometry(self) -> Geometry:
         """Grid of the arrays, in slice order."""
@@ -182,8 +206,8 @@ class CaseFolder:
         return self.read(SEGMENTATION)
 
     @cached_property
-    def stage2d(self) -> np.ndarray | None:
-        """Labels of the 2D stage, uint8; None where the method has none."""
+    def opinion(self) -> np.ndarray | None:
+        """Labels of the 2D stage or of the dissenting member, uint8; None where nobody was overruled."""
         return self.read(STAGE_2D) if STAGE_2D + _SUFFIX in self.record.files else None
 
     @cached_property
@@ -292,8 +316,8 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.kind is not BundleKind.STREAMING or result.dcm.any():
-        arrays[STAGE_2D] = result.stage2d
+    if result.opinion is not None:
+        arrays[STAGE_2D] = result.opinion
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
@@ -312,7 +336,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         storage=volume.storage,
         run=result.run,
         pass_volumes_ml=tuple(tuple(map(float, row)) for row in np.asarray(result.pass_volumes_ml)),
-        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        warnings=result.warnings,
         maps=tuple(result.maps),
         files=seal_files(folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -339,7 +363,7 @@ def _measures(result: Result) -> dict[str, Any]:
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    path.write_text(json_text(document, 2) + "\n", "utf-8")
 
 
 def _read_record(path: Path) -> CaseRecord:

@@ -12,6 +12,7 @@ from ..base.safe_files import replacing
 from ..bundles.map_catalogue import REPORT_SERIES, SEGMENTATION_SERIES, MapName
 from ..inference.result import Result
 from .content import DicomContent, content_of
+from .references import point_at_frames
 from .source import SourceImages, load_source
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def write_dicom_outputs(
     """
     out_folder = Path(out_folder)
     content = content_of(case)
-    source = load_source(source_folder, content.geometry, content.series, frame)
+    source = load_source(source_folder, content.geometry, content.case.series, frame)
     suffix = ("_" + phase if phase else "") + (REVIEWED if content.reviewed else "")
     paths = {name: out_folder / f"{name}{suffix}.dcm" for name in ("segmentation", *content.maps, "report")}
     if not (content.labels > 0).any():
@@ -92,6 +93,10 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
             if name.info.dicom is not None:
                 objects[name] = parametric_map_object(content, source, name, number, phase)
         objects["report"] = report_object(content, source, segmentation, series_number=number + REPORT_SERIES)
+        derived = [] if segmentation is None else [segmentation]
+        for name, dataset in objects.items():  # last, since the report finds the segmentation's sources by it
+            referred = [*source.objects, *derived] if name == "report" else source.objects
+            point_at_frames(dataset, source.references, referred)
     except (AttributeError, ValueError, TypeError, LookupError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         problem = f"the images' headers lack what DICOM output needs ({reason})"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import InputError
-from ..cases.casefolder import CaseFolder
+from ..cases.case import CaseView
 from .record import FILE_NAME, ReviewRecord, read_record, segmentation_sha256
 from .replay import labels_after
 
@@ -23,13 +23,13 @@ def check_belongs(record: ReviewRecord, segmentation: np.ndarray, classes: int, 
         raise InputError(where, f"the review gives label {strange[0]}, which is no class", _REMEDY)
 
 
-def corrected_labels(case: CaseFolder) -> tuple[np.ndarray, ReviewRecord | None]:
+def corrected_labels(case: CaseView) -> tuple[np.ndarray, ReviewRecord | None]:
     """Labels (z, y, x) with whatever a reader has changed, and the review; None without one.
 
     Raises InputError for a review that is damaged or belongs to another segmentation.
     """
-    record = read_record(case.folder)
-    if record is None:
+    record = None if case.folder is None else read_record(case.folder)
+    if case.folder is None or record is None:
         return case.segmentation, None
     where, stored = case.folder / FILE_NAME, case.storage.to_stored(case.segmentation)
     check_belongs(record, stored, len(case.classes), where)

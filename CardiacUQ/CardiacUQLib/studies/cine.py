@@ -27,7 +27,7 @@ from ..images.reading import write_stored
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
-from ..measures import Frame, cine_measures, measures_json
+from ..measures import Frame, cine_measures, measures_json, phase_measures
 from ..measures.beat import find_phases
 from ..uncertainty.verdict import Verdict, worst_of
 from .options import CaseOptions
@@ -143,21 +143,6 @@ def segment_pair(
     return _segment_phases(
         phases, bundle, out, name, networks or NetworkOptions(), overwrite, progress, cancel, details, {}
     )
-
-
-def phase_measures(frame: Mapping[str, Any], study: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    """``measures.json`` of one phase: its own measures, with the sizes and the headline of the pair.
-
-    LV mass is that of end-diastole in both, the one that is reported.
-    """
-    others = {key: size for key, size in frame["sizes"].items() if key not in study["sizes"]}
-    return {
-        **frame,
-        "phase": phase,
-        "headline": study["headline"],
-        "sizes": {**study["sizes"], **others},
-        "wall_thickening_percent": study["wall_thickening_percent"],
-    }
 
 
 def _segment_phases(

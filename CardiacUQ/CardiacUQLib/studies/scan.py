@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ def write_result(
     overwrite: bool,
     extra_writers: Sequence[ExtraWriter] = (),
 ) -> Path:
-    """Write a case folder with its report, where one can be drawn, and its DICOM objects, where asked for.
+    """Write a case folder with its report, where one can be drawn.
 
     ``extra_writers`` add files of their own before the folder takes its place. Raises UsageError for a place
     that cannot take the case and what the writers raise.
@@ -82,8 +82,6 @@ def write_result(
     writers: list[ExtraWriter] = []
     if options.report and can_render():
         writers.append(report_writer(target.name))
-    if options.dicom and result.volume.path is not None:
-        writers.append(_dicom_writer(result.volume.path))
     return write_case(
         result,
         target.parent,
@@ -93,11 +91,13 @@ def write_result(
     )
 
 
-def _dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from ..dicom import write_dicom_outputs
+def export_result(result: Result, target: Path, options: CaseOptions) -> str:
+    """Write DICOM objects, where asked for, into the case folder ``target`` that is already written.
 
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
+    Returns "" or, in one line, why there are none.
+    """
+    if not options.dicom or result.volume.path is None:
+        return ""
+    from ..dicom.attempt import export_problem
 
-    return write
+    return export_problem(result, result.volume.path, target)

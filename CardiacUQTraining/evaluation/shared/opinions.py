@@ -35,7 +35,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class OpinionsCompared:
     """What two opinions agree and disagree on; the DCM's codes are A * C + B."""
 
     corrections: Corrections
@@ -82,7 +82,7 @@ def check_sums(path: Path, stored: np.ndarray) -> None:
         raise InputError(path, "its values are no probabilities", "they lie in 0 to 1 and add up to 1")
 
 
-def compare(a: Opinion, b: Opinion, classes: int) -> Agreement:
+def compare(a: Opinion, b: Opinion, classes: int) -> OpinionsCompared:
     """DCM, its components and, for probabilities, the SCS between two opinions (Schwab et al., eq. 1 with
     a single pass).
 
@@ -100,7 +100,7 @@ def compare(a: Opinion, b: Opinion, classes: int) -> Agreement:
         found = find_components(dcm, unknown, geometry, classes, priority=lambda c, _: c.volume_mm3)
     else:
         found = find_components(dcm, scs, geometry, classes)
-    return Agreement(
+    return OpinionsCompared(
         found,
         scs,
         dice_per_class(a.labels, b.labels, range(1, classes)),

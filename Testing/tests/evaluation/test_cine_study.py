@@ -15,7 +15,7 @@ from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.cavity import cavity_volumes
 from CardiacUQLib.measures.beat import find_phases
-from CardiacUQLib.report.contents import from_case
+from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
@@ -97,7 +97,7 @@ def test_the_scan_of_each_phase_is_found_again_beside_its_labels(bundle, source,
     for phase, number in study.frames.items():
         case = read_case(study.folders[phase])
         assert case.input_path == study.folders[phase] / "image.nii.gz"
-        contents = from_case(case)
+        contents = contents_of(case)
         assert [line.split(",")[0] for line in contents.warnings] == [
             "--es 3: the cavity of frame 2 is smaller"
         ]

@@ -87,7 +87,7 @@ def test_a_comparison_is_adjudicated_like_any_case(scan: Path, tmp_path: Path) -
         sitk.WriteImage(image_of(array), str(tmp_path / f"{name}.nii.gz"))
     paths = tmp_path / "ann.nii.gz", tmp_path / "bob.nii.gz"
     assert run(*paths, "--image", scan, "--labels", table(tmp_path), "-o", tmp_path / "both", "-q") == 0
-    review = Review(CaseMaps.from_folder(read_case(tmp_path / "both")), "Cleo")
+    review = Review(CaseMaps.of(read_case(tmp_path / "both")), "Cleo")
     assert review.card_text(0) == "A said spleen, B says liver; 200 voxels, 4.5 ml; region 1 of 2"
     assert review.take_2d(0).what.startswith("took A's label")
     review.keep(1)

@@ -92,7 +92,7 @@ class TestOneWay:
         region = found.region
         assert (region.undecided == 4).any() and not np.isin(region.labels, (3, 4)).any()
         np.testing.assert_array_equal(found.segmentation, result.segmentation)
-        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        np.testing.assert_array_equal(found.opinion, result.opinion)
         assert set(found.maps) == set(result.maps) and MapName.ERROR_PROBABILITY in found.maps
         for name, values in result.maps.items():
             np.testing.assert_array_equal(found.maps[name], values)

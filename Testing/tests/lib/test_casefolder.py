@@ -18,6 +18,7 @@ from CardiacUQLib.base.errors import CancelledError, InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
+from CardiacUQLib.cases.case import CaseView
 from CardiacUQLib.cases.casefolder import check_case, read_case, write_case
 from CardiacUQLib.images.reading import read_stored_map, read_volume
 from CardiacUQLib.inference.result import Component, Result, RunRecord
@@ -49,7 +50,7 @@ def result(tmp_path: Path) -> Result:
         kind=BundleKind.CASCADE,
         classes=LGE_CLASSES,
         segmentation=rng.integers(0, 5, shape).astype(np.uint8),
-        stage2d=rng.integers(0, 5, shape).astype(np.uint8),
+        opinion=rng.integers(0, 5, shape).astype(np.uint8),
         maps={
             MapName.SCS: rng.random(shape).astype(np.float32),
             MapName.ENTROPY_2D: rng.random(shape).astype(np.float32),
@@ -96,7 +97,7 @@ def test_everything_comes_back(result: Result, tmp_path: Path) -> None:
     assert case.input_path == result.volume.path
     assert case.geometry.matches(result.volume.geometry)
     assert case.source_geometry == result.volume.source_geometry
-    for name in ("segmentation", "stage2d", "dcm", "component_ids"):
+    for name in ("segmentation", "opinion", "dcm", "component_ids"):
         found, wanted = getattr(case, name), getattr(result, name)
         assert found.dtype == wanted.dtype, name
         np.testing.assert_array_equal(found, wanted)
@@ -154,10 +155,10 @@ def test_more_than_255_components_keep_their_ids(result: Result, tmp_path: Path)
 def test_streaming_without_corrections_has_no_2d_stage(result: Result, tmp_path: Path) -> None:
     result = dataclasses.replace(
         result, kind=BundleKind.STREAMING, dcm=np.zeros_like(result.dcm), components=(),
-        component_ids=np.zeros_like(result.component_ids),
+        component_ids=np.zeros_like(result.component_ids), opinion=None,
     )  # fmt: skip
     case = read_case(write_case(result, tmp_path, name="case"))
-    assert case.stage2d is None
+    assert case.opinion is None
     assert case.components == ()
 
 
@@ -400,3 +401,20 @@ def test_reading_needs_no_torch(result: Result, tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=library, check=True
     )
     assert int(done.stdout) == int(result.segmentation.sum())
+
+
+def test_memory_and_disk_give_the_same_view(result: Result, tmp_path: Path) -> None:
+    """Every property of the view of a case; the folder is what differs by its nature."""
+    on_disk = read_case(write_case(result, tmp_path))
+    properties = [name for name, member in vars(CaseView).items() if isinstance(member, property)]
+    assert len(properties) > 20
+    for name in set(properties) - {"folder", "measures", "model_measures", "maps", "input_path"}:
+        there, here = getattr(on_disk, name), getattr(result, name)
+        if isinstance(here, np.ndarray):
+            np.testing.assert_array_equal(there, here, err_msg=name)
+            assert there.dtype == here.dtype, name
+        else:
+            assert there == here, name
+    assert on_disk.maps.keys() == result.maps.keys()
+    for name, values in result.maps.items():
+        np.testing.assert_array_equal(on_disk.maps[name], values, err_msg=name)

@@ -52,7 +52,7 @@ def tiny_case(folder: Path | None = None) -> CaseMaps:
         geometry=GEOMETRY,
         storage=StorageOrder(),
         segmentation=segmentation,
-        stage2d=stage2d,
+        opinion=stage2d,
         dcm=dcm,
         component_ids=ids,
         components=rows,
@@ -107,7 +107,7 @@ def test_an_empty_segmentation_leaves_nothing_to_look_at() -> None:
     case = tiny_case()
     nothing = np.zeros_like(case.segmentation)
     review = Review(
-        replace(case, segmentation=nothing, stage2d=nothing, components=(), component_ids=None, dcm=None), "J"
+        replace(case, segmentation=nothing, opinion=nothing, components=(), component_ids=None, dcm=None), "J"
     )
     assert review.items == ()
     assert review.progress().done
@@ -163,7 +163,7 @@ def test_impossible_decisions_leave_everything_as_it_was(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="label 7 is no class"):
         review.assign(0, 7)
     with pytest.raises(UsageError, match="no 2D stage"):
-        Review(replace(tiny_case(), stage2d=None), "Jane").take_2d(0)
+        Review(replace(tiny_case(), opinion=None), "Jane").take_2d(0)
     with pytest.raises(ValueError, match="shape"):
         review.edited(0, np.zeros((1, 2, 3), np.uint8))
     with pytest.raises(ValueError, match="no classes"):
@@ -291,7 +291,7 @@ def _model(
     if name == "assign":
         expected[region] = arguments[1]
     else:
-        expected[region] = (case.segmentation if name == "keep" else case.stage2d)[region]
+        expected[region] = (case.segmentation if name == "keep" else case.opinion)[region]
     return expected
 
 

@@ -99,7 +99,7 @@ def cine_review(folder: Path, name: str, **changes: object) -> Review:
         kind=BundleKind.STREAMING,
         classes=CINE_CLASSES,
         segmentation=np.minimum(case.segmentation, 3),
-        stage2d=None,
+        opinion=None,
         dcm=None,
         component_ids=None,
         components=(),
