@@ -26,7 +26,7 @@ from CardiacUQLib.measures.anatomy import DENSITY_G_PER_ML
 
 from ...datasets import LabelledCase, LabelledDataset
 from ..shared.dice import dice
-from ..shared.emidec_metrics import MYOCARDIUM
+from ..shared.emidec_metrics import MYOCARDIUM_LABELS
 from ..shared.judged import check_classes, check_labels, each_case
 from ..shared.predict import Computer, PassOptions, permitted_folds, predict
 from .judge import check_cascade
@@ -84,11 +84,11 @@ def outlines_of(
 ) -> dict[Choice, Outlines]:
     """One case under every candidate: its passes, the reader's labels (z, y, x), their voxel in ml."""
     p2d, p3d = (np.stack([getattr(one, name).cpu().numpy() for one in passes]) for name in ("p2d", "p3d"))
-    wall, found = np.isin(truth, MYOCARDIUM), {}
+    wall, found = np.isin(truth, MYOCARDIUM_LABELS), {}
     for share, weight in product(SHARES, WEIGHTS):
         final = final_prediction(p2d, p3d, StageRule(share, weight), classes).mean(axis=0)
         labels = arg_max(roi.restore(final))
-        ours = np.isin(labels, MYOCARDIUM)
+        ours = np.isin(labels, MYOCARDIUM_LABELS)
         excess = float(int(ours.sum()) - int(wall.sum())) * voxel_ml * DENSITY_G_PER_ML
         cavity = dice(labels == CAVITY, truth == CAVITY)
         found[share, weight] = Outlines(cavity, dice(ours, wall), excess)
