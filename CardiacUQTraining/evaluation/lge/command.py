@@ -32,6 +32,7 @@ class Stored:
 
     calibration: bool = False
     metrics: bool = False
+    stage_rule: bool = False
 
     def check(self, *, cross_validated: bool, calibrated: bool) -> None:
         """Raise UsageError for what can only be fitted on predictions of folds that saw no case."""
@@ -40,6 +41,10 @@ class Stored:
                 "--store-calibration needs --cross-validated and the method error_probability: it is fitted "
                 "on unseen cases only"
             )
+        if self.stage_rule and not cross_validated:
+            raise UsageError("--store-stage-rule needs --cross-validated: it is chosen on unseen cases only")
+        if self.stage_rule and (self.calibration or self.metrics):
+            raise UsageError("--store-stage-rule changes what all else is fitted on; run it alone first")
 
 
 @dataclass(frozen=True)
