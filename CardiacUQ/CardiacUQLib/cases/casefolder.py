@@ -24,6 +24,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images import image_file
 from ..images.orientation import reorder_geometry
+from ..images.probability_file import write_probabilities
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
@@ -47,6 +48,8 @@ DCM = "dcm"
 COMPONENT_IDS = "components"
 PROPOSALS = "proposals"
 """Labels of lesions that are not drawn but may be there; only where there is one."""
+PROBABILITIES_FILE = "probabilities.nrrd"
+"""Class probabilities in 255ths; only on request."""
 _SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
 _LATER = ("report.html", MEASURES_FILE)
@@ -335,6 +338,8 @@ def _write_maps(result: Result, folder: Path) -> None:
     if result.proposals is not None and result.proposals.any():
         arrays[PROPOSALS] = result.proposals
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    if result.probabilities is not None:
+        write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
 
