@@ -18,12 +18,13 @@ from CardiacUQLib.review import RANKING, CaseMaps
 from CardiacUQLib.volume import StorageOrder
 
 from .bullseyes import add_bullseyes
-from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, composites, remove_case, tie
+from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
 from .legends import show_legend
 from .maps import HeatMap, add_map, heat_map, heat_map_choices, set_heat_map
 from .segmentations import add_corrections, add_segmentation
 from .tables import add_chart, add_measures, add_profile, add_series
+from .visible import show_only
 from .voxels import volume_array
 
 _LOAD_ITS_VOLUME = "load the volume that the case was computed from, or segment this one"
@@ -73,14 +74,12 @@ def _take_over(nodes: CaseNodes, scene: slicer.vtkMRMLScene) -> CaseNodes:
     volume, root = nodes.volume, nodes.segmentation
     others = (n for n in all_cases(scene) if n.volume is volume and n.segmentation is not root)
     previous = next(others, None)
-    nodes.segmentation.GetDisplayNode().SetVisibility(True)
     look = None
     if previous is not None:
         look = heat_map(previous)
         _carry_visibility(previous, nodes)
         remove_case(previous)
-    for composite in composites(scene):
-        composite.SetBackgroundVolumeID(volume.GetID())
+    show_only(volume, nodes)
     _show_heat(nodes, look)
     return nodes
 
@@ -201,6 +200,7 @@ def _build(
         bullseyes=bullseyes,
         default_map=case.default_map,
         warnings=case.warnings,
+        grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield
     _group(nodes)

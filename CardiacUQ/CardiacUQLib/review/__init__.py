@@ -8,12 +8,12 @@ from .case_maps import RANKING, CaseMaps
 from .decisions import Action, Decision
 from .export import export_reviewed
 from .items import ItemKind, ReviewItem
-from .publish import Stamp, publish, reviewed_measures, stamp_in, stamp_of
 from .queue import QueuedCase, next_open_case, read_queue
 from .record import Event, ReviewRecord, parse_record, read_record
 from .replay import labels_after
 from .review import ELSEWHERE, ItemStatus, Progress, Review
 from .sizes import corrected_measures, corrected_sizes
+from .stamp import Stamp, reviewed_measures, stamp_in, stamp_of
 
 __all__ = [
     "ELSEWHERE",
@@ -36,7 +36,6 @@ __all__ = [
     "labels_after",
     "next_open_case",
     "parse_record",
-    "publish",
     "read_queue",
     "read_record",
     "reviewed_measures",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..casefolder import CASE_FILE, MEASURES_FILE
 from ..errors import InputError
-from .publish import Stamp, stamp_in
+from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"
 _PHASES = ("ED", "ES")

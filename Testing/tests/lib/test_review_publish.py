@@ -11,13 +11,12 @@ from review_cases import make_case
 
 from CardiacUQLib.casefolder import read_case
 from CardiacUQLib.errors import InputError
-from CardiacUQLib.report import can_render, write_report
+from CardiacUQLib.report import can_render, publish, write_report
 from CardiacUQLib.review import (
     ELSEWHERE,
     CaseMaps,
     Review,
     next_open_case,
-    publish,
     read_queue,
     stamp_in,
 )
@@ -113,7 +112,9 @@ def test_the_report_is_drawn_from_the_corrected_labels(folder) -> None:
 
 
 def test_where_no_report_can_be_drawn_the_old_one_does_not_stay(folder, monkeypatch) -> None:
-    from CardiacUQLib import report
+    import importlib
+
+    report = importlib.import_module("CardiacUQLib.report.publish")
 
     (folder / "report.html").write_text("the networks' report", "utf-8")
     monkeypatch.setattr(report, "can_render", lambda: False)
@@ -127,7 +128,7 @@ def test_where_no_report_can_be_drawn_the_old_one_does_not_stay(folder, monkeypa
 def test_a_folder_that_cannot_be_written_says_so(folder, monkeypatch) -> None:
     import importlib
 
-    module = importlib.import_module("CardiacUQLib.review.publish")
+    module = importlib.import_module("CardiacUQLib.report.publish")
 
     def full(text, path):
         raise OSError(28, "No space left on device")

@@ -1,0 +1,68 @@
+"""After a review everything agrees: measures and report of the case folder say what the reader decided.
+
+``measures.json`` and ``report.html`` are those of the corrected labels and carry who reviewed, when and
+how much; the networks' own measures stand beside them in ``measures_model.json``. Undoing every decision
+brings the networks' own back.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
+from ..errors import InputError, UsageError
+from ..review import Review, reviewed_measures
+from ..review.record import write_text_atomically
+from ..review.sizes import Point
+from .page import REPORT_FILE, can_render, write_report
+
+STALE_REPORT = "report_model.html"
+"""Where the networks' report goes if a new one cannot be drawn here."""
+
+
+def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path, ...]:
+    """Write measures and report of a reviewed case folder anew; returns the files that were written.
+
+    Touches no MRML node and may run in a thread, on a review that nobody changes meanwhile. Without a case
+    folder, and for a folder that says all this already, nothing happens. A report is only drawn where there
+    was one; if it cannot be drawn here, the networks' report is renamed so that none contradicts the
+    measures. Raises :class:`InputError` if the folder cannot be written.
+    """
+    folder = review.case.folder
+    if folder is None:
+        return ()
+    measures = _with_point_if_possible(review, rv_insertion_ras)
+    text = json.dumps(measures, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path, model = folder / MEASURES_FILE, folder / MODEL_MEASURES_FILE
+        before = path.read_text("utf-8")
+        if json.loads(before) == json.loads(text):
+            return ()
+        if not model.exists():
+            write_text_atomically(before, model)
+        write_text_atomically(text, path)
+        return (path, *_draw_report(folder))
+    except OSError as error:
+        remedy = "check space and permissions and close the case again"
+        problem = f"measures and report could not be stored ({error.strerror})"
+        raise InputError(folder, problem, remedy) from error
+
+
+def _with_point_if_possible(review: Review, point: Point | None) -> dict[str, Any]:
+    try:
+        return reviewed_measures(review, point)
+    except UsageError:  # an edit has moved the heart away from the point
+        return reviewed_measures(review)
+
+
+def _draw_report(folder: Path) -> tuple[Path, ...]:
+    page = folder / REPORT_FILE
+    if not page.exists() and not (folder / STALE_REPORT).exists():
+        return ()
+    if not can_render():
+        if page.exists():
+            page.replace(folder / STALE_REPORT)
+        return ()
+    return (write_report(read_case(folder), page),)
