@@ -38,9 +38,9 @@ benchmark: $(READY)
 
 screenshots: $(READY)
 	@$(PY) -m CardiacUQTraining.cli demo
-	@$(PY) Resources/Screenshots/make_demo.py
+	@$(PY) Tools/make_demo.py
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
-	$(PY) Resources/Screenshots/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
+	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
 clean:
 	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis

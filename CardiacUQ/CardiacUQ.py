@@ -23,8 +23,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import ModelError
+from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import (
     CaseNodes,

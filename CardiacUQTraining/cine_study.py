@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
-from CardiacUQLib.casefolder import check_case, write_case
-from CardiacUQLib.checksum import sha256_of
-from CardiacUQLib.cine import Cine, read_cine
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import BundleKind, View
+from CardiacUQLib.base.checksum import sha256_of
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.manifest import BundleKind, View
+from CardiacUQLib.cases.casefolder import check_case, write_case
+from CardiacUQLib.images.cine import Cine, read_cine
+from CardiacUQLib.images.volume import Volume, case_name
+from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.segment import segment
+from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json
-from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.report import can_render, report_writer
-from CardiacUQLib.result import MapName, Result
-from CardiacUQLib.segment import segment
-from CardiacUQLib.streaming_systole import cavity_volumes, end_systole
-from CardiacUQLib.volume import Volume, case_name
 
 from .evaluation.cases import write_json
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
-    from CardiacUQLib.casefolder import ExtraWriter
+    from CardiacUQLib.bundles.bundle import Bundle
+    from CardiacUQLib.cases.casefolder import ExtraWriter
 
 PHASES = ("ED", "ES")
 FRAME_FILE = "image.nii.gz"

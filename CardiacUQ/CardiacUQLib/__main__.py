@@ -18,15 +18,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from .base.errors import CardiacUQError, ExitCode, UsageError
+from .base.progress import ProgressCallback, ignore_progress, print_filter_progress
+from .bundles.fold_numbers import parse_folds
+from .bundles.manifest import View
 from .childprocess import WAIT
-from .errors import CardiacUQError, ExitCode, UsageError
-from .fold_numbers import parse_folds
-from .manifest import View
-from .progress import ProgressCallback, ignore_progress, print_filter_progress
 
 if TYPE_CHECKING:
-    from .bundle import Bundle
-    from .volume import Volume
+    from .bundles.bundle import Bundle
+    from .images.volume import Volume
 
 PREVIEW_SUFFIX = ".preview"
 _PREVIEW_SHARE = 0.2
@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _awaited_arguments() -> list[str] | None:
     """Load what every run needs, say which devices there are, and wait for the arguments of a run: a JSON
     list on one line of standard input. None if the parent has gone without asking for one."""
-    for name in ("reading", "bundle", "casefolder", "report", "segment"):
+    for name in ("images.reading", "bundles.bundle", "cases.casefolder", "report", "inference.segment"):
         importlib.import_module(f".{name}", __package__)
-    from .device import available_devices, choose_device, describe
+    from .inference.device import available_devices, choose_device, describe
 
     found = [[name, describe(choose_device(name))] for name in available_devices()]
     print(f"<filter-devices>{json.dumps(found)}</filter-devices>", flush=True)
@@ -98,9 +98,9 @@ def _run(options: argparse.Namespace) -> None:
     insertion = _insertion(options.rv_insertion)
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
-    from .bundle import load_bundle
-    from .casefolder import check_case
-    from .reading import read_volume
+    from .bundles.bundle import load_bundle
+    from .cases.casefolder import check_case
+    from .images.reading import read_volume
 
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
@@ -129,9 +129,9 @@ def _segment(
     progress: ProgressCallback,
 ) -> None:
     """One segmentation into one case folder; an older preview is always replaced and has no report."""
-    from .casefolder import write_case
+    from .cases.casefolder import write_case
+    from .inference.segment import segment
     from .report import can_render, report_writer
-    from .segment import segment
 
     result = segment(
         volume,

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ExitCode
+from .base.errors import ExitCode
 
 GRACE_SECONDS = 1.0
 """How long a cancelled child may tidy up before it is killed."""

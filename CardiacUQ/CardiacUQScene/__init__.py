@@ -5,7 +5,7 @@ is never changed, ``nodes`` is a :class:`CaseNodes`):
 
 Showing a case::
 
-    from CardiacUQLib.casefolder import read_case
+    from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQScene import show_case, find_case, all_cases, remove_case
 
     nodes = show_case(read_case(folder), volume)    # a case folder or a result.Result; all or nothing
@@ -14,7 +14,7 @@ Showing a case::
     nodes = find_case(volume)                       # CaseNodes | None, also after loading an .mrb
     remove_case(nodes)                              # every node of ours, never the volume
 
-``show_case(case, volume, scene=None, *, check_content=True)`` raises ``CardiacUQLib.errors.InputError`` with
+``show_case(case, volume, scene=None, *, check_content=True)`` raises ``errors.InputError`` with
 the scene unchanged when the case belongs to another volume. Pass ``check_content=False`` for a case
 that the module has just computed from this very node.
 

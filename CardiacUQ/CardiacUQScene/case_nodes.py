@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from CardiacUQLib.manifest import BundleKind, ClassInfo, Code
-from CardiacUQLib.result import MapName
+from CardiacUQLib.bundles.manifest import BundleKind, ClassInfo, Code
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps
 
 from .colours import heat_table

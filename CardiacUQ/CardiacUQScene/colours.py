@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 RGB = tuple[float, float, float]
 

@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 import vtk
 
-from CardiacUQLib.volume import Geometry, StorageOrder
+from CardiacUQLib.images.volume import Geometry, StorageOrder
 
 TOLERANCE_VOXELS = 0.02
 """How far a voxel centre may lie beside its counterpart: headers are single precision."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import RANKING
 
 from .case_nodes import HEAT_ATTRIBUTE, PART_ATTRIBUTE, CaseNodes, composites

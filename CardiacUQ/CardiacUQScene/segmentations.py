@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from CardiacUQLib.colours import correction_colour
-from CardiacUQLib.manifest import ClassInfo
-from CardiacUQLib.maps import decode_dcm
+from CardiacUQLib.bundles.colours import correction_colour
+from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.inference.maps import decode_dcm
 from CardiacUQLib.review import CaseMaps
 
 from .case_nodes import correction_id, segment_id

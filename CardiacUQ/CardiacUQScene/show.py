@@ -10,12 +10,12 @@ import numpy as np
 import slicer
 import vtk
 
-from CardiacUQLib.casefolder import CaseFolder
-from CardiacUQLib.checksum import sha256_of
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.result import MapName, Result
+from CardiacUQLib.base.checksum import sha256_of
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import CaseFolder
+from CardiacUQLib.images.volume import StorageOrder
+from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.review import RANKING, CaseMaps
-from CardiacUQLib.volume import StorageOrder
 
 from .bullseyes import add_bullseyes
 from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, remove_case, tie
@@ -130,7 +130,7 @@ def _voxels_agree(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order:
     """The same image in another file (NRRD for NIfTI, a DICOM series) is the same image."""
     if case.input_path is None or not case.input_path.exists():
         return False
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
 
     image = read_volume(case.input_path)
     stored = image.storage.to_stored(image.array)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import slicer
 
-from CardiacUQLib.orientation import canonical_order, reorder_geometry
+from CardiacUQLib.images.orientation import canonical_order, reorder_geometry
 
 from .case_nodes import CaseNodes
 from .grid import as_vtk, geometry_of, ijk_to_ras

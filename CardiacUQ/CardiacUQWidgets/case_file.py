@@ -6,9 +6,9 @@ from pathlib import Path
 
 import slicer
 
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.volume import IMAGE_SUFFIXES
 from CardiacUQLib.review import CaseMaps
-from CardiacUQLib.volume import IMAGE_SUFFIXES
 from CardiacUQScene import CaseNodes, show_case
 
 _REMEDY = "load the image that the case was computed from, choose it under Input, and load the case again"

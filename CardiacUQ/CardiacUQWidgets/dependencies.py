@@ -13,8 +13,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.version import __version__
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.version import __version__
 
 from . import computer
 

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQScene import (
     CaseNodes,
     align_views,

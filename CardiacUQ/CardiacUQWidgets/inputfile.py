@@ -6,9 +6,9 @@ from pathlib import Path
 
 import slicer
 
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.reading import MIN_IN_PLANE, MIN_SLICES
-from CardiacUQLib.volume import IMAGE_SUFFIXES, Geometry
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.reading import MIN_IN_PLANE, MIN_SLICES
+from CardiacUQLib.images.volume import IMAGE_SUFFIXES, Geometry
 from CardiacUQScene.grid import geometry_of
 
 

@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.errors import CardiacUQError
+from CardiacUQLib.base.errors import CardiacUQError
 from CardiacUQScene import (
     ReviewSession,
     SegmentCount,

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.bundle import Bundle, list_bundles
-from CardiacUQLib.errors import ModelError
+from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.bundles.bundle import Bundle, list_bundles
 
 from .contrast import Contrast, Evidence, evidence_of
 

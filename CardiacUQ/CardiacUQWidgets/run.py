@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from CardiacUQLib.casefolder import read_case
+from CardiacUQLib.base.errors import CardiacUQError
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.childprocess import ChildProcess, State
-from CardiacUQLib.errors import CardiacUQError
 from CardiacUQLib.review import CaseMaps
 
 PREVIEW_SUFFIX = ".preview"

@@ -11,8 +11,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from CardiacUQLib.base.errors import CardiacUQError
 from CardiacUQLib.childprocess import State
-from CardiacUQLib.errors import CardiacUQError
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import CaseNodes, align_views, find_case, remove_case, show_case_in_steps
 

@@ -6,8 +6,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 from CardiacUQScene import ReviewSession, find_case, remove_case
 
 from . import computer, samples
@@ -45,7 +46,7 @@ def write_tiny_bundle(folder: Path) -> Path:
     """A cascade of two folds with random weights, which segments nonsense in a second."""
     import torch
 
-    from CardiacUQLib.bundle import write_manifest, write_weights
+    from CardiacUQLib.bundles.bundle import write_manifest, write_weights
     from CardiacUQLib.networks import build_network
 
     networks = {

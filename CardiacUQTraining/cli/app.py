@@ -18,8 +18,8 @@ from typing import Annotated
 
 import typer
 
-from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode
-from CardiacUQLib.version import __version__
+from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
+from CardiacUQLib.base.version import __version__
 
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from CardiacUQLib.errors import CancelledError, CardiacUQError, ExitCode, UsageError
-from CardiacUQLib.volume import case_name
+from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.images.volume import case_name
 
 from .options import Options
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
-    from CardiacUQLib.progress import ProgressCallback
+    from CardiacUQLib.base.progress import ProgressCallback
+    from CardiacUQLib.bundles.bundle import Bundle
 
     from ..cine_study import CineStudy, Networks
 
@@ -55,7 +55,7 @@ def segment_cines(
     UsageError for cines mixed with other inputs or with the options of a cohort (``as_cohort``), and
     typer.Exit for a run that failed in part.
     """
-    from CardiacUQLib.cine import is_cine
+    from CardiacUQLib.images.cine import is_cine
 
     names = tuple(name.strip().upper() for name in cine.phases.split(",")) if cine.phases else ()
     found = [path for path in inputs if is_cine(path)]
@@ -133,7 +133,7 @@ def _pair(
     overwrite: bool,
     progress: ProgressCallback,
 ) -> CineStudy:
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
 
     from ..cine_study import segment_pair
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.progress import ignore_progress, print_filter_progress
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
 from .options import Options
@@ -78,8 +78,8 @@ def plan_cohort(
 
 
 def _takes_cines(model: str) -> bool:
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.manifest import BundleKind
+    from CardiacUQLib.bundles.bundle import load_bundle
+    from CardiacUQLib.bundles.manifest import BundleKind
 
     return load_bundle(model).manifest.kind is BundleKind.STREAMING
 

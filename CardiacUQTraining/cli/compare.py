@@ -32,7 +32,7 @@ def command(
     Writes dcm.nii.gz (codes A * classes + B), components.csv and comparison.json; with --probabilities
     also the Soft Correction Score between the two, scs.nii.gz.
     """
-    from CardiacUQLib.folder_swap import new_folder
+    from CardiacUQLib.base.folder_swap import new_folder
 
     from ..evaluation.opinions import compare, read_labels, read_probabilities
 
@@ -47,8 +47,8 @@ def command(
 
 
 def _write(a: Opinion, b: Opinion, agreement: Agreement, folder: Path) -> None:
-    from CardiacUQLib.component_table import components_to_csv
-    from CardiacUQLib.reading import write_map
+    from CardiacUQLib.cases.component_table import components_to_csv
+    from CardiacUQLib.images.reading import write_map
 
     from ..evaluation.cases import write_json
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .progress import part_of, shown_progress
 from .segment import DEFAULT_MODEL, Job, Options, open_bundle, segment_volume
@@ -32,7 +32,7 @@ def command(
     The scan, its truth and the case folder lie in the output folder; an earlier demo there is replaced.
     """
     from CardiacUQLib import phantom
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")

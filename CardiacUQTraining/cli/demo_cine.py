@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import typer
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .cine import summary
 from .options import Options
@@ -29,7 +29,7 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     Raises ModelError where there is no such bundle, before anything is made.
     """
     from CardiacUQLib import phantom
-    from CardiacUQLib.casefolder import read_case
+    from CardiacUQLib.cases.casefolder import read_case
 
     from ..cine_study import segment_cine
     from .demo import dice_per_class

@@ -26,7 +26,7 @@ def command(
 
     A review in the case folder is applied: its files end in _reviewed and stand beside the networks' own.
     """
-    from CardiacUQLib.casefolder import read_case
+    from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.dicom import write_dicom_outputs
 
     found = segmented_phase(case_folder)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.errors import ExitCode, InputError, UsageError
-from CardiacUQLib.fold_numbers import parse_folds
-from CardiacUQLib.manifest import BundleKind, View
+from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.bundles.fold_numbers import parse_folds
+from CardiacUQLib.bundles.manifest import BundleKind, View
 
 from .progress import shown_progress
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.bundles.bundle import Bundle
 
     from ..datasets import LabelledDataset
     from ..evaluation.cine.command import CineOptions

@@ -26,10 +26,10 @@ def command(
     ] = None,
 ) -> None:
     """Write weights (fp16 safetensors), manifest and model card of a finished run."""
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.version import __version__
+    from CardiacUQLib.base.version import __version__
+    from CardiacUQLib.bundles.bundle import load_bundle
 
-    from ..export import export_run
+    from ..export.bundle import export_run
 
     folder = export_run(
         run,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from CardiacUQLib.casefolder import CaseFolder
+    from CardiacUQLib.cases.casefolder import CaseFolder
 
 INSERTION_HELP = "Anterior insertion of the right ventricle, R,A,S in mm: gives AHA segments."
 
@@ -26,7 +26,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Print the headline of a segmented case, with its review; two cine cases give the ejection fraction."""
-    from CardiacUQLib.casefolder import read_case
+    from CardiacUQLib.cases.casefolder import read_case
 
     if len(cases) > 2:
         raise UsageError("give one case folder, or two: end-diastole, then end-systole")
@@ -55,9 +55,9 @@ def measures_of(
     cases: list[CaseFolder], point: tuple[float, float, float] | None = None, model: str = ""
 ) -> dict[str, Any]:
     """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
+    from CardiacUQLib.inference.result import MapName
     from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
     from CardiacUQLib.measures.anatomy import class_values
-    from CardiacUQLib.result import MapName
 
     first = cases[0]
     if any(case.classes != first.classes for case in cases):
@@ -106,8 +106,8 @@ def _labels(case: CaseFolder) -> tuple[Any, bool]:
 
 def _intervals(case: CaseFolder, model: str) -> Any:
     """The calibrated intervals of the bundle, None if it is not at hand."""
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.errors import ModelError
+    from CardiacUQLib.base.errors import ModelError
+    from CardiacUQLib.bundles.bundle import load_bundle
 
     try:
         return load_bundle(model or case.run.bundle).manifest.calibration.get("intervals")
@@ -119,8 +119,8 @@ def _intervals(case: CaseFolder, model: str) -> Any:
 
 def _image(case: CaseFolder) -> Any:
     """The image of the case for the threshold sizes, None where it has moved."""
-    from CardiacUQLib.errors import InputError
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.base.errors import InputError
+    from CardiacUQLib.images.reading import read_volume
 
     if case.input_path is None or not case.input_path.exists():
         return None

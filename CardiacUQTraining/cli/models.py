@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from CardiacUQLib.errors import ModelError
+from CardiacUQLib.base.errors import ModelError
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
+    from CardiacUQLib.bundles.bundle import Bundle
 
 
 def command(
     name: Annotated[str, typer.Argument(help="Show the model card of this bundle (name or folder).")] = "",
 ) -> None:
     """List the model bundles with version, licence, size and figures, or show the card of one."""
-    from CardiacUQLib.bundle import list_bundles, load_bundle
+    from CardiacUQLib.bundles.bundle import list_bundles, load_bundle
 
     if name:
         bundle = load_bundle(name)

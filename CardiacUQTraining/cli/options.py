@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from CardiacUQLib.manifest import View
+from CardiacUQLib.bundles.manifest import View
 
 
 @dataclass(frozen=True)

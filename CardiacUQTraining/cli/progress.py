@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from CardiacUQLib.progress import ProgressCallback, ignore_progress, print_filter_progress
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress, print_filter_progress
 
 
 @contextlib.contextmanager

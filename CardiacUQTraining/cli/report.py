@@ -12,8 +12,8 @@ def command(
     case_folder: Annotated[Path, typer.Argument(help="A folder that 'cardiacuq segment' has written.")],
 ) -> None:
     """Make report.html of a case folder anew, from the files that lie there and the scan they came from."""
-    from CardiacUQLib.casefolder import read_case
-    from CardiacUQLib.errors import UsageError
+    from CardiacUQLib.base.errors import UsageError
+    from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.report import REPORT_FILE, can_render, write_report
 
     if not can_render():

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.fold_numbers import parse_folds
-from CardiacUQLib.manifest import View
-from CardiacUQLib.progress import ProgressCallback
-from CardiacUQLib.volume import case_name
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.progress import ProgressCallback
+from CardiacUQLib.bundles.fold_numbers import parse_folds
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.volume import case_name
 
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
@@ -22,9 +22,9 @@ from .options import Options
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
-    from CardiacUQLib.result import Result
-    from CardiacUQLib.volume import Volume
+    from CardiacUQLib.bundles.bundle import Bundle
+    from CardiacUQLib.images.volume import Volume
+    from CardiacUQLib.inference.result import Result
 
 DEFAULT_MODEL = "lge-cascade"
 
@@ -122,7 +122,7 @@ def command(
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions) -> bool:
     """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
     instead of as a cohort."""
-    from CardiacUQLib.cine import is_cine
+    from CardiacUQLib.images.cine import is_cine
 
     if cine.phases or cohort.asked_for:
         return bool(cine.phases)
@@ -134,7 +134,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple
 
     Raises UsageError, before any work, for names that clash and places where no case can be written.
     """
-    from CardiacUQLib.casefolder import check_case
+    from CardiacUQLib.cases.casefolder import check_case
 
     jobs: dict[str, Job] = {}
     if output.exists() and not output.is_dir():
@@ -153,7 +153,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple
 
 def open_bundle(model: str, options: Options) -> Bundle:
     """The bundle called ``model``, which must have the folds asked for. Raises ModelError or UsageError."""
-    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.bundles.bundle import load_bundle
 
     bundle = load_bundle(model)
     available = bundle.manifest.folds
@@ -173,7 +173,7 @@ def _segment_file(
     overwrite: bool,
     progress: ProgressCallback,
 ) -> Result:
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
 
     progress(0.0, "reading")
     return segment_volume(read_volume(job.source, series=series), bundle, options, job, overwrite, progress)
@@ -188,9 +188,9 @@ def segment_volume(
     progress: ProgressCallback,
 ) -> Result:
     """Segment ``volume`` and write its case folder ``job.target``; the result as it was written."""
-    from CardiacUQLib.casefolder import write_case
+    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.inference.segment import segment
     from CardiacUQLib.report import can_render, report_writer
-    from CardiacUQLib.segment import segment
 
     result = segment(
         volume,

@@ -19,10 +19,10 @@ def command(
 
     New trainings note them themselves; this is for bundles made before, and needs no training.
     """
-    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.bundles.bundle import load_bundle
 
     from ..datasets import open_dataset
-    from ..input_statistics import store_input_statistics
+    from ..training.input_statistics import store_input_statistics
 
     bundle = load_bundle(model)
     count, ranges = store_input_statistics(bundle, open_dataset(dataset, data))

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.fold_numbers import parse_folds
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.fold_numbers import parse_folds
 
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)$")
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -64,7 +64,7 @@ def command(
 
     Started by torchrun or srun, all processes train one model together: they share every batch.
     """
-    from ..recipe import read_recipe
+    from ..training.recipe import read_recipe
 
     seconds = parse_duration(time_limit)
     plan = read_recipe(recipe)
@@ -74,14 +74,14 @@ def command(
 
     import torch
 
-    from CardiacUQLib.device import choose_device
+    from CardiacUQLib.inference.device import choose_device
 
     from ..datasets import open_dataset
-    from ..loop import StageJob, StopRequest
-    from ..ranks import Ranks, launch_fabric
-    from ..run import train_run
-    from ..run_folder import RunFolder
-    from ..warm_start import WarmStart, earlier_training
+    from ..training.loop import StageJob, StopRequest
+    from ..training.ranks import Ranks, launch_fabric
+    from ..training.run import train_run
+    from ..training.run_folder import RunFolder
+    from ..training.warm_start import WarmStart, earlier_training
 
     if threads is not None:
         torch.set_num_threads(threads)

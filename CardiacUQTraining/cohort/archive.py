@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib.dicom_headers import SliceHeader, read_header
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.dicom_headers import SliceHeader, read_header
 
 from .case import Case, Skipped, safe_name
 from .late_enhancement import read_series_header, why_not

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from CardiacUQLib.manifest import View
+from CardiacUQLib.bundles.manifest import View
 
 STATE_FOLDER = ".cohort"
 """Folder inside the output folder that holds lock, tries and logs of internal errors."""

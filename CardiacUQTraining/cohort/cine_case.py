@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.report import REPORT_FILE
 
 from .case import Row, State, Ticket
@@ -16,9 +16,9 @@ from .features import case_uncertainty, flat_measures, input_features
 from .flags import input_flags, result_flags
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundle import Bundle
-    from CardiacUQLib.progress import CancelToken
-    from CardiacUQLib.result import Result
+    from CardiacUQLib.base.progress import CancelToken
+    from CardiacUQLib.bundles.bundle import Bundle
+    from CardiacUQLib.inference.result import Result
 
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:

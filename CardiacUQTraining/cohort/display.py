@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from CardiacUQLib.json_codec import to_plain
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.base.json_codec import to_plain
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 
 from .case import Row, State
 

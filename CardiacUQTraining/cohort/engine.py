@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from CardiacUQLib.errors import CardiacUQError, ExitCode, UsageError
-from CardiacUQLib.progress import CancelToken
+from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.base.progress import CancelToken
 
 from .case import Row, Ticket
 from .tries import MOST_TRIES, Tries

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from CardiacUQLib.result import MapName, Result
-from CardiacUQLib.volume import Volume
+from CardiacUQLib.images.volume import Volume
+from CardiacUQLib.inference.result import MapName, Result
 
 CENTRE_MM = 140.0
 """Side of the square around the image centre that stands for the heart before it is found."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from CardiacUQLib.manifest import BundleKind, Manifest
-from CardiacUQLib.result import Result
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest
+from CardiacUQLib.inference.result import Result
 
 from .case import Row, State
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from CardiacUQLib.casefolder import CASE_FILE
-from CardiacUQLib.cine import is_cine
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.itk_silence import quiet_itk
-from CardiacUQLib.manifest import View
-from CardiacUQLib.reading import MIN_SLICES
-from CardiacUQLib.volume import IMAGE_SUFFIXES, case_name
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.cases.casefolder import CASE_FILE
+from CardiacUQLib.images.cine import is_cine
+from CardiacUQLib.images.itk_silence import quiet_itk
+from CardiacUQLib.images.reading import MIN_SLICES
+from CardiacUQLib.images.volume import IMAGE_SUFFIXES, case_name
 
 from .archive import is_dicom, series_cases
 from .case import Case, Options, Plan, Skipped, safe_name

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CardiacUQLib.dicom_headers import SliceHeader
-from CardiacUQLib.itk_silence import quiet_itk
+from CardiacUQLib.images.dicom_headers import SliceHeader
+from CardiacUQLib.images.itk_silence import quiet_itk
 
 LATE_ENHANCEMENT = re.compile(
     r"lge|\bde\b|de[ _-]?mri|delayed|late|viab|psir|\bmde\b|dhe\b|ir[ _-]?tfe|phase[ _-]?sens|scar", re.I

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
-from CardiacUQLib.version import __version__
 
 from .case import Row, State
 from .display import duration

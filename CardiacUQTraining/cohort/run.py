@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from CardiacUQLib.bundle import Bundle, load_bundle
-from CardiacUQLib.device import choose_device, choose_precision
-from CardiacUQLib.errors import CancelledError, ExitCode, UsageError
-from CardiacUQLib.segment import choose_folds, choose_views
+from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.bundles.bundle import Bundle, load_bundle
+from CardiacUQLib.inference.device import choose_device, choose_precision
+from CardiacUQLib.inference.segment import choose_folds, choose_views
 
 from .case import Case, Plan, Row, Skipped, State, Ticket
 from .display import Display, Standing, stopwatch

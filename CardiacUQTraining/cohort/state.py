@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from CardiacUQLib.bundle import Bundle
-from CardiacUQLib.casefolder import CASE_FILE
-from CardiacUQLib.checksum import sha256_of
-from CardiacUQLib.cine import read_cine
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.folder_swap import REVIEW_FILE
-from CardiacUQLib.json_codec import JsonMismatch, decode, to_plain
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.checksum import sha256_of
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.base.folder_swap import REVIEW_FILE
+from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.cases.casefolder import CASE_FILE
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.reading import read_volume
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
 from .lock import process_lives

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.bundle import Bundle, load_bundle
-from CardiacUQLib.device import is_out_of_memory, peak_memory_mb
-from CardiacUQLib.errors import CancelledError, CardiacUQError, ModelError
-from CardiacUQLib.progress import CancelToken
+from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.bundle import Bundle, load_bundle
+from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
 
 from .case import STATE_FOLDER, Row, State, Ticket
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from CardiacUQLib.result import Result
-    from CardiacUQLib.volume import Volume
+    from CardiacUQLib.images.volume import Volume
+    from CardiacUQLib.inference.result import Result
 
 PLACES = 2
 """Cases in one process at a time: one on the networks, one being read or written."""
@@ -153,7 +153,7 @@ def _attempt(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
 
 
 def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
 
     here = station()
     start = time.perf_counter()
@@ -162,7 +162,7 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     busy = time.perf_counter() - start
 
     def on_networks() -> tuple[Result, float]:
-        from CardiacUQLib.segment import segment
+        from CardiacUQLib.inference.segment import segment
 
         began = time.perf_counter()
         cancel.check()
@@ -239,7 +239,7 @@ def _row(
 
 def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: CancelToken) -> Row:
     """Write the case folder with its report and its row, which comes back complete."""
-    from CardiacUQLib.casefolder import write_case
+    from CardiacUQLib.cases.casefolder import write_case
 
     cancel.check()
     start = time.perf_counter()

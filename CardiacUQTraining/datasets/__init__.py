@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable
 from pathlib import Path
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 
 from .case import LabelledCase, LabelledDataset
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.review.export import PHASES_KEY
 
 from .case import LabelledCase, LabelledDataset, require_pair

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.manifest import ClassInfo
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.volume import Volume
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.images.volume import Volume
 
 from .labels import read_labels
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
 
 from .case import LabelledCase, LabelledDataset, require_pair
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CardiacUQLib import nifti
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.itk_silence import quiet_itk
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images import nifti
+from CardiacUQLib.images.itk_silence import quiet_itk
+from CardiacUQLib.images.volume import Geometry, Volume
 
 GRID_TOLERANCE_MM = 0.5
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CardiacUQLib.cine import read_cine
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.images.cine import read_cine
 
 from .case import LabelledCase, LabelledDataset, require_pair
 from .labels import read_label_image

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.volume import Volume
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.images.volume import Volume
 
 from .acdc import LABELS as CINE_LABELS
 from .case import LabelledCase, LabelledDataset

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.anatomy import class_values
 from CardiacUQLib.measures.cine import frame_pass_sizes, pair_pass_sizes
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of

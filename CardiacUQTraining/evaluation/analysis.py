@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from CardiacUQLib.calibration import ErrorProbability
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.inference.calibration import ErrorProbability
+from CardiacUQLib.inference.result import MapName
 
 from .agreement import bland_altman_figure
 from .annotator import OrderSummary, Walk, best_order, summarise_walks, walks

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from CardiacUQLib.components import Corrections, find_components
-from CardiacUQLib.maps import discrete_correction_map
-from CardiacUQLib.result import MapName
-from CardiacUQLib.volume import Geometry
+from CardiacUQLib.images.volume import Geometry
+from CardiacUQLib.inference.components import Corrections, find_components
+from CardiacUQLib.inference.maps import discrete_correction_map
+from CardiacUQLib.inference.result import MapName
 
 from .cases import CaseArrays
 from .dice import mean_foreground_dice

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle, write_manifest
-from CardiacUQLib.calibration import KEY, ErrorProbability
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle, write_manifest
+from CardiacUQLib.inference.calibration import KEY, ErrorProbability
 
 from .cases import CaseFigures
 from .fit_calibration import Sample, fit, patient_folds, sample_case

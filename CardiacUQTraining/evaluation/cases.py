@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.manifest import Manifest
-from CardiacUQLib.result import MapName
+from CardiacUQLib.bundles.manifest import Manifest
+from CardiacUQLib.inference.result import MapName
 
 FORMAT_VERSION = 2
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from CardiacUQLib.bundle import Bundle, load_bundle
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
 from ..datasets import LabelledDataset
 from .analysis import Analysis, analyse, write_analysis

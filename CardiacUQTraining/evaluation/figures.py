@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .annotator import OrderSummary
 from .cases import CaseArrays, CaseFigures
@@ -185,7 +185,7 @@ def worst_cases(
 ) -> Figure:
     """The cases of lowest Dice, each in the slice with most wrong voxels: truth, prediction, wrong voxels,
     and P(wrong), or SCS where there is none, on its fixed scale."""
-    from CardiacUQLib.result import MapName
+    from CardiacUQLib.inference.result import MapName
 
     order = sorted(figures, key=lambda case: figures[case].segmentation[Stage.CASCADE.value]["mean_dice"])
     shown = order[:WORST_CASES]

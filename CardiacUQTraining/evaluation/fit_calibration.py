@@ -43,7 +43,7 @@ import numpy as np
 from scipy import linalg
 from scipy.special import expit
 
-from CardiacUQLib.calibration import Category, ErrorProbability, Feature, Term, case_features
+from CardiacUQLib.inference.calibration import Category, ErrorProbability, Feature, Term, case_features
 
 from .cases import CaseArrays
 

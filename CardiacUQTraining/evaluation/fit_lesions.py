@@ -3,7 +3,7 @@
 A network trained on scans that mostly show an infarct finds a few bright voxels in every heart. How
 large a lesion must be before it is believed is chosen to give the best mean Dice (a class absent from
 both counts 1) over cases that the predicting networks had not seen. See
-:mod:`CardiacUQLib.plausibility` for what is done with a lesion below that.
+:mod:`CardiacUQLib.inference.plausibility` for what is done with a lesion below that.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle, write_manifest
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import ClassInfo
-from CardiacUQLib.plausibility import LESIONS
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.bundle import Bundle, write_manifest
+from CardiacUQLib.bundles.classes import LESIONS
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .run import Judged
 

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from CardiacUQLib.bundle import MODEL_CARD, Bundle, write_manifest
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, write_manifest
+from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from ..model_card import model_card
+from ..export.model_card import model_card
 from .agreement import SizeRecord
 from .analysis import Analysis
 from .calibrate import ROW

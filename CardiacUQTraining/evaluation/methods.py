@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CardiacUQLib import maps
-from CardiacUQLib.manifest import View
-from CardiacUQLib.result import MapName
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.inference import maps
+from CardiacUQLib.inference.result import MapName
 
 from .dice import mean_pairwise_dice
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from CardiacUQLib.bundle import MANIFEST, Bundle, load_bundle
-from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.bundle import MANIFEST, Bundle, load_bundle
 
-from ..export import export_run
-from ..run_folder import RunFolder
+from ..export.bundle import export_run
+from ..training.run_folder import RunFolder
 
 
 @contextmanager
@@ -19,8 +19,8 @@ def opened_model(model: Path | str, *, to_be_changed: bool = False) -> Iterator[
     """A bundle by name or folder, or the finished folds of a training run as a bundle that is thrown away.
 
     Raises InputError for a folder that is neither, UsageError for a run that something shall be stored in
-    (``to_be_changed``; it would be lost), else as :func:`CardiacUQLib.bundle.load_bundle` and
-    :func:`CardiacUQTraining.export.export_run` do.
+    (``to_be_changed``; it would be lost), else as :func:`CardiacUQLib.bundles.bundle.load_bundle` and
+    :func:`CardiacUQTraining.export.bundle.bundle.export_run` do.
     """
     path = Path(model)
     if path.is_dir() and not any(file.is_file() for file in (path / MANIFEST, RunFolder(path).record)):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from CardiacUQLib.components import Component, Corrections, find_components
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.itk_silence import quiet_itk
-from CardiacUQLib.maps import discrete_correction_map, soft_correction_score
-from CardiacUQLib.orientation import canonical_order, reorder_geometry
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.images.itk_silence import quiet_itk
+from CardiacUQLib.images.orientation import canonical_order, reorder_geometry
+from CardiacUQLib.images.volume import Geometry, Volume
+from CardiacUQLib.inference.components import Component, Corrections, find_components
+from CardiacUQLib.inference.maps import discrete_correction_map, soft_correction_score
 
 from .dice import dice_per_class
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
-from CardiacUQLib.segment import segment
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.images.volume import Geometry, Volume
+from CardiacUQLib.inference.segment import segment
 
 from ..datasets import LabelledCase, LabelledDataset
 from .dice import mean_foreground_dice

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from CardiacUQLib.bundle import Bundle
-from CardiacUQLib.calibration import KEY, ErrorProbability
-from CardiacUQLib.errors import CardiacUQError, ModelError, UsageError
-from CardiacUQLib.locator import LOCATOR, find_heart
-from CardiacUQLib.manifest import MIRRORED, Manifest, View
-from CardiacUQLib.passes import Arithmetic, CascadePass, run_cascade
-from CardiacUQLib.progress import CancelToken
-from CardiacUQLib.roi import Roi, find_roi, normalise_slices
-from CardiacUQLib.volume import Volume
+from CardiacUQLib.base.errors import CardiacUQError, ModelError, UsageError
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.bundles.manifest import MIRRORED, Manifest, View
+from CardiacUQLib.images.volume import Volume
+from CardiacUQLib.inference.calibration import KEY, ErrorProbability
+from CardiacUQLib.inference.locator import LOCATOR, find_heart
+from CardiacUQLib.inference.passes import Arithmetic, CascadePass, run_cascade
+from CardiacUQLib.inference.roi import Roi, find_roi, normalise_slices
 
 from .methods import CasePasses, StagePasses, final_maps
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from CardiacUQLib.bundle import Bundle
+from CardiacUQLib.bundles.bundle import Bundle
 
 from ..datasets import LabelledDataset
 from .cases import CaseFigures, write_json

@@ -10,21 +10,21 @@ from typing import TypeVar
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle
-from CardiacUQLib.calibration import KEY
-from CardiacUQLib.device import choose_device, choose_precision
-from CardiacUQLib.errors import (
+from CardiacUQLib.base.errors import (
     CancelledError,
     CardiacUQError,
     InputError,
     InsufficientMemoryError,
     UsageError,
 )
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.passes import Arithmetic
-from CardiacUQLib.plausibility import drop_small_lesions
-from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.inference.calibration import KEY
+from CardiacUQLib.inference.device import choose_device, choose_precision
+from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.plausibility import drop_small_lesions
+from CardiacUQLib.inference.result import MapName
 
 from ..datasets import LabelledCase, LabelledDataset
 from .cases import CaseArrays, CaseFigures, CaseStore, run_key

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle, write_manifest
-from CardiacUQLib.manifest import Manifest
+from CardiacUQLib.bundles.bundle import Bundle, write_manifest
+from CardiacUQLib.bundles.classes import LESIONS
+from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import class_values, measurable
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
-from CardiacUQLib.plausibility import LESIONS
 
 from .agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
 from .cases import CaseArrays, CaseFigures

@@ -24,8 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from CardiacUQLib import phantom
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.manifest import View
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.manifest import View
 from CardiacUQTraining.cohort.case import Options, Plan, Row, State, Ticket
 from CardiacUQTraining.cohort.display import Lines, Standing
 from CardiacUQTraining.cohort.engine import Engine

@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--no-tta", action="store_true", help="one pass per fold instead of three")
     options = parser.parse_args()
 
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.manifest import View
+    from CardiacUQLib.bundles.bundle import load_bundle
+    from CardiacUQLib.bundles.manifest import View
     from CardiacUQTraining.datasets import open_dataset
     from CardiacUQTraining.evaluation.position import judge_positions, moves
     from CardiacUQTraining.evaluation.predict import PassOptions

@@ -71,9 +71,9 @@ def baseline_seconds(scan: Path, model: str) -> float:
     """Seconds of the networks alone when driven slice by slice, view by view, fold by fold, in float32."""
     import torch
 
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.reading import read_volume
-    from CardiacUQLib.roi import find_roi, normalise_slices
+    from CardiacUQLib.bundles.bundle import load_bundle
+    from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.inference.roi import find_roi, normalise_slices
 
     bundle, volume = load_bundle(model), read_volume(scan)
     crop = normalise_slices(find_roi(volume, bundle.manifest.roi, None).extract(volume.array))

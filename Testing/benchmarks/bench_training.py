@@ -33,14 +33,14 @@ from torch.utils.data import DataLoader, Dataset
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
 
-from CardiacUQTraining.augmentation import spatial  # noqa: E402
-from CardiacUQTraining.cascade import MARGIN_PX, CascadeMethod  # noqa: E402
-from CardiacUQTraining.crops import CropSet, crop_cases  # noqa: E402
 from CardiacUQTraining.datasets import open_dataset  # noqa: E402
-from CardiacUQTraining.intensities import intensity  # noqa: E402
-from CardiacUQTraining.losses import deep_supervision_loss  # noqa: E402
-from CardiacUQTraining.optimisation import make_optimiser  # noqa: E402
-from CardiacUQTraining.recipe import AugmentationRecipe, StageRecipe, read_recipe  # noqa: E402
+from CardiacUQTraining.training.augmentation import spatial  # noqa: E402
+from CardiacUQTraining.training.cascade import MARGIN_PX, CascadeMethod  # noqa: E402
+from CardiacUQTraining.training.crops import CropSet, crop_cases  # noqa: E402
+from CardiacUQTraining.training.intensities import intensity  # noqa: E402
+from CardiacUQTraining.training.losses import deep_supervision_loss  # noqa: E402
+from CardiacUQTraining.training.optimisation import make_optimiser  # noqa: E402
+from CardiacUQTraining.training.recipe import AugmentationRecipe, StageRecipe, read_recipe  # noqa: E402
 
 CASES = 8
 INFARCT, MVO = 3, 4

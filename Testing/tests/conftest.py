@@ -16,10 +16,11 @@ def write_tiny_bundle(folder: Path, *, folds: tuple[int, ...] = TINY_FOLDS, seed
     """An LGE cascade of 4-filter networks with seeded random weights in ``folder``; returns the folder."""
     import torch
 
-    from CardiacUQLib.bundle import write_manifest, write_weights
-    from CardiacUQLib.classes import LGE_CLASSES
-    from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
+    from CardiacUQLib.bundles.bundle import write_manifest, write_weights
+    from CardiacUQLib.bundles.classes import LGE_CLASSES
+    from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
     from CardiacUQLib.networks import build_network
+    from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
     networks = {
         "stage2d": NetworkSpec(Architecture.UNET_2D, 1, len(LGE_CLASSES), TINY_FILTERS),

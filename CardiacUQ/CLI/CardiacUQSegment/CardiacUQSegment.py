@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from CardiacUQLib.result import Result
+    from CardiacUQLib.inference.result import Result
 
 
 POINT = "--rvInsertion"
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the command line's arguments; returns the exit code."""
     options = parser().parse_args(_with_joined_point(sys.argv[1:] if arguments is None else arguments))
     _find_library()
-    from CardiacUQLib.errors import CardiacUQError, ExitCode
+    from CardiacUQLib.base.errors import CardiacUQError, ExitCode
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -73,19 +73,19 @@ def _with_joined_point(arguments: Sequence[str]) -> list[str]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.fold_numbers import parse_folds
+    from CardiacUQLib.base.progress import print_filter_progress
+    from CardiacUQLib.bundles.bundle import load_bundle
+    from CardiacUQLib.bundles.fold_numbers import parse_folds
+    from CardiacUQLib.images.reading import read_volume, write_map
+    from CardiacUQLib.inference.result import MapName
     from CardiacUQLib.measures.aha import parse_insertion
-    from CardiacUQLib.progress import print_filter_progress
-    from CardiacUQLib.reading import read_volume, write_map
-    from CardiacUQLib.result import MapName
 
     point = options.rvInsertion
     insertion = parse_insertion(point, "anterior RV insertion") if point else None
     print_filter_progress(0.0, "loading")
     volume = read_volume(options.inputVolume)
     bundle = load_bundle(options.model)
-    from CardiacUQLib.segment import segment  # only now: a wrong input shall not wait for torch
+    from CardiacUQLib.inference.segment import segment
 
     views = bundle.manifest.views[:1] if options.noFlips else None
     result = segment(
@@ -111,14 +111,14 @@ def _run(options: argparse.Namespace) -> None:
     if options.measurements is not None:
         _write_measurements(result, options.measurements)
     if options.caseFolder is not None:
-        from CardiacUQLib.casefolder import write_case
+        from CardiacUQLib.cases.casefolder import write_case
 
         write_case(result, options.caseFolder)
     print_filter_progress(1.0, "done")
 
 
 def _present(path: Path, array: np.ndarray | None, model: str) -> np.ndarray:
-    from CardiacUQLib.errors import UsageError
+    from CardiacUQLib.base.errors import UsageError
 
     if array is None:
         raise UsageError(f"{path}: the model {model} does not make this map; leave the output empty")

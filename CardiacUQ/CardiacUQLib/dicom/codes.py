@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..classes import PRIVATE_SCHEME
-from ..manifest import ClassInfo, Code
-from ..result import MapName
+from ..bundles.classes import PRIVATE_SCHEME
+from ..bundles.manifest import ClassInfo, Code
+from ..inference.result import MapName
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept

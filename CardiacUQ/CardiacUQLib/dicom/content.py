@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..manifest import ClassInfo
-from ..result import MapName, Result
-from ..version import __version__
-from ..volume import Geometry
+from ..base.version import __version__
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Geometry
+from ..inference.result import MapName, Result
 from .codes import MAPS
 
 if TYPE_CHECKING:
-    from ..casefolder import CaseFolder
+    from ..cases.casefolder import CaseFolder
     from ..review import Review
 
 
@@ -69,7 +69,7 @@ def content_of(case: Result | CaseFolder | Review) -> DicomContent:
     """
     if isinstance(case, Result):
         return _from_result(case)
-    from ..casefolder import CaseFolder
+    from ..cases.casefolder import CaseFolder
     from ..review import CaseMaps, Review, read_record
 
     if not isinstance(case, CaseFolder):

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, UsageError
-from ..result import MapName, Result
+from ..base.errors import InputError, UsageError
+from ..inference.result import MapName, Result
 from .content import DicomContent, content_of
 from .source import SourceImages, load_source
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from ..casefolder import CaseFolder
+    from ..cases.casefolder import CaseFolder
     from ..review import Review
 
 SERIES_NUMBERS = {"seg": 1, MapName.SCS: 2, MapName.UNCERTAINTY: 2, MapName.ERROR_PROBABILITY: 3, "sr": 4}

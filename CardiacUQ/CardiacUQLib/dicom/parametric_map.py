@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..result import MapName
+from ..inference.result import MapName
 from .codes import MAPS, NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
 from .segmentation import origin

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..dicom_headers import dicom_files
-from ..errors import InputError, UsageError
-from ..volume import Geometry
+from ..base.errors import InputError, UsageError
+from ..images.dicom_headers import dicom_files
+from ..images.volume import Geometry
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -21,7 +21,7 @@ MOST_SHIFT = 0.55
 MOST_UNEVENNESS = 0.2
 """Along the stack, in slice distances."""
 PHASE_KEYWORDS = ("TriggerTime", "TemporalPositionIdentifier")
-"""What orders the phases of a slice, as :mod:`CardiacUQLib.dicom_cine` does."""
+"""What orders the phases of a slice, as :mod:`CardiacUQLib.images.dicom_cine` does."""
 _REMEDY = "give the folder of the series that was segmented"
 _EMPTY_IF_ABSENT = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..manifest import Code
+from ..bundles.manifest import Code
 from .codes import (
     AHA_SEGMENTS,
     ARTIFICIAL_INTELLIGENCE,

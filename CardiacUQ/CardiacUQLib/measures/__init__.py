@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..manifest import BundleKind, ClassInfo
-from ..volume import Volume
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..images.volume import Volume
 from .anatomy import class_values, measurable, volume_ml
 from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures
 from .display import SIZE_NAMES, headline, size_text

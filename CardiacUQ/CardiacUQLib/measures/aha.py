@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import UsageError
-from ..volume import Geometry
+from ..base.errors import UsageError
+from ..images.volume import Geometry
 from .anatomy import Anatomy, largest_region
 from .transmurality import centre_yx, display_angle_deg, radii_mm, sample_chords
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..errors import UsageError
-from ..manifest import ClassInfo
-from ..volume import Geometry
+from ..base.errors import UsageError
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Geometry
 
 DENSITY_G_PER_ML = 1.05
 """Density of myocardium, the value every cardiac tool uses."""

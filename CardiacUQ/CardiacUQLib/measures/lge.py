@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ..manifest import ClassInfo
-from ..volume import Geometry
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
 from .anatomy import DENSITY_G_PER_ML, Anatomy, anatomy_of, class_values, percent, stack_notes, volume_ml
 from .segments import SegmentMeasures, per_segment, per_territory

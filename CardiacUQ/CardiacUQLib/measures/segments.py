@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..volume import Geometry
+from ..images.volume import Geometry
 from .aha import TERRITORIES, SegmentModel
 from .anatomy import Anatomy, percent, volume_ml
 from .transmurality import Chords, Transmurality, summarise

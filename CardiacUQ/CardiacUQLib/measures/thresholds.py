@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..volume import Geometry
+from ..images.volume import Geometry
 from .anatomy import Anatomy, percent, volume_ml
 from .transmurality import centre_yx, display_angle_deg
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..volume import Geometry
+from ..images.volume import Geometry
 from .anatomy import Anatomy, largest_region
 
 CHORDS = 360

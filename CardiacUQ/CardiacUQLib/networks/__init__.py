@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..manifest import Architecture, NetworkSpec
+from .spec import Architecture, NetworkSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..manifest import Architecture, NetworkSpec
+from .spec import Architecture, NetworkSpec
 
 
 def build_peer(spec: NetworkSpec) -> nn.Module:

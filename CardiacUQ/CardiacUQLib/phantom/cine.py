@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..classes import CINE_CLASSES
-from ..errors import UsageError
-from ..volume import Vector3
+from ..base.errors import UsageError
+from ..bundles.classes import CINE_CLASSES
+from ..images.volume import Vector3
 from .body import Palette, blend, body_frame, render_body
 from .fields import periodic_ripple, smooth_noise
 from .grid import SliceGrid

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..classes import LGE_CLASSES
-from ..errors import UsageError
-from ..volume import Vector3
+from ..base.errors import UsageError
+from ..bundles.classes import LGE_CLASSES
+from ..images.volume import Vector3
 from .grid import SliceGrid
 from .model import LabelledPhantom
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..volume import Geometry, Matrix3, StorageOrder, Vector3, Volume
+from ..images.volume import Geometry, Matrix3, StorageOrder, Vector3, Volume
 from .model import LabelledPhantom
 
 IDENTITY: Matrix3 = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

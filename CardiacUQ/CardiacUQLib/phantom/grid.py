@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..volume import Vector3
+from ..images.volume import Vector3
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..classes import LGE_CLASSES
-from ..errors import UsageError
-from ..volume import Vector3
+from ..base.errors import UsageError
+from ..bundles.classes import LGE_CLASSES
+from ..images.volume import Vector3
 from .body import blend, body_frame, render_body
 from .fields import periodic_ripple
 from .grid import SliceGrid, Window

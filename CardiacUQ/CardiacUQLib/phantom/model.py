@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import UsageError
-from ..manifest import ClassInfo
-from ..volume import Vector3
+from ..base.errors import UsageError
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Vector3
 
 
 @dataclass(frozen=True)

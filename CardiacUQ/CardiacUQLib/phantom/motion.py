@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..volume import Vector3
+from ..images.volume import Vector3
 from .grid import SliceGrid, Window
 from .heart import Outflow, VentricleShape, draw_shape, lv_radii, shell_ml
 from .render import Blob, draw_papillaries, draw_rv_trabeculae

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..manifest import ClassInfo
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Geometry
 from ..measures.anatomy import class_values
 from ..measures.display import digits, size_text
-from ..volume import Geometry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..colours import HEAT_STOPS
+from ..bundles.colours import HEAT_STOPS
 from .bullseye import RINGS, Quantity, default_quantities
 from .clinical import SHARE_STOPS, colour_at, segments_note
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..colours import HEAT_STOPS
+from ..bundles.colours import HEAT_STOPS
 from ..measures.display import digits, size_text
 from .bullseye import DOTS, RINGS, Quantity, default_quantities
 

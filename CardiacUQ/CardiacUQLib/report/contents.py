@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..manifest import BundleKind, ClassInfo
-from ..reading import read_volume
-from ..result import Component, MapName, Result, RunRecord
-from ..volume import Geometry
+from ..base.errors import InputError
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..images.reading import read_volume
+from ..images.volume import Geometry
+from ..inference.result import Component, MapName, Result, RunRecord
 
 if TYPE_CHECKING:
-    from ..casefolder import CaseFolder
+    from ..cases.casefolder import CaseFolder
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from ..colours import HEAT_STOPS, correction_colour
-from ..manifest import BundleKind, ClassInfo
+from ..base.version import __version__
+from ..bundles.colours import HEAT_STOPS, correction_colour
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..inference.result import Result
 from ..measures.display import digits
-from ..result import Result
-from ..version import __version__
 from .clinical import bullseyes_svg, distributions_svg, segments_note, threshold_rows
 from .contents import Contents, from_case, from_result
 from .pictures import HIDDEN_BELOW, slice_pictures
 
 if TYPE_CHECKING:
-    from ..casefolder import CaseFolder, ExtraWriter
+    from ..cases.casefolder import CaseFolder, ExtraWriter
 
 REPORT_FILE = "report.html"
 MOST_REGIONS = 12
@@ -63,7 +63,7 @@ def can_render() -> bool:
 
 
 def report_writer(name: str) -> ExtraWriter:
-    """For :func:`CardiacUQLib.casefolder.write_case`: puts the report of case ``name`` into its folder."""
+    """For ``write_case``: puts the report of case ``name`` into its folder."""
 
     def write(result: Result, folder: Path) -> None:
         write_report(result, folder / REPORT_FILE, name=name)

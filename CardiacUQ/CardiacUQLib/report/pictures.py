@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..classes import BACKGROUND
-from ..colours import correction_colour, heat_colours
-from ..volume import Geometry
+from ..bundles.classes import BACKGROUND
+from ..bundles.colours import correction_colour, heat_colours
+from ..images.volume import Geometry
 from .canvas import PIXELS, Canvas, Field, rgb
 from .contents import Contents, HeatMap
 

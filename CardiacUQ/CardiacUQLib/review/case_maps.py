@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ..casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
-from ..errors import InputError
-from ..manifest import BundleKind, ClassInfo
-from ..result import Component, MapName, Result
-from ..volume import Geometry, StorageOrder
+from ..base.errors import InputError
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
+from ..images.volume import Geometry, StorageOrder
+from ..inference.result import Component, MapName, Result
 
 RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE)
 """Maps in the order in which they are offered to the reader."""

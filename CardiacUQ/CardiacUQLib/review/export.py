@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..classes import CINE_CLASSES, LGE_CLASSES
-from ..errors import InputError, UsageError
-from ..manifest import ClassInfo
-from ..reading import geometry_of
+from ..base.errors import InputError, UsageError
+from ..bundles.classes import CINE_CLASSES, LGE_CLASSES
+from ..bundles.manifest import ClassInfo
+from ..images.reading import geometry_of
 from .case_maps import CaseMaps
 from .review import Review
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..result import Component, MapName
+from ..inference.result import Component, MapName
 from .case_maps import SCORES, Box, CaseMaps
 
 SLICES_OFFERED = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..base.errors import InputError
 from .decisions import Decision, Run, apply_runs, overwritten_by
 from .record import FILE_NAME, Event, Step
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConflictError, InputError
+from ..base.errors import ConflictError, InputError
 from .case_maps import CaseMaps
 from .record import FILE_NAME, FileState, ReviewRecord, file_state, read_record, segmentation_sha256
 

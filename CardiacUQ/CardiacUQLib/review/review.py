@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..case_lock import CaseLock
-from ..errors import UsageError
-from ..manifest import BundleKind
+from ..base.case_lock import CaseLock
+from ..base.errors import UsageError
+from ..bundles.manifest import BundleKind
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, Run, apply_runs, runs_between
 from .items import ItemKind, card_text, item_mask, review_items

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..images.orientation import reorder_geometry
+from ..inference.result import MapName
 from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
 from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of
 from ..measures.lge import lge_sizes
-from ..orientation import reorder_geometry
-from ..result import MapName
 from .review import Review
 
 Point = tuple[float, float, float]

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.bundle import Bundle, write_manifest
-from CardiacUQLib.calibration import KEY, ErrorProbability
-from CardiacUQLib.manifest import ClassInfo
-from CardiacUQLib.progress import ProgressCallback, ignore_progress
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle, write_manifest
+from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.inference.calibration import KEY, ErrorProbability
+from CardiacUQLib.inference.result import MapName
 
 from ..agreement import ClassVolumes, SizeRecord, scan_record
 from ..calibrate import fit_out_of_fold

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 
 from ..cases import nan_from_none, write_json
 from ..report import FIGURES

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from CardiacUQLib.manifest import Manifest, NetworkSpec
+from CardiacUQLib.bundles.manifest import Manifest
+from CardiacUQLib.inference.ensemble import member_names, opinion_count
 from CardiacUQLib.networks import build_network
-from CardiacUQLib.streaming import member_names, opinion_count
+from CardiacUQLib.networks.spec import NetworkSpec
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from CardiacUQLib.jobs import add_error_probability, arg_max, roi_voxel_ml
-from CardiacUQLib.locator import LOCATOR, find_heart
-from CardiacUQLib.manifest import ClassInfo, View
-from CardiacUQLib.passes import Arithmetic
-from CardiacUQLib.progress import CancelToken
-from CardiacUQLib.result import MapName
-from CardiacUQLib.roi import Roi, find_roi
-from CardiacUQLib.streaming import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
-from CardiacUQLib.streaming_cleanup import main_parts
-from CardiacUQLib.volume import Volume
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.manifest import ClassInfo, View
+from CardiacUQLib.images.volume import Volume
+from CardiacUQLib.inference.ensemble import (
+    StreamingAccumulator,
+    normalise_frame,
+    other_opinion,
+    run_streaming,
+)
+from CardiacUQLib.inference.jobs import add_error_probability, arg_max, roi_voxel_ml
+from CardiacUQLib.inference.locator import LOCATOR, find_heart
+from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.roi import Roi, find_roi
+from CardiacUQLib.inference.streaming_cleanup import main_parts
 
-from ...crops import crop_labels
 from ...datasets import LabelledCase
+from ...training.crops import crop_labels
 from ..agreement import class_volumes
 from ..calibration_error import reliability
 from ..cases import CaseArrays, CaseFigures
@@ -89,7 +94,7 @@ def predict_frame(
     options: PassOptions,
     cancel: CancelToken | None = None,
 ) -> FramePrediction:
-    """Run one frame as :func:`CardiacUQLib.segment.segment` does, and keep the members apart.
+    """Run one frame as :func:`CardiacUQLib.inference.segment.segment` does, and keep the members apart.
 
     P(wrong) is left out under cross-validation: the bundle's model was fitted on these very cases.
     """

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.bundle import Bundle
-from CardiacUQLib.calibration import KEY
-from CardiacUQLib.device import choose_device, choose_precision
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import BundleKind, Manifest
-from CardiacUQLib.passes import Arithmetic
-from CardiacUQLib.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest
+from CardiacUQLib.inference.calibration import KEY
+from CardiacUQLib.inference.device import choose_device, choose_precision
+from CardiacUQLib.inference.passes import Arithmetic
 
 from ...datasets import LabelledCase, LabelledDataset
 from ..cases import CaseFigures, CaseStore, run_key

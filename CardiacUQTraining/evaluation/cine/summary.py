@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from ...datasets import LabelledDataset
 from ..agreement import Agreement, ClassVolumes, SizeRecord, agreements, pair_record

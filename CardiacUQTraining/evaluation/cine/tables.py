@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
 from ..calibration_error import Reliability

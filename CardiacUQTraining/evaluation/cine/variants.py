@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.manifest import Architecture, Manifest
-from CardiacUQLib.streaming import member_names
+from CardiacUQLib.bundles.manifest import Manifest
+from CardiacUQLib.inference.ensemble import member_names
+from CardiacUQLib.networks.spec import Architecture
 
 from ..report import FIGURES
 

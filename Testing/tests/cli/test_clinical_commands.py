@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CardiacUQLib.casefolder import read_case, write_case
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.errors import ExitCode
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.result import MapName, Result, RunRecord
 from CardiacUQLib.measures import measure
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import MapName, Result, RunRecord
 from CardiacUQLib.review import CaseMaps, Review
 
 FAST = ("--device", "cpu", "--folds", "0", "--no-tta")

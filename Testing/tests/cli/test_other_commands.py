@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from cli_fixtures import REPOSITORY, Outcome, everything_in
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import ExitCode
-from CardiacUQLib.version import __version__
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.base.version import __version__
+from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQTraining.cli.app import COMMANDS
 from CardiacUQTraining.cli.demo import dice_per_class
 

@@ -15,8 +15,8 @@ import pytest
 import SimpleITK as sitk
 from cli_fixtures import Outcome, everything_in, start_process
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import ExitCode
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.cases.casefolder import read_case
 
 Command = Callable[..., Outcome]
 FAST = ("--device", "cpu", "--folds", "0", "--no-tta")
@@ -241,7 +241,7 @@ def test_a_place_that_cannot_take_the_case_is_refused_before_any_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    segment = importlib.import_module("CardiacUQLib.segment")
+    segment = importlib.import_module("CardiacUQLib.inference.segment")
     monkeypatch.setattr(segment, "segment", no_computing)
     out = tmp_path / "out"
     place = out / "heart"
@@ -361,7 +361,7 @@ def test_a_model_name_that_does_not_exist(cardiacuq: Command, scan: Path, tmp_pa
 def test_a_fault_of_the_program_is_one_line_with_a_log(
     cardiacuq: Command, scan: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import CardiacUQLib.casefolder as casefolder
+    import CardiacUQLib.cases.casefolder as casefolder
 
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("first line\nsecond line")

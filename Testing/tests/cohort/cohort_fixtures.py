@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.manifest import View
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQTraining.cohort.case import Options, Row, State
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, scan_array, write_scan
 from test_cohort_runs import run, states
 
-from CardiacUQLib.errors import ExitCode
+from CardiacUQLib.base.errors import ExitCode
 from CardiacUQTraining.cohort.engine import Engine
 
 CASES = 40

@@ -15,8 +15,8 @@ from cine_material import film, lv_ml, write_band_bundle, write_film
 from cohort_fixtures import FAST, hidden_in, write_scan
 from test_cohort_runs import run_cohort, states
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import ExitCode, UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.cohort.case import Case, Options, Plan
 from CardiacUQTraining.cohort.display import Lines
@@ -149,7 +149,7 @@ def test_a_late_enhancement_model_passes_films_over(study: Path, tiny_bundle: Pa
 
 
 def test_ranges_of_late_enhancement_say_nothing_about_a_cine(bands: Path, tiny_bundle: Path) -> None:
-    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.bundles.bundle import load_bundle
 
     assert set(training_ranges(load_bundle(bands).manifest)) == set(GEOMETRY)
     assert "contrast" in training_ranges(load_bundle(tiny_bundle).manifest)

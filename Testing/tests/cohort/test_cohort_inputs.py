@@ -10,9 +10,9 @@ from cohort_fixtures import FAST, scan_array, write_scan
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import View
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.reading import read_volume
 from CardiacUQTraining.cohort.case import Options, Plan
 from CardiacUQTraining.cohort.inputs import collect
 from CardiacUQTraining.cohort.state import fingerprint

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cohort_fixtures import row
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQTraining.cohort import lock
 from CardiacUQTraining.cohort.case import STATE_FOLDER, Row
 from CardiacUQTraining.cohort.state import clear_debris, read_row, write_row

@@ -19,7 +19,7 @@ import distributed
 import pytest
 from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_scan
 
-from CardiacUQLib.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
 from CardiacUQTraining.cohort import engine as engine_module
 from CardiacUQTraining.cohort import work
 from CardiacUQTraining.cohort.case import Options, Row, State, Ticket
@@ -85,7 +85,9 @@ def test_networks_are_loaded_once_for_all_cases(
 def test_the_next_case_is_read_while_the_networks_work(
     scans: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, segment = (importlib.import_module(f"CardiacUQLib.{name}") for name in ("reading", "segment"))
+    reading, segment = (
+        importlib.import_module(f"CardiacUQLib.{name}") for name in ("images.reading", "inference.segment")
+    )
     second_read = threading.Event()
     reads: list[str] = []
     read, compute = reading.read_volume, segment.segment

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from cohort_fixtures import row, scan_array
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.errors import ExitCode
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.display import Standing, duration
 from CardiacUQTraining.cohort.features import flat_measures, input_features

@@ -12,7 +12,7 @@ pytest.importorskip("highdicom", reason="DICOM output needs highdicom: pip insta
 import pydicom
 from lge_series import NORMAL, result_of, write_series
 
-from CardiacUQLib.result import Result
+from CardiacUQLib.inference.result import Result
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.result import MapName, Result, RunRecord
 from CardiacUQLib.measures import measure
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import MapName, Result, RunRecord
 
 ROWS, COLUMNS, SLICES = 72, 64, 5
 PIXEL_MM, BETWEEN_MM, THICKNESS_MM = (1.5, 1.25), 10.0, 8.0  # (row, column) spacing; a gap of 2 mm

@@ -15,16 +15,16 @@ import pytest
 from lge_series import BETWEEN_MM, COLUMNS, ROWS, write_slice
 from pydicom.uid import generate_uid
 
-from CardiacUQLib.casefolder import write_case
-from CardiacUQLib.cine import is_cine, read_cine
-from CardiacUQLib.classes import CINE_CLASSES
+from CardiacUQLib.base.errors import ExitCode, InputError
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import write_case
 from CardiacUQLib.dicom import write_dicom_outputs
-from CardiacUQLib.dicom_cine import holds_cine
-from CardiacUQLib.errors import ExitCode, InputError
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.images.cine import is_cine, read_cine
+from CardiacUQLib.images.dicom_cine import holds_cine
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.result import MapName, Result, RunRecord
 from CardiacUQLib.measures import Frame, cine_measures, frame_measures, measures_json
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import MapName, Result, RunRecord
 from CardiacUQTraining.cine_study import phase_measures
 from CardiacUQTraining.cli.app import main
 

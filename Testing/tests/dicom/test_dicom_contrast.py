@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from lge_series import ROWS, SLICES, write_slice
 
-from CardiacUQLib.dicom_contrast import contrast_notes
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.images.dicom_contrast import contrast_notes
+from CardiacUQLib.images.reading import read_volume
 
 
 @pytest.mark.parametrize(

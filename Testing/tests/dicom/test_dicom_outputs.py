@@ -22,12 +22,12 @@ from lge_series import (
 )
 from pydicom.sr.codedict import codes
 
-from CardiacUQLib.casefolder import read_case, write_case
-from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.cases.casefolder import read_case, write_case
 from CardiacUQLib.dicom import content_of, write_dicom_outputs
 from CardiacUQLib.dicom.codes import MEASURES
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps, Review
 
 

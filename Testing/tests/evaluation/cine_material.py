@@ -13,10 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from CardiacUQLib.bundle import Bundle, load_bundle, write_manifest, write_weights
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.manifest import MIRRORED, Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, View
+from CardiacUQLib.bundles.bundle import Bundle, load_bundle, write_manifest, write_weights
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, Manifest, RoiSpec, View
 from CardiacUQLib.networks import build_network
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (2, 2), 0.1)
 GREY = np.array([0.0, 1 / 3, 2 / 3, 1.0])

@@ -1,14 +1,15 @@
 """A bundle small enough for tests of everything that runs a cascade."""
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 
 def write_bundle(folder, held_out, folds=(0, 1), kind=BundleKind.CASCADE):
     """A cascade of two-level networks with random weights; good for everything but good predictions."""
     import torch
 
-    from CardiacUQLib.bundle import load_bundle, write_manifest, write_weights
+    from CardiacUQLib.bundles.bundle import load_bundle, write_manifest, write_weights
     from CardiacUQLib.networks import build_network
 
     networks = {

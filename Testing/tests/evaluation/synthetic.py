@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import softmax
 
-from CardiacUQLib.manifest import MIRRORED
+from CardiacUQLib.bundles.manifest import MIRRORED
 from CardiacUQTraining.evaluation.cases import CaseArrays
 from CardiacUQTraining.evaluation.methods import CasePasses, StagePasses, final_maps
 from CardiacUQTraining.evaluation.scores import brier_score

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQTraining.evaluation.agreement import (
     ClassVolumes,
     agreement,

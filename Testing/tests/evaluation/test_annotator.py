@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import CLASSES, case
 
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.evaluation.annotator import (
     FIRST_VISITS,
     SHOWN_VISITS,

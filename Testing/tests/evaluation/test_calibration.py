@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from synthetic import CLASSES, case
 
-from CardiacUQLib.calibration import (
+from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.inference.calibration import (
     FLOOR,
     Category,
     ErrorProbability,
@@ -18,8 +19,7 @@ from CardiacUQLib.calibration import (
     case_features,
     end_distance,
 )
-from CardiacUQLib.errors import ModelError
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.evaluation import fit_calibration
 from CardiacUQTraining.evaluation.calibrate import ROW, calibrate, verdict
 from CardiacUQTraining.evaluation.cases import CaseFigures, CaseStore

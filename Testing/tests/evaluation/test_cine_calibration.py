@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from cine_material import GREY, film, heart_labels, lv_ml, write_band_bundle, write_film, write_stack
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import ExitCode
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.cli.app import main
 
 PATIENTS = 20

@@ -20,11 +20,11 @@ from cine_material import (
     write_stack,
 )
 
-from CardiacUQLib.cine import read_cine
-from CardiacUQLib.errors import ExitCode, InputError, UsageError
-from CardiacUQLib.manifest import View
+from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.networks import build_network
-from CardiacUQLib.segment import segment
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.datasets import LabelledDataset, open_dataset
 from CardiacUQTraining.evaluation.cine.compare_variants import compare_variants, read_evaluation
@@ -143,8 +143,8 @@ class TestJudge:
     def test_frames_are_predicted_as_in_segmentation(self, bundle, dataset):
         volume, _ = dataset.cases[0].load()
         result = segment(volume, bundle, device="cpu", precision="float32", folds=(1,))
-        from CardiacUQLib.device import choose_device
-        from CardiacUQLib.passes import Arithmetic
+        from CardiacUQLib.inference.device import choose_device
+        from CardiacUQLib.inference.passes import Arithmetic
 
         found = predict_frame(
             volume, KeptNetworks(bundle), Arithmetic(choose_device("cpu")), (1,), PassOptions()
@@ -215,7 +215,7 @@ class TestJudge:
         assert list(again.failures) == ["sick"]
 
     def test_a_cascade_or_other_classes_are_refused(self, bundle, dataset, tiny_bundle, tmp_path):
-        from CardiacUQLib.bundle import load_bundle
+        from CardiacUQLib.bundles.bundle import load_bundle
 
         with pytest.raises(UsageError, match="needs a cine bundle"):
             judge_cine(load_bundle(tiny_bundle), dataset, tmp_path, PassOptions())

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from cine_material import film, heart_labels, lv_ml, write_band_bundle, write_film, write_stack
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.cine import read_cine
-from CardiacUQLib.errors import InputError, ModelError, UsageError
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.errors import InputError, ModelError, UsageError
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.report.contents import from_case
-from CardiacUQLib.streaming_systole import cavity_volumes, end_systole
 from CardiacUQTraining.cine_study import segment_cine, segment_pair
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
@@ -139,7 +139,7 @@ def test_two_files_of_one_heart_give_the_same_as_the_film(bundle, source, tmp_pa
 
 
 def test_a_bundle_for_late_enhancement_is_refused(tiny_bundle, source, tmp_path):
-    from CardiacUQLib.bundle import load_bundle
+    from CardiacUQLib.bundles.bundle import load_bundle
 
     late = load_bundle(tiny_bundle)
     with pytest.raises(InputError, match="is not made for cine; choose a cine bundle"):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from evaluation_bundle import write_bundle
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.calibration import ErrorProbability, Feature, Term
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import View
-from CardiacUQLib.reading import write_map
-from CardiacUQLib.result import MapName
-from CardiacUQLib.segment import segment
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.reading import write_map
+from CardiacUQLib.inference.calibration import ErrorProbability, Feature, Term
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.analysis import analyse
 from CardiacUQTraining.evaluation.calibrate import store

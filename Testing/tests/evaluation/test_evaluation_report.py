@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from CardiacUQLib.classes import LGE_CLASSES
+from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQTraining.evaluation.cases import CaseFigures, nan_from_none, write_json
 from CardiacUQTraining.evaluation.figures import PALETTE, reliability_plot, risk_coverage_plot
 from CardiacUQTraining.evaluation.methods import Method, Row, Stage

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from synthetic import passes, ring
 
-from CardiacUQLib.manifest import View
-from CardiacUQLib.result import MapName
+from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.evaluation.methods import (
     ROWS,
     CasePasses,

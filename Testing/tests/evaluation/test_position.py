@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import RoiSpec
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import RoiSpec
+from CardiacUQLib.images.reading import read_volume
 from CardiacUQTraining.evaluation import position
 from CardiacUQTraining.evaluation.position import Move, judge_positions, moved, moves
 from CardiacUQTraining.evaluation.predict import PassOptions
@@ -77,7 +77,7 @@ def test_a_coarse_pass_finds_the_heart_wherever_it_lies(bundle, phantoms, monkey
         return tuple(float(n) for n in np.rint(np.argwhere(labels > 0).mean(axis=0)[1:]))
 
     monkeypatch.setattr(position, "moved", remember)
-    monkeypatch.setattr("CardiacUQLib.jobs.find_heart", centre)
+    monkeypatch.setattr("CardiacUQLib.inference.jobs.find_heart", centre)
     dataset = dataclasses.replace(phantoms, cases=phantoms.cases[:1])
     located = dataclasses.replace(bundle, manifest=manifest)
     found = judge_positions(located, dataset, moves(20), PassOptions((0,)), device="cpu", precision="float32")

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind, Manifest, RoiSpec, View
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
 from CardiacUQTraining.evaluation.cases import CaseArrays, CaseFigures, CaseStore
 from CardiacUQTraining.evaluation.run import Judged
 from CardiacUQTraining.evaluation.sizes import size_figures, size_record, sizes_section

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.errors import UsageError
-from CardiacUQTraining.checkpoint import save_weights
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.agreement import SizeRecord
 from CardiacUQTraining.evaluation.fit_lesions import lesion_cases, store_limits
 from CardiacUQTraining.evaluation.headline import _found, check_unseen, command_without_places, section_title
 from CardiacUQTraining.evaluation.predict import PassOptions
 from CardiacUQTraining.evaluation.run import judge
-from CardiacUQTraining.recipe import RECIPE, read_recipe
-from CardiacUQTraining.run import method_of
-from CardiacUQTraining.run_folder import RunFolder
+from CardiacUQTraining.training.checkpoint import save_weights
+from CardiacUQTraining.training.recipe import RECIPE, read_recipe
+from CardiacUQTraining.training.run import method_of
+from CardiacUQTraining.training.run_folder import RunFolder
 
 
 @pytest.fixture(autouse=True)

@@ -22,16 +22,17 @@ FORBIDDEN = {
 HEAVY = {"torch", "monai", "pydicom", "highdicom", "matplotlib", "jinja2", "PIL", "rich", "typer"}
 RUNS_NETWORKS = (
     "CardiacUQLib.networks.",
-    "CardiacUQLib.accumulators",
-    "CardiacUQLib.cascade_case",
-    "CardiacUQLib.combination",
-    "CardiacUQLib.jobs",
-    "CardiacUQLib.locator",
-    "CardiacUQLib.passes",
-    "CardiacUQLib.segment",
-    "CardiacUQLib.slice_context",
-    "CardiacUQLib.streaming",
-    "CardiacUQLib.views",
+    "CardiacUQLib.inference.accumulators",
+    "CardiacUQLib.inference.cascade",
+    "CardiacUQLib.inference.combination",
+    "CardiacUQLib.inference.ensemble",
+    "CardiacUQLib.inference.jobs",
+    "CardiacUQLib.inference.locator",
+    "CardiacUQLib.inference.passes",
+    "CardiacUQLib.inference.segment",
+    "CardiacUQLib.inference.slice_context",
+    "CardiacUQLib.inference.streaming",
+    "CardiacUQLib.inference.views",
 )
 """The only modules of the core that may load torch when they are imported."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from house_fixtures import REPOSITORY, Source
 
-from CardiacUQLib.version import __version__
+from CardiacUQLib.base.version import __version__
 
 LONGEST_MODULE = 400
 LONGEST_TEST = 500

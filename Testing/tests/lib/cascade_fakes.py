@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from CardiacUQLib.bundle import load_bundle, write_manifest, write_weights
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, WeightFile
+from CardiacUQLib.bundles.bundle import load_bundle, write_manifest, write_weights
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, WeightFile
+from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.networks import build_network
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 IDENTITY_DIRECTION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 FILTERS = (4, 8, 8)

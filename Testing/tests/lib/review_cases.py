@@ -10,15 +10,15 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from CardiacUQLib.casefolder import CaseFolder, read_case, write_case
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.components import find_components
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.maps import discrete_correction_map
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.images.volume import Volume
+from CardiacUQLib.inference.components import find_components
+from CardiacUQLib.inference.maps import discrete_correction_map
+from CardiacUQLib.inference.result import MapName, Result, RunRecord
 from CardiacUQLib.measures import measure
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import MapName, Result, RunRecord
-from CardiacUQLib.volume import Volume
 
 SHAPE = (6, 80, 72)
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4

@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from CardiacUQLib.bundle import (
+from CardiacUQLib.base.errors import ExitCode, ModelError
+from CardiacUQLib.bundles.bundle import (
     bundle_folders,
     list_bundles,
     load_bundle,
@@ -23,10 +24,10 @@ from CardiacUQLib.bundle import (
     write_manifest,
     write_weights,
 )
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import ExitCode, ModelError
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
 from CardiacUQLib.networks import build_network
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 SPECS = {
     "stage2d": NetworkSpec(Architecture.UNET_2D, 1, 5, (4, 8), 0.1),
@@ -387,7 +388,7 @@ def test_listing_leaves_damaged_bundles_out_and_says_so(
 def test_listing_and_checking_need_no_torch(folder: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = sys.modules['safetensors'] = None\n"
-        "from CardiacUQLib.bundle import list_bundles, load_bundle\n"
+        "from CardiacUQLib.bundles.bundle import list_bundles, load_bundle\n"
         "print(load_bundle('tiny').sha256, len(list_bundles()) > 0)"
     )
     environment = {**os.environ, "CARDIACUQ_MODELS": str(folder.parent)}

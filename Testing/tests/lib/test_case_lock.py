@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from review_cases import make_case, make_result
 
-from CardiacUQLib.case_lock import LOCK_FILE, CaseLock, read_holder, writing
-from CardiacUQLib.casefolder import read_case, write_case
-from CardiacUQLib.errors import ConflictError, UsageError
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.case_lock import LOCK_FILE, CaseLock, read_holder, writing
+from CardiacUQLib.base.errors import ConflictError, UsageError
+from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.review import CaseMaps, Review, read_record
 
 HOLDER = """
 import sys
 from pathlib import Path
-from CardiacUQLib.case_lock import CaseLock
+from CardiacUQLib.base.case_lock import CaseLock
 lock = CaseLock(Path(sys.argv[1]), "Jane")
 lock.acquire()
 print("held", flush=True)

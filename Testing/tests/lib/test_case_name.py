@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from CardiacUQLib.volume import case_name
+from CardiacUQLib.images.volume import case_name
 
 
 @pytest.mark.parametrize(

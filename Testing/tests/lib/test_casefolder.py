@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib import folder_swap
-from CardiacUQLib.casefolder import check_case, read_case, write_case
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import CancelledError, InputError, UsageError
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import Component, MapName, Result, RunRecord
+from CardiacUQLib.base import folder_swap
+from CardiacUQLib.base.errors import CancelledError, InputError, UsageError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import check_case, read_case, write_case
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.result import Component, MapName, Result, RunRecord
 
 COMPONENTS = (
     Component(1, 2, 3, 12, 235.2, 1, 2, (-10.25, 3.125, 1 / 3), 0.21, 0.4, 0.9),
@@ -254,7 +254,7 @@ def test_full_disk_is_one_line(result: Result, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_real_full_device_is_noticed(result: Result, tmp_path: Path) -> None:
-    from CardiacUQLib.reading import write_map
+    from CardiacUQLib.images.reading import write_map
 
     full = tmp_path / "scs.nii"
     full.symlink_to("/dev/full")
@@ -386,7 +386,7 @@ def test_reading_needs_no_torch(result: Result, tmp_path: Path) -> None:
     folder = write_case(result, tmp_path, name="case")
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from CardiacUQLib.casefolder import read_case\n"
+        "from CardiacUQLib.cases.casefolder import read_case\n"
         f"print(read_case({str(folder)!r}).segmentation.sum())"
     )
     library = Path(sys.modules["CardiacUQLib"].__file__).parents[1]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib.cine import is_cine, read_cine
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.reading import read_volume
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.cine import is_cine, read_cine
+from CardiacUQLib.images.reading import read_volume
 
 
 def frames(count: int = 3) -> np.ndarray:

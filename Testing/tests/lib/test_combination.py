@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from CardiacUQLib.combination import (
+from CardiacUQLib.inference.combination import (
     Combination,
     combine,
     ensemble,

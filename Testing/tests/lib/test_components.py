@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from CardiacUQLib.components import Connectivity, find_components
-from CardiacUQLib.volume import Geometry
+from CardiacUQLib.images.volume import Geometry
+from CardiacUQLib.inference.components import Connectivity, find_components
 
 SIZE_XYZ = (12, 11, 6)
 SPACING = (1.5, 2.0, 10.0)

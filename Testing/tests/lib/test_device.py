@@ -7,18 +7,18 @@ from cascade_fakes import FakeBundle, small_manifest
 from torch import nn
 
 import CardiacUQLib
-from CardiacUQLib.device import (
+from CardiacUQLib.base.errors import InsufficientMemoryError, ModelError, UsageError
+from CardiacUQLib.inference.device import (
     available_devices,
     choose_device,
     choose_precision,
     is_out_of_memory,
     with_less_memory,
 )
-from CardiacUQLib.errors import InsufficientMemoryError, ModelError, UsageError
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.roi import find_roi, normalise_slices
+from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.networks import build_network
-from CardiacUQLib.result import MapName
-from CardiacUQLib.roi import find_roi, normalise_slices
-from CardiacUQLib.segment import segment
 
 
 def test_unknown_and_absent_devices_are_refused_with_those_found():

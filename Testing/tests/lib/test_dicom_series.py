@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from CardiacUQLib.dicom_series import list_series
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.reading import read_volume, write_map
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.dicom_series import list_series
+from CardiacUQLib.images.reading import read_volume, write_map
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 ROW = np.array([0.75, 0.5, -np.sqrt(1 - 0.75**2 - 0.5**2)])

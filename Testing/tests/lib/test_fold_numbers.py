@@ -2,8 +2,8 @@
 
 import pytest
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.fold_numbers import parse_folds
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.fold_numbers import parse_folds
 
 
 @pytest.mark.parametrize(

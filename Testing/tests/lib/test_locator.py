@@ -8,10 +8,11 @@ import torch
 from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, as_test_volume, small_manifest
 from torch import nn
 
-from CardiacUQLib.locator import centre_of_heart
-from CardiacUQLib.manifest import Architecture, NetworkSpec, RoiSpec, WeightFile
-from CardiacUQLib.result import MapName
-from CardiacUQLib.segment import segment
+from CardiacUQLib.bundles.manifest import RoiSpec, WeightFile
+from CardiacUQLib.inference.locator import centre_of_heart
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.segment import segment
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 
 class BrightIsHeart(nn.Module):

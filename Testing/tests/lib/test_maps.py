@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from CardiacUQLib import maps
+from CardiacUQLib.inference import maps
 
 
 def one_hot(channel, n_classes, shape=(1, 1, 1)):

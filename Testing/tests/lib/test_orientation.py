@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from CardiacUQLib.orientation import canonical_order, reorder_geometry, slice_axis
-from CardiacUQLib.reading import read_volume, write_map
-from CardiacUQLib.volume import Geometry, StorageOrder, Vector3
+from CardiacUQLib.images.orientation import canonical_order, reorder_geometry, slice_axis
+from CardiacUQLib.images.reading import read_volume, write_map
+from CardiacUQLib.images.volume import Geometry, StorageOrder, Vector3
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 STORAGES = [

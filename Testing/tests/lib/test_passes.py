@@ -9,17 +9,17 @@ import torch
 from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, Ramp2D, small_manifest
 from torch import nn
 
-from CardiacUQLib.errors import CancelledError, ModelError, UsageError
-from CardiacUQLib.manifest import MIRRORED, CascadeInput, ClassInfo, Code, View
-from CardiacUQLib.networks import build_network
-from CardiacUQLib.passes import (
+from CardiacUQLib.base.errors import CancelledError, ModelError, UsageError
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.manifest import MIRRORED, CascadeInput, ClassInfo, Code, View
+from CardiacUQLib.inference.passes import (
     Arithmetic,
     corrected_channels,
     correction_input,
     predict_slices,
     run_cascade,
 )
-from CardiacUQLib.progress import CancelToken
+from CardiacUQLib.networks import build_network
 
 CPU = Arithmetic(torch.device("cpu"))
 CROP = np.random.default_rng(3).normal(size=(3, 16, 16)).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.phantom import CinePhantom, cine_phantom
 
 RV, WALL, LV = 1, 2, 3

@@ -11,7 +11,8 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.images.volume import StorageOrder
 from CardiacUQLib.phantom import (
     LabelledPhantom,
     Territory,
@@ -22,7 +23,6 @@ from CardiacUQLib.phantom import (
 )
 from CardiacUQLib.phantom.heart import draw_shape, draw_surfaces
 from CardiacUQLib.phantom.infarct import draw_infarct
-from CardiacUQLib.volume import StorageOrder
 
 POOL, HEALTHY, INFARCT, MVO = 1, 2, 3, 4
 SEEDS = range(8)

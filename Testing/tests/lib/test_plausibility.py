@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind, Manifest, RoiSpec
-from CardiacUQLib.plausibility import drop_small_lesions
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
+from CardiacUQLib.inference.plausibility import drop_small_lesions
 
 MANIFEST = Manifest("m", "1", BundleKind.CASCADE, "t", "l", "d", LGE_CLASSES, RoiSpec(96, None), {}, ())
 

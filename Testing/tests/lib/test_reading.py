@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib.errors import ExitCode, InputError
-from CardiacUQLib.reading import read_volume, write_map
+from CardiacUQLib.base.errors import ExitCode, InputError
+from CardiacUQLib.images.reading import read_volume, write_map
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 ARRAY = np.random.default_rng(0).normal(100, 20, (5, 40, 36)).astype(np.float32)
@@ -383,7 +383,7 @@ def test_a_process_without_stderr_can_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii.gz")
     code = (
         "import os; os.close(2)\n"
-        "from CardiacUQLib.reading import read_volume\n"
+        "from CardiacUQLib.images.reading import read_volume\n"
         f"print(read_volume({str(path)!r}).array.shape)"
     )
     library = Path(sys.modules["CardiacUQLib"].__file__).parents[1]

@@ -12,18 +12,18 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.colours import correction_colour, heat_colours
-from CardiacUQLib.components import find_components
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.maps import discrete_correction_map
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.colours import correction_colour, heat_colours
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.volume import Geometry, Volume
+from CardiacUQLib.inference.components import find_components
+from CardiacUQLib.inference.maps import discrete_correction_map
+from CardiacUQLib.inference.result import MapName, Result, RunRecord
 from CardiacUQLib.report import render_report
 from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import from_result
 from CardiacUQLib.report.page import headlines, millilitres, transitions
 from CardiacUQLib.report.pictures import field_of_view, slice_pictures
-from CardiacUQLib.result import MapName, Result, RunRecord
-from CardiacUQLib.volume import Geometry, Volume
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 

@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from review_cases import STORAGES, make_case
 
-from CardiacUQLib.case_lock import LOCK_FILE
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import BundleKind
-from CardiacUQLib.result import Component, MapName
+from CardiacUQLib.base.case_lock import LOCK_FILE
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.images.volume import Geometry, StorageOrder
+from CardiacUQLib.inference.result import Component, MapName
 from CardiacUQLib.review import ELSEWHERE, CaseMaps, ItemKind, ItemStatus, Review, labels_after, read_record
 from CardiacUQLib.review.decisions import apply_runs, runs_between
 from CardiacUQLib.review.sizes import corrected_measures, corrected_sizes
-from CardiacUQLib.volume import Geometry, StorageOrder
 
 GEOMETRY = Geometry((6, 5, 4), (1.5, 1.5, 8.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
 

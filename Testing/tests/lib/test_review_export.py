@@ -11,9 +11,9 @@ import pytest
 import SimpleITK as sitk
 from review_cases import STORAGES, make_case
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.review import CaseMaps, Review, export_reviewed
 from CardiacUQTraining.datasets.acdc import acdc_dataset
 from CardiacUQTraining.datasets.emidec import emidec_dataset

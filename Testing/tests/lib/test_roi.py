@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from CardiacUQLib.manifest import RoiSpec
-from CardiacUQLib.roi import Roi, find_roi, normalise_slices
-from CardiacUQLib.volume import Geometry, Volume
+from CardiacUQLib.bundles.manifest import RoiSpec
+from CardiacUQLib.images.volume import Geometry, Volume
+from CardiacUQLib.inference.roi import Roi, find_roi, normalise_slices
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 

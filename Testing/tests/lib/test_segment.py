@@ -15,15 +15,15 @@ from cascade_fakes import (
 )
 from torch import nn
 
-from CardiacUQLib import maps
-from CardiacUQLib.components import find_components
-from CardiacUQLib.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
-from CardiacUQLib.manifest import MIRRORED, BundleKind, RoiSpec, View
-from CardiacUQLib.passes import Arithmetic, run_cascade
-from CardiacUQLib.progress import CancelToken
-from CardiacUQLib.result import MapName
-from CardiacUQLib.roi import find_roi, normalise_slices
-from CardiacUQLib.segment import segment
+from CardiacUQLib.base.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, RoiSpec, View
+from CardiacUQLib.inference import maps
+from CardiacUQLib.inference.components import find_components
+from CardiacUQLib.inference.passes import Arithmetic, run_cascade
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.roi import find_roi, normalise_slices
+from CardiacUQLib.inference.segment import segment
 
 CASCADE_MAPS = {
     MapName.SCS,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib.bundle import Bundle, load_bundle
+from CardiacUQLib.bundles.bundle import Bundle, load_bundle
+from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.phantom import cine_phantom
-from CardiacUQLib.reading import read_volume
-from CardiacUQLib.result import MapName, Result
-from CardiacUQLib.segment import segment
 
 BUNDLE = Path(__file__).resolve().parents[3] / "Resources" / "Models" / "cine-streaming"
 MOST_MB = 10

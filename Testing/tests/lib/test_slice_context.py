@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, View
-from CardiacUQLib.passes import Arithmetic
-from CardiacUQLib.slice_context import with_neighbours
-from CardiacUQLib.streaming import run_streaming
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
+from CardiacUQLib.inference.ensemble import run_streaming
+from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.slice_context import with_neighbours
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 
 def test_each_slice_lies_between_those_before_and_after_it():

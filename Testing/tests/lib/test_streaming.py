@@ -9,15 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.combination import Combination, ensemble
-from CardiacUQLib.errors import CancelledError
-from CardiacUQLib.manifest import MIRRORED, Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec, View
-from CardiacUQLib.maps import mutual_information
-from CardiacUQLib.passes import Arithmetic
-from CardiacUQLib.progress import CancelToken
-from CardiacUQLib.result import MapName
-from CardiacUQLib.streaming import (
+from CardiacUQLib.base.errors import CancelledError
+from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, Manifest, RoiSpec, View
+from CardiacUQLib.inference.combination import Combination, ensemble
+from CardiacUQLib.inference.ensemble import (
     StreamingAccumulator,
     member_names,
     normalise_frame,
@@ -25,6 +22,10 @@ from CardiacUQLib.streaming import (
     parse_combination,
     run_streaming,
 )
+from CardiacUQLib.inference.maps import mutual_information
+from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (4, 4), 0.0)
 CPU = Arithmetic(torch.device("cpu"))

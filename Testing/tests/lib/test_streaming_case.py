@@ -8,16 +8,17 @@ import torch
 from cascade_fakes import FakeBundle, small_manifest
 from torch import nn
 
-from CardiacUQLib.bundle import load_bundle, write_manifest, write_weights
-from CardiacUQLib.casefolder import read_case, write_case
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.manifest import Architecture, BundleKind, Manifest, NetworkSpec, RoiSpec
-from CardiacUQLib.maps import decode_dcm
+from CardiacUQLib.bundles.bundle import load_bundle, write_manifest, write_weights
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
+from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.inference.maps import decode_dcm
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.inference.segment import segment
+from CardiacUQLib.inference.streaming_cleanup import main_parts
 from CardiacUQLib.networks import build_network
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 from CardiacUQLib.phantom import as_volume, cine_phantom
-from CardiacUQLib.result import MapName
-from CardiacUQLib.segment import segment
-from CardiacUQLib.streaming_cleanup import main_parts
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (4, 8), 0.1)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.streaming_cleanup import main_parts, walled_cavity
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.inference.streaming_cleanup import main_parts, walled_cavity
 
 
 def test_only_the_main_part_of_each_structure_is_left():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from CardiacUQLib.streaming_turns import ANGLES_DEG, turn, turned_back, turned_copies
+from CardiacUQLib.inference.streaming_turns import ANGLES_DEG, turn, turned_back, turned_copies
 
 
 def blob(y: float, x: float, size: int = 41) -> torch.Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from CardiacUQLib.manifest import MIRRORED, TURNED, View
-from CardiacUQLib.views import from_view, to_view
+from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, View
+from CardiacUQLib.inference.views import from_view, to_view
 
 
 @pytest.mark.parametrize("view", MIRRORED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CardiacUQLib.volume import Geometry
+from CardiacUQLib.images.volume import Geometry
 
 
 def rotation(about_x: float, about_y: float, about_z: float) -> np.ndarray:

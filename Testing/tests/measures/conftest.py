@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from analytic_hearts import ORIENTATIONS, SPACINGS, make_geometry
 
-from CardiacUQLib.volume import Geometry
+from CardiacUQLib.images.volume import Geometry
 
 
 @pytest.fixture(params=SPACINGS, ids=str)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from analytic_hearts import ORIENTATIONS, make_geometry, plane
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.measures.aha import (
     SEGMENT_NAMES,
     TERRITORIES,

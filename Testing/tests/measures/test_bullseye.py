@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from analytic_hearts import plane
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import measure
-from CardiacUQLib.volume import Volume
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 

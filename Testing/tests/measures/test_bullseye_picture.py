@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from CardiacUQLib.colours import HEAT_STOPS
+from CardiacUQLib.bundles.colours import HEAT_STOPS
 from CardiacUQLib.report.bullseye_picture import HEIGHT, SIDE, bullseyes_picture
 from CardiacUQLib.report.clinical import SHARE_STOPS, colour_at
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from analytic_hearts import plane
 
-from CardiacUQLib.classes import CINE_CLASSES
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import Frame, cine_measures, measure, measures_json
 from CardiacUQLib.measures.cine import pair_pass_sizes
-from CardiacUQLib.volume import Volume
 
 
 def chambers(geometry, inner, outer, rv_radius, slices=8):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from analytic_hearts import plane
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import measure
 from CardiacUQLib.report.clinical import (
     bullseyes_svg,
@@ -17,7 +18,6 @@ from CardiacUQLib.report.clinical import (
     segments_note,
     threshold_rows,
 )
-from CardiacUQLib.volume import Volume
 
 SVG = "{http://www.w3.org/2000/svg}"
 PASSES = np.array([[0, 90.0, 80.0, 10.0, 1.0], [0, 95.0, 85.0, 14.0, 2.0], [0, 92.0, 81.0, 12.0, 1.0]])

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from analytic_hearts import make_geometry, plane
 
-from CardiacUQLib.classes import LGE_CLASSES
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import BundleKind
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.measures import headline, lge_measures, measure
 from CardiacUQLib.measures.anatomy import anatomy_of
 from CardiacUQLib.measures.lge import lge_pass_sizes
-from CardiacUQLib.volume import Geometry, Volume
 
 INNER, OUTER = 22.0, 34.0
 
@@ -248,8 +248,8 @@ def test_headline_reads_like_a_report(axial):
 
 
 def test_classes_without_a_heart_give_volumes_only(axial):
-    from CardiacUQLib.classes import BACKGROUND
-    from CardiacUQLib.manifest import ClassInfo, Code
+    from CardiacUQLib.bundles.classes import BACKGROUND
+    from CardiacUQLib.bundles.manifest import ClassInfo, Code
 
     classes = (BACKGROUND, ClassInfo(1, "scar", "#FFFFFF", Code("99X", "1", "Scar")))
     labels = np.zeros(axial.shape, np.uint8)

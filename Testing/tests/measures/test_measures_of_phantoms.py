@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.measures import Frame, cine_measures, lge_measures
 from CardiacUQLib.phantom import as_volume, cine_phantom, cylinder_phantom
 

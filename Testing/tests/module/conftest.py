@@ -45,7 +45,7 @@ def models(tiny_bundle):
 @pytest.fixture
 def module(host, models, monkeypatch):
     """The module imported from its file, with the tiny bundle to choose and not the one of the repository."""
-    from CardiacUQLib import bundle
+    from CardiacUQLib.bundles import bundle
 
     def folders_of_the_environment() -> tuple[Path, ...]:
         return tuple(Path(p) for p in os.environ.get(bundle.MODELS_VARIABLE, "").split(os.pathsep) if p)
@@ -85,10 +85,10 @@ def load(host):
 @pytest.fixture(scope="session")
 def case_folder(tmp_path_factory, phantom_file, tiny_bundle) -> Path:
     """A case folder of the phantom, computed in this process."""
-    from CardiacUQLib.bundle import load_bundle
-    from CardiacUQLib.casefolder import write_case
-    from CardiacUQLib.reading import read_volume
-    from CardiacUQLib.segment import segment
+    from CardiacUQLib.bundles.bundle import load_bundle
+    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.inference.segment import segment
 
     result = segment(read_volume(phantom_file), load_bundle(tiny_bundle), device="cpu")
     return write_case(result, tmp_path_factory.mktemp("cases"), name="phantom")

@@ -57,7 +57,7 @@ def test_an_empty_volume(host, widget):
 
 
 def test_no_bundle_at_all(host, module, load, phantom_file, tmp_path, monkeypatch):
-    import CardiacUQLib.bundle as bundle
+    import CardiacUQLib.bundles.bundle as bundle
 
     monkeypatch.setattr(bundle, "bundle_folders", lambda: (tmp_path,))
     load(phantom_file)
@@ -164,7 +164,7 @@ def test_missing_packages_are_installed_through_slicer(host, module, monkeypatch
 def test_a_refused_installation_says_what_still_works(host, module, monkeypatch):
     import slicer.packaging as packaging
 
-    from CardiacUQLib.errors import UsageError
+    from CardiacUQLib.base.errors import UsageError
     from CardiacUQWidgets import dependencies
 
     def refuse(*_, **__):

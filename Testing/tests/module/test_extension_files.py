@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = REPOSITORY / "CardiacUQ"
@@ -44,8 +44,8 @@ def _cmake_set(name: str) -> list[str]:
 
 
 def test_every_file_of_the_module_is_installed():
-    scripts, resources = _import(REPOSITORY / "Testing/resources/make_cmake_list.py").installed_files()
-    hint = "run python Testing/resources/make_cmake_list.py"
+    scripts, resources = _import(REPOSITORY / "Tools/make_cmake_list.py").installed_files()
+    hint = "run python Tools/make_cmake_list.py"
     assert _cmake_set("MODULE_PYTHON_SCRIPTS") == scripts, hint
     assert _cmake_set("MODULE_PYTHON_RESOURCES") == resources, hint
     assert "CardiacUQ.py" in scripts and "Resources/UI/CardiacUQ.ui" in resources
@@ -132,10 +132,10 @@ def test_icons_have_the_sizes_that_slicer_expects(name, size):
 
 
 def test_colour_tables_and_terminology_are_those_of_the_classes():
-    written = _import(REPOSITORY / "Testing/resources/make_colours.py").files()
+    written = _import(REPOSITORY / "Tools/make_colours.py").files()
     assert len(written) == 3
     for path, content in written.items():
-        assert path.read_text("utf-8") == content, "run python Testing/resources/make_colours.py"
+        assert path.read_text("utf-8") == content, "run python Tools/make_colours.py"
 
 
 @pytest.mark.parametrize(("table", "classes"), [("LGE", LGE_CLASSES), ("Cine", CINE_CLASSES)])

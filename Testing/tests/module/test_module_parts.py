@@ -51,7 +51,7 @@ def test_both_phantoms_are_in_sample_data_and_load(host, module):
     ],
 )
 def test_the_model_is_guessed_from_the_name(host, module, name, expected):
-    from CardiacUQLib.classes import CINE_CLASSES, LGE_CLASSES
+    from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
     from CardiacUQWidgets.contrast import evidence_of
     from CardiacUQWidgets.model_panel import guess_bundle
 

@@ -165,7 +165,7 @@ def test_the_export_is_a_training_case(reviewing, tmp_path, host, monkeypatch):
 
 
 def test_display_controls_reach_the_scene(reviewing):
-    from CardiacUQLib.result import MapName
+    from CardiacUQLib.inference.result import MapName
     from CardiacUQScene import heat_map, scale_of
 
     ui, nodes = reviewing.ui, reviewing.display.nodes
@@ -188,7 +188,7 @@ def test_display_controls_reach_the_scene(reviewing):
 
 
 def test_a_heat_map_that_the_user_has_chosen_stays_for_the_next_case(reviewing, case):
-    from CardiacUQLib.result import MapName
+    from CardiacUQLib.inference.result import MapName
     from CardiacUQScene import heat_map
 
     selector = reviewing.ui.heatMapSelector

@@ -184,7 +184,7 @@ def test_a_changed_volume_is_written_for_the_child(host, widget, load, phantom_f
     import numpy as np
     import slicer
 
-    from CardiacUQLib.reading import read_volume
+    from CardiacUQLib.images.reading import read_volume
     from CardiacUQWidgets import inputfile
 
     volume = load(phantom_file)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from CardiacUQLib.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")

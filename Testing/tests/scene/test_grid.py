@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from CardiacUQLib.orientation import reorder_geometry
-from CardiacUQLib.volume import Geometry, StorageOrder
+from CardiacUQLib.images.orientation import reorder_geometry
+from CardiacUQLib.images.volume import Geometry, StorageOrder
 from CardiacUQScene.grid import alignment
 
 ORDERS = st.builds(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scene_fixtures import Shown
 
-from CardiacUQLib.result import MapName
+from CardiacUQLib.inference.result import MapName
 from CardiacUQScene import (
     ReviewSession,
     align_views,

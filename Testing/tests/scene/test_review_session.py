@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from review_cases import STORAGES
 from scene_fixtures import Shown, load_volume
 
-from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.review import Action, ItemStatus, labels_after, read_record
 from CardiacUQScene import CaseNodes, ReviewSession, align_views, set_surfaces_3d, show_case
 from CardiacUQScene.grid import as_array, ijk_to_ras

@@ -15,9 +15,9 @@ import vtk
 from review_cases import STORAGES, make_result, write_image
 from scene_fixtures import Shown, load_volume
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps, Review
 from CardiacUQScene import (
     all_cases,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from CardiacUQTraining.augmentation import spatial
-from CardiacUQTraining.intensities import intensity, normalise
-from CardiacUQTraining.recipe import AugmentationRecipe
+from CardiacUQTraining.training.augmentation import spatial
+from CardiacUQTraining.training.intensities import intensity, normalise
+from CardiacUQTraining.training.recipe import AugmentationRecipe
 
 NOTHING = dict.fromkeys(
     ["rotation_p", "scale_p", "elastic_p", "gamma_p", "contrast_p", "blur_p", "low_resolution_p", "noise_p"],

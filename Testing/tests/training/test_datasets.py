@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from CardiacUQLib.errors import InputError, UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.datasets.labels import read_label_image
 

@@ -7,7 +7,7 @@ import torch
 from CardiacUQLib.networks.streaming_unet import StreamingUNet
 from CardiacUQLib.networks.unet2d import UNet2D
 from CardiacUQLib.networks.unet3d import UNet3D
-from CardiacUQTraining.inflation import inflate, with_more_inputs
+from CardiacUQTraining.training.inflation import inflate, with_more_inputs
 
 
 def networks(deep_filters=(4, 8, 8, 8)) -> tuple[UNet2D, UNet3D]:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from CardiacUQLib.bundle import load_bundle, write_manifest
-from CardiacUQLib.errors import ExitCode
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.cohort.flags import USUAL, input_flags, training_ranges
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.input_statistics import _widened, usual_ranges
-from CardiacUQTraining.recipe import read_recipe
-from CardiacUQTraining.run import begin_run
-from CardiacUQTraining.run_folder import RunFolder
+from CardiacUQTraining.training.input_statistics import _widened, usual_ranges
+from CardiacUQTraining.training.recipe import read_recipe
+from CardiacUQTraining.training.run import begin_run
+from CardiacUQTraining.training.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import torch
 from lightning_fabric import Fabric
 from tiny_training import tiny_recipe
 
-from CardiacUQLib.errors import ModelError, UsageError
-from CardiacUQTraining import checkpoint
-from CardiacUQTraining.checkpoint import StageProgress, load_weights
+from CardiacUQLib.base.errors import ModelError, UsageError
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.loop import StageJob, StopRequest, _finish
-from CardiacUQTraining.optimisation import AveragedWeights
-from CardiacUQTraining.recipe import CascadeRecipe, StageRecipe, read_recipe
-from CardiacUQTraining.run import train_run
-from CardiacUQTraining.run_folder import RunFolder
+from CardiacUQTraining.training import checkpoint
+from CardiacUQTraining.training.checkpoint import StageProgress, load_weights
+from CardiacUQTraining.training.loop import StageJob, StopRequest, _finish
+from CardiacUQTraining.training.optimisation import AveragedWeights
+from CardiacUQTraining.training.recipe import CascadeRecipe, StageRecipe, read_recipe
+from CardiacUQTraining.training.run import train_run
+from CardiacUQTraining.training.run_folder import RunFolder
 
 
 class StopAfter(StopRequest):

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from CardiacUQTraining.losses import (
+from CardiacUQTraining.training.losses import (
     deep_supervision_loss,
     dice_loss,
     focal_loss,
     probability_loss,
     segmentation_loss,
 )
-from CardiacUQTraining.recipe import LossRecipe
+from CardiacUQTraining.training.recipe import LossRecipe
 
 
 def test_dice_by_hand():

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from CardiacUQLib.manifest import Architecture, NetworkSpec
 from CardiacUQLib.networks import build_network
+from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 SLICES = NetworkSpec(Architecture.UNET_2D, 1, 5, (4, 8, 8, 8, 8), 0.1)
 STACKS = NetworkSpec(Architecture.UNET_3D, 3, 5, (4, 8, 8, 8, 8), 0.1)

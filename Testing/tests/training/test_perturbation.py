@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from CardiacUQTraining.perturbation import perturb
-from CardiacUQTraining.recipe import PerturbationRecipe
+from CardiacUQTraining.training.perturbation import perturb
+from CardiacUQTraining.training.recipe import PerturbationRecipe
 
 KINDS = ["delete_class", "empty_slices", "empty_all", "false_scar", "scatter_mvo"]
 

@@ -6,9 +6,9 @@ import pytest
 import yaml
 from tiny_training import tiny_recipe
 
-from CardiacUQLib.errors import UsageError
-from CardiacUQLib.manifest import CascadeInput, RoiSpec
-from CardiacUQTraining.recipe import read_recipe
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.manifest import CascadeInput, RoiSpec
+from CardiacUQTraining.training.recipe import read_recipe
 
 
 @pytest.mark.parametrize("name", ["paper", "cpu"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from tiny_training import tiny_recipe
 
-from CardiacUQTraining.cascade_data import drawing_order
-from CardiacUQTraining.recipe import TrainingRecipe
+from CardiacUQTraining.training.cascade_data import drawing_order
+from CardiacUQTraining.training.recipe import TrainingRecipe
 
 
 def recipe(**change) -> TrainingRecipe:

@@ -20,15 +20,15 @@ from test_loop import StopAfter
 from tiny_cine import DEEPLAB, UNET, tiny, write_patient
 from tiny_training import tiny_recipe
 
-from CardiacUQLib.errors import ExitCode, UsageError
-from CardiacUQTraining.checkpoint import load_weights
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.loop import StageJob, StopRequest, _check_batch
-from CardiacUQTraining.optimisation import AveragedWeights, learning_rate, make_optimiser
-from CardiacUQTraining.ranks import Launch, Ranks, launch_fabric
-from CardiacUQTraining.recipe import StageRecipe, read_recipe
-from CardiacUQTraining.run import begin_run, method_of, train_run
-from CardiacUQTraining.run_folder import RunFolder
+from CardiacUQTraining.training.checkpoint import load_weights
+from CardiacUQTraining.training.loop import StageJob, StopRequest, _check_batch
+from CardiacUQTraining.training.optimisation import AveragedWeights, learning_rate, make_optimiser
+from CardiacUQTraining.training.ranks import Launch, Ranks, launch_fabric
+from CardiacUQTraining.training.recipe import StageRecipe, read_recipe
+from CardiacUQTraining.training.run import begin_run, method_of, train_run
+from CardiacUQTraining.training.run_folder import RunFolder
 
 STAGES = {"cascade": ("stage2d", "stage3d"), "streaming": ("ensemble",)}
 LAUNCHERS = ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")

@@ -8,15 +8,15 @@ import yaml
 from tiny_cine import tiny
 from torch import nn
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.combination import Combination
-from CardiacUQLib.errors import ExitCode
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.inference.combination import Combination
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.recipe import RECIPE
-from CardiacUQTraining.run import method_of
-from CardiacUQTraining.streaming import JointEnsemble
-from CardiacUQTraining.streaming_data import FrameData
-from CardiacUQTraining.warm_start import WarmStart, earlier_training
+from CardiacUQTraining.training.recipe import RECIPE
+from CardiacUQTraining.training.run import method_of
+from CardiacUQTraining.training.streaming import JointEnsemble
+from CardiacUQTraining.training.streaming_data import FrameData
+from CardiacUQTraining.training.warm_start import WarmStart, earlier_training
 
 
 class Neighbours(nn.Module):

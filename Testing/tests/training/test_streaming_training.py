@@ -13,21 +13,22 @@ import yaml
 from tiny_cine import DEEPLAB, UNET, tiny
 from torch import nn
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.combination import Combination
-from CardiacUQLib.errors import ExitCode, InputError, UsageError
-from CardiacUQLib.manifest import NetworkSpec, RoiSpec
+from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.manifest import RoiSpec
+from CardiacUQLib.inference.combination import Combination
 from CardiacUQLib.networks import build_network
-from CardiacUQTraining.checkpoint import load_weights
+from CardiacUQLib.networks.spec import NetworkSpec
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.crops import crop_cases
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.recipe import RECIPE, read_recipe
-from CardiacUQTraining.run import method_of
-from CardiacUQTraining.run_folder import RunFolder
-from CardiacUQTraining.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
-from CardiacUQTraining.streaming_data import FrameData, scale_frames
-from CardiacUQTraining.warm_start import WarmStart, earlier_training
+from CardiacUQTraining.training.checkpoint import load_weights
+from CardiacUQTraining.training.crops import crop_cases
+from CardiacUQTraining.training.recipe import RECIPE, read_recipe
+from CardiacUQTraining.training.run import method_of
+from CardiacUQTraining.training.run_folder import RunFolder
+from CardiacUQTraining.training.streaming import MARGIN_PX, JointEnsemble, StreamingMethod
+from CardiacUQTraining.training.streaming_data import FrameData, scale_frames
+from CardiacUQTraining.training.warm_start import WarmStart, earlier_training
 
 
 def test_acdc_layout(acdc_like):
@@ -42,7 +43,7 @@ def test_acdc_layout(acdc_like):
 def test_patients_stay_whole_and_groups_spread(acdc_like, tmp_path):
     recipe = RECIPE.validate_python(tiny())
     assert method_of(recipe).specs().keys() == {"member0", "member1"}
-    from CardiacUQTraining.crops import stratified_folds
+    from CardiacUQTraining.training.crops import stratified_folds
 
     folds = stratified_folds(open_dataset("acdc", acdc_like).cases, 2, 1)
     for fold in folds:

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.errors import ExitCode, UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
+from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.cli.train import choose_folds, parse_duration
 

@@ -7,12 +7,12 @@ import torch
 import yaml
 from tiny_training import tiny_recipe
 
-from CardiacUQLib.bundle import load_bundle
-from CardiacUQLib.errors import ExitCode
-from CardiacUQTraining.checkpoint import load_weights
+from CardiacUQLib.base.errors import ExitCode
+from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.run_folder import RunFolder
-from CardiacUQTraining.warm_start import STARTED_FROM, origin_without_places
+from CardiacUQTraining.training.checkpoint import load_weights
+from CardiacUQTraining.training.run_folder import RunFolder
+from CardiacUQTraining.training.warm_start import STARTED_FROM, origin_without_places
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from CardiacUQTraining.crops import CropSet
+from CardiacUQTraining.training.crops import CropSet
 
 UNET = {"architecture": "streaming_unet", "filters": [2, 4], "dropout": 0.1}
 DEEPLAB = {"architecture": "deeplabv3plus", "filters": [4, 4, 4, 4, 4, 4, 4], "dropout": 0.1}

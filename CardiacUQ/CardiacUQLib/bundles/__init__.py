@@ -1,0 +1,1 @@
+"""Model bundles: what a manifest says, its classes and colours, and reading the weights it names."""

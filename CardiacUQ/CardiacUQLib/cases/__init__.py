@@ -1,0 +1,1 @@
+"""Case folders: the one meeting point of command line, Slicer and browser."""

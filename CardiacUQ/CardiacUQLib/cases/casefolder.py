@@ -1,0 +1,319 @@
+"""The case folder: everything about one segmented volume, written whole or not at all, read lazily.
+
+``case.json`` is written last and lists the other files, so a folder that has it and all of them is
+complete. Reading needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.errors import InputError
+from ..base.folder_swap import check_target, new_folder
+from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
+from ..bundles.manifest import BundleKind, ClassInfo
+from ..images import nifti
+from ..images.orientation import reorder_geometry
+from ..images.reading import read_stored_map, write_map
+from ..images.volume import Geometry, StorageOrder
+from ..inference.result import Component, MapName, Result, RunRecord
+from .component_table import components_to_csv, read_components
+
+FORMAT = "cardiacuq-case"
+FORMAT_VERSION = 1
+CASE_FILE = "case.json"
+MEASURES_FILE = "measures.json"
+MODEL_MEASURES_FILE = "measures_model.json"
+"""The networks' own measures, once a review has changed ``measures.json``."""
+COMPONENTS_FILE = "components.csv"
+SEGMENTATION = "segmentation"
+STAGE_2D = "stage2d"
+DCM = "dcm"
+COMPONENT_IDS = "components"
+_SUFFIX = ".nii.gz"
+_SEGMENT_AGAIN = "segment the image again"
+
+ExtraWriter = Callable[[Result, Path], None]
+"""Writes more files, such as the report, of a result into the (still temporary) case folder."""
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """Content of ``case.json``; ``geometry`` and ``storage`` describe the input file's own grid.
+
+    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``created`` is the
+    time of writing, ISO 8601 in UTC. ``files`` are all other files of the folder.
+    """
+
+    name: str
+    kind: BundleKind
+    classes: tuple[ClassInfo, ...]
+    input_path: str
+    input_sha256: str
+    modality: str
+    geometry: Geometry
+    storage: StorageOrder
+    run: RunRecord
+    pass_volumes_ml: tuple[tuple[float, ...], ...]
+    warnings: tuple[str, ...]
+    maps: tuple[MapName, ...]
+    files: tuple[str, ...]
+    created: str
+    series: str = ""
+
+
+class _Maps(Mapping[MapName, np.ndarray]):
+    """The maps of a case folder by name, each read when first asked for."""
+
+    def __init__(self, names: Sequence[MapName], read: Callable[[str], np.ndarray]) -> None:
+        self._names = tuple(names)
+        self._read = read
+        self._arrays: dict[MapName, np.ndarray] = {}
+
+    def __getitem__(self, name: MapName) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._arrays:
+            self._arrays[name] = self._read(MapName(name).value)
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[MapName]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@dataclass(frozen=True)
+class CaseFolder:
+    """A complete case folder. Arrays are (z, y, x) on ``geometry``, read when first asked for."""
+
+    folder: Path
+    record: CaseRecord
+    components: tuple[Component, ...]
+    measures: Mapping[str, Any]
+    model_measures: Mapping[str, Any]
+    """The networks' own measures; ``measures`` are those of the corrected labels after a review."""
+
+    @property
+    def name(self) -> str:
+        """Name of the case."""
+        return self.record.name
+
+    @property
+    def kind(self) -> BundleKind:
+        """Method the case was segmented with."""
+        return self.record.kind
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The labels of the case."""
+        return self.record.classes
+
+    @property
+    def run(self) -> RunRecord:
+        """How the result came about."""
+        return self.record.run
+
+    @property
+    def input_path(self) -> Path | None:
+        """The segmented image, absolute; None for an image that never was a file."""
+        return Path(self.record.input_path) if self.record.input_path else None
+
+    @property
+    def input_sha256(self) -> str:
+        """SHA-256 of the segmented image."""
+        return self.record.input_sha256
+
+    @property
+    def source_geometry(self) -> Geometry:
+        """Grid of the files."""
+        return self.record.geometry
+
+    @property
+    def storage(self) -> StorageOrder:
+        """The way from the order of the files to slice order."""
+        return self.record.storage
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd about the image or the run, one line each."""
+        return self.record.warnings
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """Grid of the arrays, in slice order."""
+        return reorder_geometry(self.record.geometry, self.record.storage)
+
+    @cached_property
+    def pass_volumes_ml(self) -> np.ndarray:
+        """Volume in ml of every class in every pass, float64 (passes, classes)."""
+        return np.array(self.record.pass_volumes_ml, float).reshape(-1, len(self.classes))
+
+    @cached_property
+    def segmentation(self) -> np.ndarray:
+        """Final labels, uint8."""
+        return self.read(SEGMENTATION)
+
+    @cached_property
+    def stage2d(self) -> np.ndarray | None:
+        """Labels of the 2D stage, uint8; None where the method has none."""
+        return self.read(STAGE_2D) if STAGE_2D + _SUFFIX in self.record.files else None
+
+    @cached_property
+    def dcm(self) -> np.ndarray:
+        """Correction codes was * C + became, uint8, 0 for no correction."""
+        return self.read(DCM)
+
+    @cached_property
+    def component_ids(self) -> np.ndarray:
+        """Component ids, int32, 0 outside every component."""
+        return self.read(COMPONENT_IDS).astype(np.int32)
+
+    @cached_property
+    def maps(self) -> Mapping[MapName, np.ndarray]:
+        """All voxel-wise maps, float32."""
+        return _Maps(self.record.maps, self.read)
+
+    def read(self, stem: str) -> np.ndarray:
+        """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""
+        return np.ascontiguousarray(self.storage.from_stored(self.read_stored(stem)))
+
+    def read_stored(self, stem: str) -> np.ndarray:
+        """The same, (k, j, i) as stored in the file."""
+        return read_stored_map(self.folder / f"{stem}{_SUFFIX}", self.source_geometry)
+
+
+def check_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> None:
+    """Raise the UsageError with which :func:`write_case` would refuse this place, before the work."""
+    check_target(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE)
+
+
+def write_case(
+    result: Result,
+    out_dir: str | Path,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    extra_writers: Sequence[ExtraWriter] = (),
+) -> Path:
+    """Write ``out_dir/name`` (default: the volume's name) and return it.
+
+    Raises UsageError if the folder exists and ``overwrite`` is False, if what stands there is no case
+    folder, or if it cannot be written; then, and upon any other error or an interruption, everything
+    is as it was before. An older case that holds a review is not deleted but kept beside the new one.
+    """
+    name = result.volume.name if name is None else name
+    with new_folder(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE) as folder:
+        _write_maps(result, folder)
+        (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
+        _write_json(folder / MEASURES_FILE, _measures(result))
+        for write in extra_writers:
+            write(result, folder)
+        _write_json(
+            folder / CASE_FILE,
+            {"format": FORMAT, "format_version": FORMAT_VERSION, **to_plain(_record(result, name, folder))},
+        )
+    return Path(out_dir) / name
+
+
+def read_case(folder: str | Path) -> CaseFolder:
+    """Open a case folder; raises InputError, one line, unless it is complete and consistent."""
+    folder = Path(folder)
+    if not (folder / CASE_FILE).is_file():
+        raise InputError(
+            folder, f"there is no {CASE_FILE}", "give a folder that cardiacuq segment has written"
+        )
+    record = _read_record(folder / CASE_FILE)
+    for file in (*record.files, COMPONENTS_FILE, MEASURES_FILE):
+        if not (folder / file).is_file():
+            raise InputError(folder, f"{file} is missing", f"copy the whole folder or {_SEGMENT_AGAIN}")
+    for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps):
+        path = folder / f"{stem}{_SUFFIX}"
+        if path.name not in record.files:
+            raise InputError(folder, f"{CASE_FILE} does not list {path.name}", _SEGMENT_AGAIN)
+    for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
+        if nifti.read_header(path).dims != record.geometry.size:
+            raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
+    components = read_components(folder / COMPONENTS_FILE)
+    measures = _read_json(folder / MEASURES_FILE)
+    own = folder / MODEL_MEASURES_FILE
+    return CaseFolder(folder, record, components, measures, _read_json(own) if own.is_file() else measures)
+
+
+def _write_maps(result: Result, folder: Path) -> None:
+    arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
+    if result.kind is BundleKind.CASCADE or result.dcm.any():
+        arrays[STAGE_2D] = result.stage2d
+    arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    for stem, array in arrays.items():
+        write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
+
+
+def _record(result: Result, name: str, folder: Path) -> CaseRecord:
+    volume = result.volume
+    return CaseRecord(
+        name=name,
+        kind=result.kind,
+        classes=result.classes,
+        input_path="" if volume.path is None else str(volume.path.resolve()),
+        input_sha256=volume.sha256,
+        modality=volume.modality,
+        geometry=volume.source_geometry,
+        storage=volume.storage,
+        run=result.run,
+        pass_volumes_ml=tuple(tuple(map(float, row)) for row in np.asarray(result.pass_volumes_ml)),
+        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        maps=tuple(result.maps),
+        files=tuple(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        series=volume.series,
+    )
+
+
+def _measures(result: Result) -> dict[str, Any]:
+    """The result's measures, with the volume of every class but the background in any case."""
+    voxel_ml = result.volume.geometry.voxel_volume_ml
+    volumes = {
+        c.name: float(np.count_nonzero(result.segmentation == c.value)) * voxel_ml
+        for c in result.classes
+        if c.value
+    }
+    return {"volumes_ml": volumes, **to_plain(result.measures)}
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text("utf-8"), parse_constant=refuse_constant)
+    except OSError as error:
+        raise InputError(path, f"it cannot be read ({error.strerror})", "check its permissions") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, f"this is not valid JSON ({error})", _SEGMENT_AGAIN) from None
+    if not isinstance(document, dict):
+        raise InputError(path, "this is no JSON object", _SEGMENT_AGAIN)
+    return document
+
+
+def _read_record(path: Path) -> CaseRecord:
+    document = _read_json(path)
+    if document.pop("format", None) != FORMAT:
+        raise InputError(path, "this is not the record of a case", f'its "format" must be "{FORMAT}"')
+    if (version := document.pop("format_version", None)) != FORMAT_VERSION:
+        remedy = f"this program reads version {FORMAT_VERSION}; update it"
+        raise InputError(path, f"case format version {version!r} is unknown", remedy)
+    try:
+        return decode(document, CaseRecord, "case")
+    except JsonMismatch as error:
+        raise InputError(path, str(error), _SEGMENT_AGAIN) from None

@@ -1,0 +1,1 @@
+"""From files and DICOM series to checked arrays with their geometry."""

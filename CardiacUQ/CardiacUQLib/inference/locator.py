@@ -1,0 +1,69 @@
+"""The coarse pass that finds the heart before the fine networks look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from ..base.errors import ModelError
+from ..base.progress import CancelToken
+from ..bundles.manifest import MIRRORED, RoiSpec
+from ..images.volume import Volume
+from .passes import Arithmetic, NetworkSource, predict_slices
+from .roi import find_roi, normalise_slices
+from .views import from_view, to_view
+
+LOCATOR = "locator"
+NO_HEART = "no heart found by the coarse pass: the networks looked at the image centre"
+
+
+def find_heart(
+    volume: Volume,
+    source: NetworkSource,
+    arithmetic: Arithmetic,
+    folds: Sequence[int],
+    cancel: CancelToken | None = None,
+) -> tuple[float, float] | None:
+    """Centre (y, x) of the heart in voxels of ``volume``, or None where the coarse pass sees none.
+
+    The "locator" network (2 classes: rest, heart) looks at the whole slices, resampled to
+    ``roi.locator_spacing_mm`` and cut or padded about the image centre to ``roi.locator_size_px``;
+    mirrored both ways as well, since it learns from mirrored images. The mean over views and
+    ``folds`` says where the heart is, see :func:`centre_of_heart`. Where none of ``folds`` has a
+    locator of its own, all there are are asked. Raises ModelError if the manifest gives no size for it.
+    """
+    spec = source.manifest.roi
+    if spec.locator_spacing_mm is None or spec.locator_size_px is None:
+        raise ModelError(f"bundle '{source.manifest.name}' has a locator but no pixel size for it")
+    overview = find_roi(volume, RoiSpec(spec.locator_size_px, spec.locator_spacing_mm), None)
+    crop = normalise_slices(overview.extract(volume.array))
+    frames = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)[None]
+    total = torch.zeros_like(frames[0])
+    views = torch.cat([to_view(frames, view) for view in MIRRORED])
+    trained = [weight.fold for weight in source.manifest.weights if weight.network == LOCATOR]
+    asked = [fold for fold in folds if fold in trained] or sorted(trained) or list(folds)
+    for fold in asked:
+        if cancel is not None:
+            cancel.check()
+        net = source.network(LOCATOR, fold, arithmetic.device).to(memory_format=torch.channels_last)
+        p = predict_slices(net, views, arithmetic)[:, 1]
+        total += sum(from_view(one, view) for one, view in zip(p, MIRRORED, strict=True))
+    mean = total / (len(asked) * len(MIRRORED))
+    return centre_of_heart(overview.restore(mean.cpu().numpy()))
+
+
+def centre_of_heart(p: np.ndarray) -> tuple[float, float] | None:
+    """In-plane centre of gravity (y, x) of the heart in probabilities (z, y, x).
+
+    Of the 26-connected components above 0.5 it is the one with the largest sum of probability, and
+    each voxel counts as much as its probability. None where nothing is above 0.5.
+    """
+    labels, count = ndimage.label(p > 0.5, structure=np.ones((3, 3, 3)))
+    if count == 0:
+        return None
+    heart = int(np.bincount(labels.ravel(), weights=p.ravel())[1:].argmax()) + 1
+    _, y, x = ndimage.center_of_mass(p * (labels == heart))
+    return float(y), float(x)

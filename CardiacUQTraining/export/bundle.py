@@ -1,0 +1,174 @@
+"""From a training run to a bundle that inference can load."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.version import __version__
+from CardiacUQLib.bundles.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
+from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
+
+from ..training.input_statistics import INPUT_STATISTICS
+from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
+from ..training.run import Method, method_of
+from ..training.run_folder import RunFolder
+from ..training.warm_start import (
+    AVERAGED_WITH,
+    DATA_NAME,
+    DATASET,
+    LICENCE,
+    STARTED_FROM,
+    earlier_training,
+    origin_without_places,
+)
+from .model_card import model_card
+from .weight_mean import check_descent, mean_weights
+
+LICENCES = {
+    "emidec": "CC BY-NC-SA 4.0, research only",
+    "myops": "research only, citation required",
+    "acdc": "research only, citation required",
+    "mnms": "research only, citation required",
+    "phantom": "Apache-2.0",
+    "cine-phantom": "Apache-2.0",
+}
+TRAINING_DATA = {
+    "emidec": "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
+    "myops": "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
+    "acdc": "ACDC (Bernard et al., IEEE TMI 2018, doi 10.1109/TMI.2018.2837502)",
+    "mnms": "M&Ms (Campello et al., IEEE TMI 2021, doi 10.1109/TMI.2021.3090082)",
+    "phantom": "synthetic phantoms of this project",
+    "cine-phantom": "synthetic cine phantoms of this project",
+}
+
+
+def export_run(
+    run_folder: Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    version: str = __version__,
+    sharpness: float = 1.0,
+    average_with: str | None = None,
+) -> Path:
+    """Write the bundle of a run; only folds whose every stage is finished go in.
+
+    ``sharpness`` multiplies the logits of both stages of a cascade wherever the bundle is used. Networks
+    trained for tens of epochs with averaged weights are less decided than those of the paper; what both
+    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``average_with`` names the run or bundle that
+    the run began with; the new bundle gets the mean of both weights.
+
+    The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
+    export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
+    """
+    run = RunFolder(run_folder)
+    record = run.read_record()
+    recipe = RECIPE.validate_python(record["recipe"])
+    method = method_of(recipe)
+    if sharpness != 1 and not isinstance(recipe, CascadeRecipe):
+        raise UsageError(f"--sharpness {sharpness:g}: is for a cascade, {run_folder} is a {recipe.kind}")
+    folds = [
+        fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
+    ]
+    if not folds:
+        raise UsageError(f"{run_folder}: no fold is finished yet; go on training with --resume")
+    if output.exists():
+        raise UsageError(f"{output}: exists already; choose another folder or move it away")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    earlier = None if average_with is None else earlier_training(average_with)
+    if earlier is not None:
+        record = record | {AVERAGED_WITH: check_descent(earlier, run, recipe, record)}
+    partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
+    try:
+        weights = [
+            write_weights(state, partial, network, fold)
+            for fold in folds
+            for network, state in (
+                method.weights(run, fold) if earlier is None else mean_weights(earlier, method, run, fold)
+            ).items()
+        ]
+        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), sharpness)
+        write_manifest(manifest, partial)
+        (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
+        load_bundle(partial)
+        partial.chmod(0o755)
+        partial.rename(output)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return output
+
+
+def _manifest(
+    name: str,
+    version: str,
+    recipe: CascadeRecipe | StreamingRecipe,
+    method: Method,
+    record: Mapping[str, Any],
+    weights: tuple[WeightFile, ...],
+    sharpness: float,
+) -> Manifest:
+    origins = _origins(record)
+    folds = {weight.fold for weight in weights}
+    special: dict[str, Any]
+    if isinstance(recipe, CascadeRecipe):
+        special = {
+            "title": "LGE infarct segmentation, 2D-3D cascade",
+            "classes": LGE_CLASSES,
+            "cascade_input": recipe.cascade_input,
+            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), sharpness) if sharpness != 1 else {},
+        }
+        mixed = f" and {recipe.phantoms} phantoms" if recipe.phantoms else ""
+    else:
+        title = f"Cine segmentation, ensemble of {len(recipe.members)} ({recipe.variant})"
+        special = {"title": title, "classes": CINE_CLASSES, "combination": method.combination}
+        mixed = ""
+    return Manifest(
+        name=name,
+        version=version,
+        kind=recipe.kind,
+        licence=_joined([licence for licence, _ in origins]),
+        training_data=_joined([data for _, data in origins]) + mixed,
+        roi=recipe.roi.spec(),
+        networks=method.specs(),
+        weights=weights,
+        views=_views(recipe),
+        held_out={int(fold): tuple(ids) for fold, ids in record["held_out"].items() if int(fold) in folds},
+        training={
+            "recipe": recipe.model_dump(mode="json"),
+            DATASET: record[DATASET],
+            "commit": record["commit"],
+            "torch": record["torch"],
+            "exported": datetime.now(UTC).date().isoformat(),
+            **{key: record[key] for key in (INPUT_STATISTICS,) if key in record},
+            **({STARTED_FROM: origin_without_places(record[STARTED_FROM])} if STARTED_FROM in record else {}),
+            **{key: record[key] for key in (AVERAGED_WITH,) if key in record},
+        },
+        **special,
+    )
+
+
+def _origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
+    if LICENCE in record:
+        return [(record[LICENCE], record[DATA_NAME])]
+    own = (LICENCES[record[DATASET]], TRAINING_DATA[record[DATASET]])
+    return [own, *(_origins(record[STARTED_FROM]) if STARTED_FROM in record else [])]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _views(recipe: CascadeRecipe | StreamingRecipe) -> tuple[View, ...]:
+    """Mirrored views where the networks have learned from mirrored slices, else small turns."""
+    stage = recipe.stage2d if isinstance(recipe, CascadeRecipe) else recipe.training
+    return MIRRORED if stage.augmentation.flips else TURNED

@@ -1,0 +1,173 @@
+"""One training run on disk: its folds, its stages in order, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.networks.spec import NetworkSpec
+
+from ..datasets import LabelledDataset
+from .commit import project_commit
+from .crops import CropSet, stratified_folds
+from .input_statistics import INPUT_STATISTICS, usual_ranges
+from .loop import ReportEpoch, StageData, StageJob, StopRequest, train_stage
+from .ranks import Ranks
+from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
+from .run_folder import RunFolder
+from .warm_start import STARTED_FROM, WarmStart
+
+
+@dataclass(frozen=True)
+class StageCrops:
+    """The data set, and the phantoms if the stage mixes any in, cropped for one stage."""
+
+    cases: CropSet
+    phantoms: CropSet | None = None
+
+    def split(self, held_out: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Case numbers for training and for validation."""
+        validation = [n for n, case in enumerate(self.cases.ids) if case in held_out]
+        return [n for n in range(len(self.cases.ids)) if n not in validation], validation
+
+
+class Method(Protocol):
+    """What one of the two methods brings to a run; the loop, the folds and resuming are shared."""
+
+    def stages(self) -> Mapping[str, TrainingRecipe]:
+        """Stages in the order in which they are trained."""
+
+    def build(self, stage: str) -> nn.Module:
+        """The untrained network of a stage."""
+
+    def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
+        """Give the network of a stage a head start from stages that are finished."""
+
+    def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
+        """The data of a stage, shared by all folds."""
+
+    def data(
+        self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder
+    ) -> StageData:
+        """What the stage of one fold learns from."""
+
+    def specs(self) -> Mapping[str, NetworkSpec]:
+        """Networks of the bundle by their name in the manifest."""
+
+    def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
+        """Finished weights of every network of the bundle."""
+
+    def stage_networks(self, stage: str) -> Mapping[str, str]:
+        """Networks of the bundle that a stage trains, each with the prefix of its weights there."""
+
+
+def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
+    """The method that a recipe is for."""
+    if isinstance(recipe, CascadeRecipe):
+        from .cascade import CascadeMethod
+
+        return CascadeMethod(recipe)
+    from .streaming import StreamingMethod
+
+    return StreamingMethod(recipe)
+
+
+def begin_run(
+    run: RunFolder,
+    recipe: CascadeRecipe | StreamingRecipe,
+    dataset: LabelledDataset,
+    *,
+    resume: bool,
+    start: WarmStart | None = None,
+) -> dict[int, tuple[str, ...]]:
+    """Write or check the run's record; returns the held-out case ids of every fold.
+
+    Raises :class:`UsageError` if the folder holds a run and ``resume`` is not asked for, or if the
+    recipe, the data set or the run that it starts from changed since it was begun.
+    """
+    if len({case.patient or case.id for case in dataset}) < recipe.folds:
+        raise UsageError(
+            f"{run.path}: {len(dataset)} cases cannot be split into {recipe.folds} folds; use fewer folds"
+        )
+    folds = stratified_folds(dataset.cases, recipe.folds, recipe.seed)
+    record: dict[str, Any] = {
+        "recipe": recipe.model_dump(mode="json"),
+        "dataset": dataset.name,
+        "held_out": {str(fold): list(cases) for fold, cases in enumerate(folds)},
+    }
+    if start is not None:
+        record[STARTED_FROM] = start.record(recipe, dataset.name, dict(enumerate(folds)))
+    if run.record.exists():
+        if not resume:
+            raise UsageError(
+                f"{run.path}: holds a training run already; add --resume or choose another folder"
+            )
+        begun = run.read_record()
+        if any(begun.get(key) != value for key, value in record.items()):
+            raise UsageError(
+                f"{run.record}: was begun with another recipe, other cases or from another run; "
+                "choose another folder"
+            )
+        if start is None and STARTED_FROM in begun:
+            source = begun[STARTED_FROM]["path"]
+            raise UsageError(f"{run.record}: was begun from another run; add --start-from {source}")
+    else:
+        run.path.mkdir(parents=True, exist_ok=True)
+        record |= {"commit": project_commit(), "torch": torch.__version__}
+        record[INPUT_STATISTICS] = usual_ranges(dataset)
+        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
+        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        partial.replace(run.record)
+    return dict(enumerate(folds))
+
+
+def train_run(
+    fabric: Fabric,
+    run: RunFolder,
+    recipe: CascadeRecipe | StreamingRecipe,
+    dataset: LabelledDataset,
+    folds: Sequence[int],
+    *,
+    resume: bool,
+    stop: StopRequest,
+    report: ReportEpoch,
+    start: WarmStart | None = None,
+) -> bool:
+    """Train all stages of the given folds; False if it was stopped before the end.
+
+    With ``start`` every stage begins with the weights that the earlier training ended with; a stage whose
+    recipe is the same there is taken over as it is.
+    The ranks of one training call this alike and need the run folder at the same place.
+    """
+    ranks = Ranks(fabric)
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
+    method = method_of(recipe)
+    for name, stage in method.stages().items():
+        waiting = ranks.agree(partial(run.unfinished, folds, name))
+        if not waiting:
+            continue
+        if start is not None and ranks.agree(partial(start.take_over, run, recipe, waiting, name, method)):
+            continue
+        crops = method.crops(name, dataset, fabric.device)
+        for fold in waiting:
+            job = StageJob(name, fold, stage, run.stage(fold, name), recipe.seed)
+            torch.manual_seed(recipe.seed * 1000 + fold)
+            network = method.build(name)
+            if start is None:
+                method.initialise(name, network, fold, run)
+            else:
+                start.apply(network, fold, name, method)
+            network = network.to(fabric.device)
+            data = method.data(name, fold, crops, held_out[fold], run)
+            if not train_stage(fabric, job, network, data, stop, report):
+                return False
+    return True

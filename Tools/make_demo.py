@@ -1,0 +1,103 @@
+"""Makes demo.png and demo-cine.png from the demos' own output: ``make screenshots``.
+
+python Tools/make_demo.py [CASE_FOLDER]        a late-enhancement scan
+python Tools/make_demo.py ED_FOLDER ES_FOLDER  a cine
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
+
+    from CardiacUQLib.report.contents import Contents
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
+
+ROWS, ROWS_OF_A_PHASE = 3, 2
+GAP = 6
+HEAD = 58
+
+
+def main() -> None:
+    """Write the picture among the screenshots."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from CardiacUQLib.cases.casefolder import read_case
+    from CardiacUQLib.report.contents import from_case
+    from CardiacUQLib.report.pictures import slice_pictures
+
+    folders = [Path(name) for name in sys.argv[1:]] or [REPOSITORY / "demo-output" / "phantom"]
+    cine = len(folders) > 1
+    rows = []
+    for folder in folders:
+        contents = from_case(read_case(folder))
+        chosen = spread_out(contents.segmentation) if cine else most_telling(contents)
+        pictures = slice_pictures(contents, chosen)
+        rows += [[Image.open(io.BytesIO(picture.png)) for picture in row] for row in pictures]
+    first = "Cine: base and apex, ED and ES" if cine else "Late enhancement"
+    titles = [first, "Outlines", *(heat.title for heat in contents.heat_maps), "Corrections"]
+    side = rows[0][0].width + GAP
+    sheet = Image.new("RGB", (side * len(titles) - GAP, HEAD + side * len(rows) - GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        draw.text((column * side, 6), title, fill="#1b1f24", font=ImageFont.load_default(22))
+        legend(draw, contents, column, (column * side, 36))
+        for line, row in enumerate(rows):
+            sheet.paste(row[column], (column * side, HEAD + line * side))
+    target = REPOSITORY / "Resources" / "Screenshots" / ("demo-cine.png" if cine else "demo.png")
+    sheet.save(target, optimize=True)
+    print(target.relative_to(REPOSITORY))
+
+
+def legend(draw: ImageDraw.ImageDraw, contents: Contents, column: int, place: tuple[int, int]) -> None:
+    """Under a title: the classes of the outlines, the scale of a heat map."""
+    from PIL import ImageFont
+
+    from CardiacUQLib.bundles.colours import heat_colours
+
+    x, y = place
+    font = ImageFont.load_default(15)
+    if column == 1:
+        for info in contents.classes:
+            if info.value:
+                draw.rectangle((x, y + 4, x + 10, y + 14), fill=info.colour)
+                draw.text((x + 15, y), short_name(info.name), fill="#5b6470", font=font)
+                x += 27 + round(font.getlength(short_name(info.name)))
+    elif 2 <= column < 2 + len(contents.heat_maps):
+        for n, colour in enumerate(heat_colours(np.linspace(0, 1, 200))):
+            draw.line((x + 14 + n, y + 3, x + 14 + n, y + 15), fill=tuple(int(c) for c in colour))
+        draw.text((x, y), "0", fill="#5b6470", font=font)
+        maximum = contents.heat_maps[column - 2].maximum
+        draw.text((x + 220, y), f"{maximum:.2f}", fill="#5b6470", font=font)
+    elif column == 2 + len(contents.heat_maps):
+        draw.text((x, y), "hue: what it became", fill="#5b6470", font=font)
+
+
+def short_name(name: str) -> str:
+    """A class name that fits in a line of four."""
+    return name.removeprefix("healthy ")
+
+
+def most_telling(contents: Contents) -> list[int]:
+    """The slices with the most infarct and corrections, in their order."""
+    score = (contents.segmentation >= 3).sum(axis=(1, 2)) + 3 * (contents.dcm > 0).sum(axis=(1, 2))
+    return sorted(np.argsort(score)[-ROWS:].tolist())
+
+
+def spread_out(segmentation: np.ndarray) -> list[int]:
+    """The second and the last but one slice of the heart: where cine segmentation is hardest."""
+    filled = np.flatnonzero((segmentation > 0).any(axis=(1, 2)))
+    ends = filled[[min(1, len(filled) - 1), max(-2, -len(filled))]]
+    return [int(z) for z in ends][:ROWS_OF_A_PHASE]
+
+
+if __name__ == "__main__":
+    main()
