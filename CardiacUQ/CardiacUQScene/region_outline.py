@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
-from CardiacUQLib.manifest import ClassInfo
+from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .case_nodes import CaseNodes, mark_part, remove_with_companions
 from .colours import RGB, rgb

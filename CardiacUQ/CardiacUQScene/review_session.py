@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from CardiacUQLib.casefolder import CaseFolder
-from CardiacUQLib.errors import InputError, UsageError
-from CardiacUQLib.result import Result
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.cases.casefolder import CaseFolder
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import (
     ELSEWHERE,
     CaseMaps,

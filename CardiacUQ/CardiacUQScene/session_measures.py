@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from CardiacUQLib.errors import UsageError
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.report.bullseye_picture import bullseyes_picture
 from CardiacUQLib.review import Review, corrected_sizes, reviewed_measures, stamp_of
 

@@ -9,8 +9,8 @@ import numpy as np
 import slicer
 import vtk
 
+from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
-from CardiacUQLib.result import MapName
 from CardiacUQLib.review import CaseMaps
 
 from .maps import TITLES, scale

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
-from ..errors import InputError, UsageError
+from ..base.errors import InputError, UsageError
+from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
 from ..review import Review, reviewed_measures
 from ..review.record import write_text_atomically
 from ..review.sizes import Point

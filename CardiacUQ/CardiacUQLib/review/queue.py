@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..casefolder import CASE_FILE, MEASURES_FILE
-from ..errors import InputError
+from ..base.errors import InputError
+from ..cases.casefolder import CASE_FILE, MEASURES_FILE
 from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"

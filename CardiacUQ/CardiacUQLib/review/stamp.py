@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..json_codec import to_plain
+from ..base.json_codec import to_plain
 from .review import Review
 from .sizes import Point, corrected_measures
 

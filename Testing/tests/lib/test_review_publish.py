@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from review_cases import make_case
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import InputError
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.report import can_render, publish, write_report
 from CardiacUQLib.review import (
     ELSEWHERE,

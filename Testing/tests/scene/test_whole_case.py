@@ -10,9 +10,9 @@ import slicer
 import vtk
 from scene_fixtures import Shown, load_volume
 
-from CardiacUQLib.casefolder import read_case
-from CardiacUQLib.errors import InputError
-from CardiacUQLib.result import MapName
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.inference.result import MapName
 from CardiacUQScene import (
     ReviewSession,
     add_insertion_markup,
