@@ -54,12 +54,12 @@ class Walk:
         self.widget = self.host.open("CardiacUQ")
         self.ui = self.widget.ui
         self.folder, self.output = folder, output
-        self.host.wait(lambda: not self.widget.runs.busy, 1200)
+        self.host.wait(lambda: not self.widget.busy, 1200)
 
     def _load(self, image: Path | None) -> Any:
-        from CardiacUQWidgets import case_file, samples
+        from CardiacUQWidgets import case_opening, samples
 
-        volume = samples.load_lge() if image is None else case_file.load_image(image)
+        volume = samples.load_lge() if image is None else case_opening.load_image(image)
         import slicer
 
         for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
@@ -131,12 +131,11 @@ class Walk:
         from CardiacUQScene import find_case
 
         self.ui.segmentButton.click()
-        runs = self.widget.runs
-        self.host.wait(lambda: find_case(self.volume) is not None or not runs.busy, 1800)
+        self.host.wait(lambda: find_case(self.volume) is not None or not self.widget.busy, 1800)
         if find_case(self.volume) is None:
             raise RuntimeError(self.ui.messageLabel.text)
         self.picture("preview")
-        self.host.wait(lambda: not runs.busy, 1800)
+        self.host.wait(lambda: not self.widget.busy, 1800)
         if self.widget.review.session is None:
             raise RuntimeError(self.ui.messageLabel.text)
         self._result()

@@ -73,7 +73,7 @@ from .parts import is_ours, our_volumes, tidy_cases
 from .probe import value_at
 from .review_session import ReviewSession, saved_record
 from .session_measures import SegmentCount
-from .show import show_case, show_case_in_steps
+from .show import content_check, matching_order, show_case, show_case_in_steps
 from .views import align_views, align_views_to, show_heart
 from .visible import follow_transform, is_out_of_place, show_only
 
@@ -87,6 +87,7 @@ __all__ = [
     "align_views",
     "align_views_to",
     "all_cases",
+    "content_check",
     "find_case",
     "follow_transform",
     "heat_map",
@@ -95,6 +96,7 @@ __all__ = [
     "insertion_ras",
     "is_ours",
     "is_out_of_place",
+    "matching_order",
     "our_volumes",
     "remove_case",
     "remove_insertion",

@@ -37,6 +37,14 @@ _BULLSEYES = "CardiacUQ.bullseyes"
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What to do with a case, "trust", "check" or "redo", and the line that says why."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True)
 class CaseNodes:
     """The nodes of one shown case; ``volume`` is the user's, all others are ours.
 
@@ -62,6 +70,7 @@ class CaseNodes:
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
     grid: tuple[tuple[int, int, int], np.ndarray] | None = None
+    verdict: Verdict | None = None
 
     @property
     def scene(self) -> slicer.vtkMRMLScene:

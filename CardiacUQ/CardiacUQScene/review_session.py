@@ -128,7 +128,7 @@ class ReviewSession:
         self._outline()
         if self._move_views:
             jump_to(self.nodes, self.items[index].centre_ras)
-        self._changed()
+        self.changed()
         return True
 
     # -- decisions
@@ -142,7 +142,7 @@ class ReviewSession:
         painted = self.take_painting()
         if painted is None:
             return self._decide(lambda: self._review.keep(self._here()))
-        self._changed()
+        self.changed()
         return painted
 
     def take_2d(self) -> Decision:
@@ -162,7 +162,7 @@ class ReviewSession:
         self._check_place()
         decision = self._review.edited(self._here(), self._painted())
         self._settle()
-        self._changed()
+        self.changed()
         return decision
 
     def take_painting(self) -> Decision | None:
@@ -316,9 +316,10 @@ class ReviewSession:
             turn(self._review.labels),
             ijk_to_ras(self.nodes.volume),
         )
-        self._changed()
+        self.changed()
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Bring headline, table and tint up to date, tell everyone, and keep the record in the scene."""
         self.nodes.segmentation.SetAttribute(REVIEW_ATTRIBUTE, self._review.record.to_text())
         self.measures.renew_sizes(self.nodes)
         states = [self.status(index) for index in range(len(self.items))]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from types import SimpleNamespace
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.inference.result import MapName
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -23,26 +21,6 @@ from CardiacUQScene import (
     show_bullseyes,
     value_at,
 )
-
-
-class HeatMapChoice(enum.Enum):
-    """The heat maps on offer; kept in scenes by name, so the names are for ever."""
-
-    ERROR_PROBABILITY = MapName.ERROR_PROBABILITY
-    SCS = MapName.SCS
-    ENTROPY = MapName.ENTROPY
-    VARIANCE = MapName.VARIANCE
-    UNCERTAINTY = MapName.UNCERTAINTY
-
-    def label(self) -> str:
-        """The words in the selector."""
-        return {
-            HeatMapChoice.ERROR_PROBABILITY: _("probability of error"),
-            HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
-            HeatMapChoice.ENTROPY: _("entropy"),
-            HeatMapChoice.VARIANCE: _("variance"),
-            HeatMapChoice.UNCERTAINTY: _("uncertainty of the ensemble"),
-        }[self]
 
 
 class DisplayPanel:
@@ -62,7 +40,6 @@ class DisplayPanel:
         self._shown = None
         self.ui.displaySection.enabled = nodes is not None
         self.ui.cursorLabel.text = ""
-        self.ui.warningsLabel.text = "\n".join(nodes.warnings) if nodes is not None else ""
         self.ui.bullseyesButton.checked = False
         self.ui.bullseyesButton.enabled = nodes is not None and nodes.bullseyes is not None
 

@@ -75,7 +75,7 @@ def load(host):
     """Loads an image file as the application does."""
 
     def load(path: Path):
-        from CardiacUQWidgets.case_file import load_image
+        from CardiacUQWidgets.case_opening import load_image
 
         return load_image(path)
 
