@@ -218,7 +218,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameters is None:
             return
         volume = self._parameters.inputVolume
-        if volume is not self.desk.volume:
+        if volume is not self.desk.volume and not self.desk.loading:
             self.models.guess(volume)
             self.insertion.watch(volume)
             self.licences.hide()
@@ -229,8 +229,11 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.display.apply(self._parameters)
         self._show_expectation()
 
-    def _choose_volume(self, volume: vtkMRMLScalarVolumeNode) -> None:
-        """Opening a case has chosen a volume."""
+    def _choose_volume(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
+        """Opening a case has chosen a volume, or failed and left the choice to the selector."""
+        if volume is None:
+            self.on_parameters()
+            return
         self._parameters.inputVolume = volume
         self.models.guess(volume)
         self.insertion.watch(volume)

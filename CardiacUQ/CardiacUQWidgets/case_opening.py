@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,14 @@ _REMEDY = "load the image that the case was computed from, choose it under Volum
 
 @dataclass(frozen=True)
 class Opened:
-    """A case in the scene and its review; ``loaded`` if its volume was loaded for it, ``unpublished`` if
-    the measures in its folder do not yet say what the review says."""
+    """A case in the scene and its review, None with the ``problem`` if that is damaged. ``loaded`` if its
+    volume was loaded for it, ``unpublished`` if its folder does not yet say what the review says."""
 
     nodes: CaseNodes
-    review: Review
+    review: Review | None
     loaded: bool = False
     unpublished: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def open_folder(folder: Path, chosen: slicer.vtkMRMLScalarVolumeNode | None, rev
         if loaded:
             _unload(volume)
         raise
-    return Opened(opened.nodes, opened.review, loaded, opened.unpublished)
+    return replace(opened, loaded=loaded)
 
 
 def resume(nodes: CaseNodes, reviewer: str) -> Steps[Opened]:
@@ -78,7 +79,10 @@ def begin(nodes: CaseNodes, maps: CaseMaps, reviewer: str) -> Steps[Opened]:
 def _with_review(
     nodes: CaseNodes, maps: CaseMaps, case: CaseFolder, reviewer: str, saved: ReviewRecord | None
 ) -> Steps[Opened]:
-    review = yield from in_thread(lambda: Review(maps, reviewer, record=saved))
+    try:
+        review = yield from in_thread(lambda: Review(maps, reviewer, record=saved))
+    except InputError as error:
+        return Opened(nodes, None, problem=str(error))
     published = stamp_in(case.measures)
     return Opened(nodes, review, unpublished=published != stamp_of(review))
 

@@ -39,6 +39,7 @@ class Desk:
 
     ``say`` shows a line, ``guarded`` turns an expected failure into one. ``choose_volume(volume)`` makes a
     volume the chosen one, ``presented(nodes)`` is called with whatever is looked at now, None for no case.
+    While ``loading``, volumes come and go that nobody has chosen.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Desk:
         self._events = 0
         self._observed: list[tuple[Any, int]] = []
         self.publisher = Publisher(lambda line: say(line, error=True))
-        self.opening = Stepper(lambda error: say(str(error), error=True))
+        self.opening = Stepper(self._not_opened)
+        self.loading = False
         self.result = ResultPanel(ui, guarded, self.publish_now)
         review.left = self._left
         review.on_change.append(self._refresh)
@@ -118,18 +120,28 @@ class Desk:
         else:
             self._say(_("Opening {name}…").format(name=folder.name))
             self.opening.start(steps, self._take_opened)
+            self.loading = True
+
+    def _not_opened(self, error: Exception) -> None:
+        self._say(str(error), error=True)
+        if self.loading:
+            self.loading = False
+            self.choose_volume(None)
 
     def _take_opened(self, opened: Opened) -> None:
-        nodes = opened.nodes
+        nodes, self.loading = opened.nodes, False
         self._loaded = nodes if opened.loaded else None
         self.volume = nodes.volume
         self.choose_volume(nodes.volume)
         self.present(nodes)
         show_heart(nodes)
-        self._take_review(opened)
         self._say(_("Case {name} is open.").format(name=nodes.name))
+        self._take_review(opened)
 
     def _take_review(self, opened: Opened) -> None:
+        if opened.review is None:
+            self._say(opened.problem, error=True)
+            return
         if self.nodes is None or opened.nodes.segmentation is not self.nodes.segmentation:
             opened.review.release()
             return
@@ -161,6 +173,7 @@ class Desk:
     def leave(self) -> None:
         """Put the case away: the review is stored, what is being opened is left."""
         self.opening.stop()
+        self.loading = False
         self.review.close()
         self._note = ""
 

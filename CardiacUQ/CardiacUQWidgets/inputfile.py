@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import slicer
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.images.reading import MIN_IN_PLANE, MIN_SLICES
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES, Geometry
+from CardiacUQScene import is_ours
 from CardiacUQScene.grid import geometry_of
+from CardiacUQScene.voxels import volume_array
 
 
 def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
@@ -32,9 +35,24 @@ def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
             f"choose a short-axis stack of at least {MIN_SLICES} slices of {MIN_IN_PLANE} x {MIN_IN_PLANE}"
         )
         raise InputError(name, f"the volume is too small ({size} voxels)", remedy)
+    _check_content(volume)
     transform = volume.GetParentTransformNode()
     if transform is not None and not transform.IsTransformToWorldLinear():
         raise InputError(name, "a non-linear transform is applied to it", "harden the transform first")
+
+
+def _check_content(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """A map of ours or a volume of labels is no image."""
+    remedy = "choose the image itself"
+    if is_ours(volume):
+        raise InputError(volume.GetName(), "this is a map made by CardiacUQ", remedy)
+    array = volume_array(volume)
+    if np.issubdtype(array.dtype, np.integer) and int(array.max()) - int(array.min()) <= _MOST_LABELS:
+        raise InputError(volume.GetName(), "this holds labels, not grey values", remedy)
+
+
+_MOST_LABELS = 31
+"""Grey values of a scan span hundreds; a label volume of the heart a handful."""
 
 
 def write_input(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:

@@ -85,8 +85,15 @@ def test_the_xml_describes_the_scripts_parameters():
             assert (node.findtext("default") or "") == action.default, name
         else:
             assert action.type is Path and action.default is None, name
-            outputs = {"inputVolume": "input"}
+            outputs = {"inputVolume": "input", "modelFolder": "input"}
             assert node.findtext("channel") == outputs.get(name, "output"), name
+
+
+def test_the_xml_offers_the_bundles_that_are_shipped():
+    offered = [element.text for element in _xml_parameters()["model"].findall("element")]
+    assert sorted(offered) == sorted(
+        p.parent.name for p in REPOSITORY.glob("Resources/Models/*/manifest.json")
+    )
 
 
 def test_the_index_entry_satisfies_the_schema():

@@ -132,7 +132,7 @@ def test_closing_the_scene_ends_the_child(host, widget, load, phantom_file):
 
 
 def test_a_run_goes_on_while_another_module_is_open(host, widget, load, phantom_file):
-    """Its result waits until the module is entered again; nothing moves under the reader's hands meanwhile."""
+    """Its result waits until the module is entered again; nothing moves meanwhile."""
     from CardiacUQScene import find_case
 
     volume = load(phantom_file)
