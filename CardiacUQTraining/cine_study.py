@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import SimpleITK as sitk
-
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.json_codec import to_plain, write_json
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.manifest import BundleKind, View
 from CardiacUQLib.cases.casefolder import check_case, write_case
-from CardiacUQLib.images.cine import Cine, read_cine
+from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.film import Cine
+from CardiacUQLib.images.reading import write_stored
 from CardiacUQLib.images.volume import Volume, case_name
 from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json
 from CardiacUQLib.report import can_render, report_writer
-
-from .evaluation.cases import write_json
+from CardiacUQLib.uncertainty.verdict import Verdict, worst_of
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
@@ -67,12 +67,18 @@ class CineStudy:
     regions: int
     results: Mapping[str, Result] = dataclasses.field(default_factory=dict)
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """That of the phase which needs a human most."""
+        return worst_of({phase: result.verdict for phase, result in self.results.items()})
+
 
 def segment_cine(
     source: Path,
     bundle: Bundle,
     out: Path,
     *,
+    series: str | None = None,
     name: str | None = None,
     ed: int = 0,
     es: int | None = None,
@@ -93,7 +99,7 @@ def segment_cine(
     _refuse_other_method(source, bundle)
     _check_targets(out, name, overwrite=overwrite)
     progress(0.0, "reading")
-    cine = read_cine(source)
+    cine = read_cine(source, series)
     cine.frame(ed)  # a frame that does not exist is told before any work
     cavity_ml: tuple[float, ...] | None = None
     if es is None:
@@ -224,10 +230,12 @@ def _segment_phases(
         )
     summary = out / f"{name}_cine.json"
     cases = {phase: folder.name for phase, folder in folders.items()}
-    write_json({"name": name, "cases": cases, **details, **together}, summary)
-    progress(1.0, "done")
     regions = sum(len(result.components) for result in results.values())
-    return CineStudy(folders, summary, together, None, regions, results)
+    study = CineStudy(folders, summary, together, None, regions, results)
+    judged = {"verdict": to_plain(study.verdict)}
+    write_json({"name": name, "cases": cases, **judged, **details, **together}, summary)
+    progress(1.0, "done")
+    return study
 
 
 def _frame(result: Result) -> Frame:
@@ -243,11 +251,7 @@ def _frame(result: Result) -> Frame:
 def _cut(cine: Cine, number: int, written: Path, final: Path) -> Volume:
     """Frame ``number``, written as a 3D file to ``written``, as the volume that will lie at ``final``."""
     volume = cine.frame(number)
-    image = sitk.GetImageFromArray(cine.stored[number])
-    image.SetSpacing(cine.geometry.spacing)
-    image.SetOrigin(cine.geometry.origin)
-    image.SetDirection(cine.geometry.direction)
-    sitk.WriteImage(image, str(written), useCompression=True)
+    write_stored(cine.stored[number], cine.geometry, written)
     return dataclasses.replace(volume, path=final, sha256=sha256_of(written))
 
 

@@ -191,11 +191,12 @@ class Walk:
 
 def _palette(picture: Any) -> Any:
     """Colours for a small PNG: those of the uncertainty scale, so that it stays even, and the rest."""
+    import numpy as np
     from PIL import Image
 
-    from CardiacUQScene.colours import heat_colours
+    from CardiacUQLib.bundles.colours import heat_colours
 
-    scale = (heat_colours()[:: len(heat_colours()) // SCALE_COLOURS] * 255).round().astype(int)
+    scale = heat_colours(np.linspace(0.0, 1.0, SCALE_COLOURS)).round().astype(int)
     rest = picture.quantize(COLOURS - len(scale)).getpalette()[: 3 * (COLOURS - len(scale))]
     palette = Image.new("P", (1, 1))
     palette.putpalette([*scale.ravel().tolist(), *rest])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.report.bullseye_picture import bullseyes_picture
+from CardiacUQLib.bullseye.picture import bullseyes_picture
 from CardiacUQLib.review import Review, corrected_sizes, reviewed_measures, stamp_of
 
 from .bullseyes import fill_bullseyes

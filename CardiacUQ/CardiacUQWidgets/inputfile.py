@@ -8,8 +8,9 @@ import numpy as np
 import slicer
 
 from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_IN_PLANE, MIN_SLICES
-from CardiacUQLib.images.volume import IMAGE_SUFFIXES, Geometry
+from CardiacUQLib.images.volume import IMAGE_SUFFIXES
 from CardiacUQScene import is_ours
 from CardiacUQScene.grid import geometry_of
 from CardiacUQScene.voxels import volume_array
@@ -91,15 +92,8 @@ def _original_file(volume: slicer.vtkMRMLScalarVolumeNode) -> Path | None:
 
 def _same_grid(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> bool:
     """True if the header of the file says the same grid: it may have been replaced or re-centred."""
-    import SimpleITK as sitk
-
-    header = sitk.ImageFileReader()
-    header.SetFileName(str(path))
     try:
-        header.ReadImageInformation()
-    except RuntimeError:
+        header = read_header(path)
+    except InputError:
         return False
-    if header.GetDimension() != 3:
-        return False
-    in_file = Geometry(header.GetSize(), header.GetSpacing(), header.GetOrigin(), header.GetDirection())
-    return geometry_of(volume).matches(in_file)
+    return header.frames == 1 and geometry_of(volume).matches(header.geometry)

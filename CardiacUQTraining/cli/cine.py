@@ -48,6 +48,7 @@ def segment_cines(
     overwrite: bool,
     quiet: bool,
     progress_lines: bool,
+    series: str = "",
 ) -> bool:
     """Segment the inputs if they are cine studies; False if they are not, and nothing was done.
 
@@ -58,7 +59,7 @@ def segment_cines(
     from CardiacUQLib.images.cine import is_cine
 
     names = tuple(name.strip().upper() for name in cine.phases.split(",")) if cine.phases else ()
-    found = [path for path in inputs if is_cine(path)]
+    found = [path for path in inputs if is_cine(path, series)]
     if not found and not names:
         if cine != CineOptions():
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
@@ -76,7 +77,7 @@ def segment_cines(
         for number, source in enumerate(found):
             one = part_of(progress, number, len(found), case_name(source))
             try:
-                _tell(_film(source, bundle, output, options, cine, overwrite, one), quiet)
+                _tell(_film(source, bundle, output, options, cine, overwrite, one, series), quiet)
             except CancelledError:
                 raise
             except CardiacUQError as error:
@@ -99,7 +100,8 @@ def summary(study: CineStudy) -> str:
     pages = [folder / "report.html" for folder in study.folders.values()]
     where = " and ".join(str(page) for page in pages) if pages[0].exists() else str(study.summary)
     name = study.summary.name.removesuffix("_cine.json")
-    return f"{name}: {study.measures['headline']}{taken}; {regions}; see {where}"
+    word = "" if study.verdict is None else f"{study.verdict.as_text()}; "
+    return f"{name}: {word}{study.measures['headline']}{taken}; {regions}; see {where}"
 
 
 def _film(
@@ -110,6 +112,7 @@ def _film(
     cine: CineOptions,
     overwrite: bool,
     progress: ProgressCallback,
+    series: str,
 ) -> CineStudy:
     from ..cine_study import segment_cine
 
@@ -117,6 +120,7 @@ def _film(
         source,
         bundle,
         output,
+        series=series or None,
         ed=cine.ed,
         es=None if cine.es < 0 else cine.es,
         networks=_networks(options),

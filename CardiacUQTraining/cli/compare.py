@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..evaluation.opinions import Agreement, Opinion
+    from ..evaluation.shared.opinions import Agreement, Opinion
 
 MARKER = "comparison.json"
 LISTED = 10
@@ -34,7 +34,7 @@ def command(
     """
     from CardiacUQLib.base.folder_swap import new_folder
 
-    from ..evaluation.opinions import compare, read_labels, read_probabilities
+    from ..evaluation.shared.opinions import compare, read_labels, read_probabilities
 
     read = read_probabilities if probabilities else read_labels
     a, b = read(first), read(second)
@@ -47,10 +47,9 @@ def command(
 
 
 def _write(a: Opinion, b: Opinion, agreement: Agreement, folder: Path) -> None:
+    from CardiacUQLib.base.json_codec import write_json
     from CardiacUQLib.cases.component_table import components_to_csv
     from CardiacUQLib.images.reading import write_map
-
-    from ..evaluation.cases import write_json
 
     write_map(agreement.corrections.dcm, a.volume, folder / "dcm.nii.gz")
     if agreement.scs is not None:

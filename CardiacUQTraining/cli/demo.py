@@ -9,7 +9,6 @@ import numpy as np
 import typer
 
 from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .progress import part_of, shown_progress
 from .segment import DEFAULT_MODEL, Job, Options, open_bundle, segment_volume
@@ -34,6 +33,8 @@ def command(
     from CardiacUQLib import phantom
     from CardiacUQLib.images.reading import read_volume
 
+    from ..evaluation.shared.dice import dice_by_name
+
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
     if cine:
@@ -49,24 +50,10 @@ def command(
         result = segment_volume(
             read_volume(scan), bundle, Options(), job, True, part_of(progress, 0, 1, CASE_NAME)
         )
-    scores = dice_per_class(result.segmentation, heart.labels, result.classes)
+    scores = dice_by_name(result.segmentation, heart.labels, result.classes)
     typer.echo("Dice against the phantom's truth:")
     for name, score in scores.items():
         typer.echo(f"  {name:<20} {score:.2f}")
     typer.echo(f"  {'mean':<20} {np.mean(list(scores.values())):.2f}")
     typer.echo(f"{len(result.components)} regions where the two stages disagree.")
     typer.echo(f"Open {job.target / 'report.html'} in a browser; the scan lies in {scan}.")
-
-
-def dice_per_class(
-    predicted: np.ndarray, truth: np.ndarray, classes: tuple[ClassInfo, ...]
-) -> dict[str, float]:
-    """Dice 2|A and B| / (|A| + |B|) of every foreground class by name; 1 where both are empty."""
-    scores = {}
-    for info in classes:
-        if info.value == 0:
-            continue
-        a, b = predicted == info.value, truth == info.value
-        total = int(a.sum()) + int(b.sum())
-        scores[info.name] = 1.0 if total == 0 else 2.0 * int((a & b).sum()) / total
-    return scores

@@ -32,7 +32,7 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     from CardiacUQLib.cases.casefolder import read_case
 
     from ..cine_study import segment_cine
-    from .demo import dice_per_class
+    from ..evaluation.shared.dice import dice_by_name
 
     bundle = open_bundle(model, Options())
     heart = phantom.cine_phantom(seed, n_frames=FRAMES)
@@ -44,7 +44,7 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     truth = {"ED": heart.ed.labels, "ES": heart.es.labels}
     for phase, labels in truth.items():
         case = read_case(study.folders[phase])
-        scores = dice_per_class(case.segmentation, labels, case.classes)
+        scores = dice_by_name(case.segmentation, labels, case.classes)
         found = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
         typer.echo(f"Dice at {phase}: {found}, mean {np.mean(list(scores.values())):.2f}")
     measured = study.measures["sizes"]["ef_percent"]["value"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from ..datasets import LabelledDataset
     from ..evaluation.cine.command import CineOptions
-    from ..evaluation.command import CascadeOptions
-    from ..evaluation.methods import Method
-    from ..evaluation.predict import PassOptions
+    from ..evaluation.lge.command import CascadeOptions
+    from ..evaluation.shared.methods import Method
+    from ..evaluation.shared.predict import PassOptions
 
 DATASET_HELP = "Layout of the data: emidec, myops, phantom; for cine models acdc, mnms, cine-phantom."
 
@@ -83,11 +83,11 @@ def command(
     """
     from ..datasets import open_dataset
     from ..evaluation.cine.command import CineOptions
-    from ..evaluation.command import CascadeOptions, Stored
-    from ..evaluation.methods import Method
-    from ..evaluation.models import opened_model
-    from ..evaluation.predict import PassOptions
-    from ..evaluation.run import DROPOUT_SAMPLES
+    from ..evaluation.lge.command import CascadeOptions, Stored
+    from ..evaluation.lge.judge import DROPOUT_SAMPLES
+    from ..evaluation.shared.methods import Method
+    from ..evaluation.shared.models import opened_model
+    from ..evaluation.shared.predict import PassOptions
 
     chosen = parse_methods(methods)
     stored = Stored(store_calibration, store_lesion_limits, store_metrics)
@@ -122,7 +122,7 @@ def _evaluate_cascade(
     *,
     quiet: bool,
 ) -> None:
-    from ..evaluation.command import evaluate_cascade
+    from ..evaluation.lge.command import evaluate_cascade
 
     with shown_progress(lines=False, quiet=quiet) as progress:
         judged, page, limits = evaluate_cascade(
@@ -177,7 +177,7 @@ def _evaluate_cine(
 
 def command_line() -> str:
     """The command as others can repeat it: where data and results lie is theirs to say."""
-    from ..evaluation.headline import command_without_places
+    from ..evaluation.shared.stored_metrics import command_without_places
 
     return "cardiacuq " + shlex.join(command_without_places(sys.argv[1:]))
 
@@ -188,7 +188,7 @@ def _print_failure(line: str) -> None:
 
 def parse_methods(text: str) -> tuple[Method, ...]:
     """Methods of an option such as "tta,scs"; raises UsageError for an unknown one."""
-    from ..evaluation.methods import Method
+    from ..evaluation.shared.methods import Method
 
     if text.strip() == "all":
         return tuple(Method)

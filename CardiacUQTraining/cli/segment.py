@@ -93,7 +93,7 @@ def command(
         resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
     )
     cine = CineOptions(ed, es, phases)
-    if may_be_films(inputs, cine, asked) and segment_cines(
+    if may_be_films(inputs, cine, asked, series) and segment_cines(
         inputs,
         output,
         lambda: open_bundle(model, options),
@@ -103,6 +103,7 @@ def command(
         overwrite=overwrite,
         quiet=quiet,
         progress_lines=progress_lines,
+        series=series,
     ):
         return
     if (plan := plan_cohort(inputs, model, options, series, asked, cine)) is not None:
@@ -119,14 +120,14 @@ def command(
         print(summary(result, job.target), flush=True)
 
 
-def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions) -> bool:
+def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:
     """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
     instead of as a cohort."""
     from CardiacUQLib.images.cine import is_cine
 
     if cine.phases or cohort.asked_for:
         return bool(cine.phases)
-    return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0]))
+    return all(path.is_file() for path in inputs) or (len(inputs) == 1 and is_cine(inputs[0], series))
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple[Job, ...]:
@@ -222,15 +223,10 @@ def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
 
 
 def summary(result: Result, target: Path) -> str:
-    """One line for the terminal: what was found and where it lies."""
-    voxel_ml = result.volume.geometry.voxel_volume_ml
-    found = ", ".join(
-        f"{info.name} {(result.segmentation == info.value).sum() * voxel_ml:.1f} ml"
-        for info in result.classes
-        if info.value != 0
-    )
+    """One line for the terminal: the verdict, the sizes as every other place states them, where they lie."""
+    word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
     count = len(result.components)
     regions = f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
     page = target / "report.html"
     where = f"see {page}" if page.exists() else f"in {target}; pip install 'cardiacuq[report]' adds a report"
-    return f"{target.name}: {found}; {regions}; {where}"
+    return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

@@ -7,75 +7,95 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.images.dicom_headers import SliceHeader, read_header
+from CardiacUQLib.images.dicom_cine import is_film, phases_of
+from CardiacUQLib.images.dicom_folder import FolderContent, Series, sort_out
+from CardiacUQLib.images.dicom_headers import FrameHeader
+from CardiacUQLib.images.dicom_series import files_in_order, several_phases, stack_frames
+from CardiacUQLib.images.dicom_suitability import why_no_cine, why_no_late_enhancement
+from CardiacUQLib.images.series_selector import SeriesSelector
 
 from .case import Case, Skipped, safe_name
-from .late_enhancement import read_series_header, why_not
-
-
-def is_dicom(path: Path) -> bool:
-    """True for a file with the DICOM prefix; False for one that cannot be opened."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def series_cases(
-    root: Path, files: Sequence[Path], model: Case
+    root: Path, files: Sequence[Path], model: Case, *, cines: bool = False
 ) -> tuple[tuple[Case, ...], tuple[Skipped, ...]]:
-    """The series of ``files`` below ``root`` that are LGE candidates as cases, all others with the reason.
+    """The series of ``files`` below ``root`` that suit the bundle as cases, all others with the reason.
 
-    A single series of one patient is what the user chose and is taken as it is. ``model`` gives the
-    cases their bundle and options.
+    With ``cines`` the bundle takes short-axis films, otherwise late-enhancement stacks. A single series of
+    one patient is what the user chose and is taken as it is. ``model`` gives the cases their bundle and
+    options.
     """
-    groups, damaged = _by_series(files)
-    if len(groups) == 1:  # a damaged file beside it is named when the series is read
-        ((uid, images),) = groups.items()
-        return (replace(model, source=str(_folder_of(images)), series=uid, files=_in_order(images)),), ()
+    content = sort_out(files)
+    if len(content.series) == 1:  # a damaged file beside it is named when the series is read
+        (only,) = content.series
+        return (_case(root, only, content, model, cine=cines and is_film(root, only)),), ()
     cases: list[Case] = []
-    skipped = list(damaged)
-    for uid, images in sorted(groups.items(), key=lambda item: (item[1][0].number, item[0])):
-        header = read_series_header(images[0].path)
-        folder = _folder_of(images)
-        patient = header.patient or folder.relative_to(root.parent).as_posix()
-        name = safe_name(f"{patient}-series{images[0].number:03d}")
-        if reason := why_not(images, header):
-            skipped.append(Skipped(name, str(folder), reason, uid))
+    skipped = [Skipped(d.path.name, str(d.path), f"{d.problem}; {d.remedy}") for d in content.damaged]
+    for other in content.others:
+        what = f"it is {other.what}, no scan"
+        skipped.append(Skipped(other.path.name, str(other.path), what, other.series))
+    for series in content.series:
+        reason = why_not(root, series, cines=cines)
+        if reason:
+            skipped.append(
+                Skipped(_name(root, series), str(_folder_of(series.frames)), reason, series.info.uid)
+            )
         else:
-            found = replace(model, name=name, source=str(folder), series=uid)
-            cases.append(replace(found, files=_in_order(images)))
+            cases.append(_case(root, series, content, model, cine=cines))
     return tuple(sorted(cases, key=lambda case: case.name)), tuple(skipped)
 
 
-def _by_series(files: Sequence[Path]) -> tuple[dict[str, list[SliceHeader]], list[Skipped]]:
-    groups: dict[str, list[SliceHeader]] = {}
-    damaged: list[Skipped] = []
-    for path in files:
+def why_not(root: Path, series: Series, *, cines: bool) -> str:
+    """The first reason against a series for a bundle of films, or of late-enhancement stacks."""
+    if cines:
+        if reason := why_no_cine(series.frames):
+            return reason
         try:
-            image = read_header(path)
+            phases_of(root, series.frames)
         except InputError as error:
-            damaged.append(Skipped(path.name, str(path), f"{error.problem}; {error.remedy}"))
-            continue
-        if image is not None:
-            groups.setdefault(image.series, []).append(image)
-    return groups, damaged
+            return f"it is no film: {error.problem}"
+        return ""
+    if reason := why_no_late_enhancement(series.frames):
+        return reason
+    return several_phases(root, series.frames)
 
 
-def _folder_of(images: Sequence[SliceHeader]) -> Path:
+def _case(root: Path, series: Series, content: FolderContent, model: Case, *, cine: bool) -> Case:
+    same_uid = [other for other in content.series if other.info.uid == series.info.uid]
+    selector = SeriesSelector(series.info.uid, series.info.patient if len(same_uid) > 1 else "")
+    if not series.info.uid:
+        selector = SeriesSelector.parse(model.series)
+    return replace(
+        model,
+        name=_name(root, series),
+        source=str(_folder_of(series.frames)),
+        series=str(selector),
+        files=_files(root, series, cine=cine),
+        cine=cine,
+    )
+
+
+def _name(root: Path, series: Series) -> str:
+    folder = _folder_of(series.frames)
+    patient = series.info.patient or folder.relative_to(root.parent).as_posix()
+    return safe_name(f"{patient}-series{series.info.number:03d}")
+
+
+def _folder_of(frames: Sequence[FrameHeader]) -> Path:
     """The deepest folder that holds the whole series."""
-    return Path(os.path.commonpath([image.path.parent for image in images]))
+    return Path(os.path.commonpath([frame.path.parent for frame in frames]))
 
 
-def _in_order(images: Sequence[SliceHeader]) -> tuple[str, ...]:
-    """The files in slice order, each SOP instance once, so that their hash is that of the volume read."""
-    first = {image.instance or str(image.path): image for image in reversed(images)}
-    kept = [image for image in images if first[image.instance or str(image.path)] is image]
-    if any(len(image.position) != 3 or len(image.axes) != 6 for image in kept):
-        return tuple(str(image.path) for image in kept)
-    kept = sorted(kept, key=lambda image: float(np.dot(image.position, kept[0].normal)))
-    return tuple(str(image.path) for image in kept)
+def _files(root: Path, series: Series, *, cine: bool) -> tuple[str, ...]:
+    """The files in the order in which they are read, so that their hash is that of the volume read."""
+    try:
+        if cine:
+            slices, _ = phases_of(root, series.frames)
+            frames = [frame for phase in zip(*slices, strict=True) for frame in phase]
+        else:
+            frames, _ = stack_frames(root, series.frames)
+    except InputError:
+        frames = list(series.frames)
+    return tuple(str(path) for path in files_in_order(frames))

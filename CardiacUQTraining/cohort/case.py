@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.images.volume import folder_name
 
 STATE_FOLDER = ".cohort"
 """Folder inside the output folder that holds lock, tries and logs of internal errors."""
@@ -126,7 +127,8 @@ class Row:
     ``report`` is the page of the case, from the output folder. ``measures`` by key with the unit at its
     end; ``uncertainty`` are means over the voxels that either stage calls foreground, and the number of
     regions to look at; ``features`` describe the input; ``flags`` say what looks unlike the training
-    data. Times in s, memory in MB.
+    data. ``verdict`` is a word of :class:`CardiacUQLib.uncertainty.verdict.Word`, "" where the bundle cannot
+    give one. Times in s, memory in MB.
     """
 
     name: str
@@ -135,6 +137,8 @@ class Row:
     reason: str = ""
     series: str = ""
     headline: str = ""
+    verdict: str = ""
+    verdict_reason: str = ""
     report: str = ""
     measures: Mapping[str, float | None] = field(default_factory=dict)
     uncertainty: Mapping[str, float | None] = field(default_factory=dict)
@@ -154,4 +158,4 @@ class Row:
 
 def safe_name(text: str) -> str:
     """``text`` as the name of a case folder: no slashes, no control characters, not hidden."""
-    return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" .") or "case"
+    return folder_name(re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" ."))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.report import REPORT_FILE
 
+from ..datasets.scan_features import input_features
 from .case import Row, State, Ticket
-from .features import case_uncertainty, flat_measures, input_features
+from .features import case_uncertainty, flat_measures
 from .flags import input_flags, result_flags
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     from ..cine_study import Networks, segment_cine
 
     asked = ticket.options
-    if asked.dicom:
+    if asked.dicom and not Path(ticket.source).is_dir():
         raise InputError(ticket.source, "a 4D file has no DICOM headers", "leave --dicom out")
     study = segment_cine(
         Path(ticket.source),
         bundle,
         Path(ticket.out),
+        series=ticket.series or None,
         name=ticket.name,
         ed=asked.ed,
         es=None if asked.es < 0 else asked.es,
@@ -52,6 +54,8 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         state=State.DONE,
         source=ticket.source,
         headline=str(study.measures["headline"]),
+        verdict="" if study.verdict is None else study.verdict.word.value,
+        verdict_reason="" if study.verdict is None else study.verdict.reason,
         report=f"{page.parent.name}/{REPORT_FILE}" if page.exists() else page.parent.name,
         measures=flat_measures(study.measures),
         uncertainty=_together(study.results.values()),
@@ -70,8 +74,13 @@ def _together(results: Iterable[Result]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for key in dict.fromkeys(key for one in each for key in one):
         known = [value for one in each if (value := one.get(key)) is not None]
-        found[key] = (sum(known) if key == "regions" else fmean(known)) if known else None
+        found[key] = _joined(key, known) if known else None
     return found
+
+
+def _joined(key: str, values: Sequence[float]) -> float:
+    """Regions add up, the worse phase decides on the risk, everything else is a mean."""
+    return sum(values) if key == "regions" else max(values) if key == "risk" else fmean(values)
 
 
 def _flags(phases: Iterable[tuple[str, Result]]) -> list[str]:

@@ -177,7 +177,8 @@ def summary(row: Row) -> str:
     )
     count = int(row.uncertainty.get("regions") or 0)
     regions = f"{count} region{'s' * (count != 1)} to look at" if count else "no corrections"
-    return "; ".join([row.headline or volumes, regions, *row.flags])
+    word = [f"{row.verdict.capitalize()}: {row.verdict_reason}"] if row.verdict else []
+    return "; ".join([*word, row.headline or volumes, regions, *row.flags])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ MOST_BINS = 24
 MOST_DOTS = 40
 _PREFERRED = (
     "infarct_share_of_lv_percent", "infarct_volume_ml", "mvo_volume_ml", "lv_mass_g", "ef_percent",
-    "edv_ml", "blood_pool_volume_ml", "mean_error_probability", "mean_scs", "regions", "corrected_share",
+    "predicted_dice_mean", "edv_ml", "blood_pool_volume_ml",
+    "mean_error_probability", "mean_scs", "regions", "corrected_share",
     "contrast", "bright_tail", "slice_distance_mm",
 )  # fmt: skip
 MOST_HISTOGRAMS = 8

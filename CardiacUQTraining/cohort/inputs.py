@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import SimpleITK as sitk
-
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.cases.casefolder import CASE_FILE
 from CardiacUQLib.images.cine import is_cine
-from CardiacUQLib.images.itk_silence import quiet_itk
+from CardiacUQLib.images.dicom_files import is_dicom
+from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_SLICES
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES, case_name
 
-from .archive import is_dicom, series_cases
+from .archive import series_cases
 from .case import Case, Options, Plan, Skipped, safe_name
 
 CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta", "ed", "es")
@@ -94,7 +93,7 @@ def _add(
     """Add what lies at ``path``; ``model`` carries bundle, options, series and perhaps the name."""
 
     def cine(file: Path) -> bool:
-        return file.is_file() and is_cine(file) and takes_cines(model.bundle)
+        return takes_cines(model.bundle) and is_cine(file, model.series or None)
 
     alone = replace(model, name=model.name or safe_name(case_name(path)), source=str(path))
     if not path.is_dir() or model.series:
@@ -112,7 +111,9 @@ def _add(
             skipped.append(Skipped(one.name, one.source, reason))
         else:
             cases.append(_Found(one, qualifiers))
-    series, others = series_cases(path, dicoms, model) if dicoms else ((), ())
+    series, others = (
+        series_cases(path, dicoms, model, cines=takes_cines(model.bundle)) if dicoms else ((), ())
+    )
     cases += [_Found(case, (safe_name(case.series[-12:]),)) for case in series]
     if len(cases) == 1 and not others and not images and not model.name:
         cases = [_Found(replace(cases[0].case, name=alone.name))]
@@ -147,19 +148,15 @@ def _no_scan(path: Path, root: Path) -> str:
     parents = path.relative_to(root).parent.parts
     if LABEL_FILE.search(case_name(path)) or any(LABEL_FILE.search(part) for part in parents):
         return "by its name it holds labels, not a scan"
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(os.fspath(path))
-    with quiet_itk():
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError:
-            return ""
-    size = list(reader.GetSize())
-    while len(size) > 3 and size[-1] == 1:
-        size.pop()
-    if len(size) > 3:
-        return f"{_CINE} {len(size)} dimensions: a cine or another series of volumes"
-    if len(size) < 3 or min(size) < MIN_SLICES:
+    try:
+        header = read_header(path)
+    except InputError:
+        return ""
+    if header.components > 1:
+        return f"its voxels have {header.components} values each"
+    if header.frames > 1:
+        return f"{_CINE} 4 dimensions ({header.frames} frames): a cine or another series of volumes"
+    if min(header.geometry.size) < MIN_SLICES:
         return f"it is no stack of at least {MIN_SLICES} slices"
     return ""
 

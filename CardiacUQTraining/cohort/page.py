@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
 from .display import duration
@@ -30,6 +31,8 @@ _TITLES = {
     "mean_scs": "Mean SCS of the heart",
     "mean_uncertainty": "Mean uncertainty of the heart",
     "mean_entropy": "Mean entropy of the heart",
+    "risk": "Risk of a low Dice",
+    "predicted_dice_mean": "Predicted mean Dice",
     "regions": "Regions to look at",
     "corrected_share": "Share in which the stages differ",
 }
@@ -85,6 +88,8 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
         "name": row.name,
         "state": row.state.value,
         "strange": row.state is State.DONE and _strange(row, apart),
+        "word": row.verdict or ("look" if _strange(row, apart) else row.state.value),
+        "verdict_reason": row.verdict_reason,
         "link": _link(row) if row.state is State.DONE else "",
         "reason": row.reason,
         "headline": row.headline,
@@ -102,6 +107,9 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
 
 
 def _strange(row: Row, apart: dict[str, tuple[str, ...]]) -> bool:
+    """Whether a case needs a look: by its verdict, and only without one by flags and by its cohort."""
+    if row.verdict:
+        return row.verdict != Word.TRUST
     return bool(row.flags or apart.get(row.name))
 
 

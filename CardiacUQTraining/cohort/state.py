@@ -16,6 +16,7 @@ from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE
 from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.image_file import files_read
 from CardiacUQLib.images.reading import read_volume
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
@@ -24,7 +25,6 @@ from .tries import TRIES_FOLDER
 
 _DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)")
 _HASHERS = 4
-_DETACHED = (".mhd", ".nhdr")
 
 
 def write_row(row: Row, folder: Path) -> None:
@@ -67,11 +67,10 @@ def fingerprint(case: Case) -> str:
     try:
         if case.files:
             return sha256_of(Path(file) for file in case.files)
-        if source.is_file() and source.suffix.lower() not in _DETACHED:
-            return sha256_of(source)
-        return (
-            read_cine(source).sha256 if case.cine else read_volume(source, series=case.series or None).sha256
-        )
+        if not source.is_dir():
+            return sha256_of(files_read(source))
+        series = case.series or None
+        return (read_cine(source, series) if case.cine else read_volume(source, series=series)).sha256
     except (OSError, InputError):
         return ""
 

@@ -8,28 +8,45 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from CardiacUQLib.uncertainty.verdict import Word
+
 from .case import Row, State
 from .flags import outliers
 
 TABLE = "cohort.csv"
-_FIRST = ("rank", "case", "state", "reason", "flags", "stands_out_by", "headline")
+_FIRST = (
+    "rank",
+    "case",
+    "state",
+    "reason",
+    "verdict",
+    "verdict_reason",
+    "flags",
+    "stands_out_by",
+    "headline",
+)
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
-DOUBTS = ("mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+_URGENCY = {Word.REDO.value: 0, Word.CHECK.value: 1, Word.TRUST.value: 3}
+DOUBTS = ("risk", "mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 
 def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
-    """Failed cases first, then flagged ones, outliers and the rest by falling uncertainty; skipped last."""
+    """Failed cases first, then by verdict (redo, check, trust) and falling risk; skipped ones last.
+
+    Cases of bundles that give no verdict come after "check", flagged ones, outliers and the rest by falling
+    uncertainty: what stands out of its cohort need not be badly segmented.
+    """
     rows = list(rows)
     apart = outliers(rows)
     states = {State.FAILED: 0, State.DONE: 1, State.PENDING: 2, State.SKIPPED: 3}
 
     def need(row: Row) -> tuple[object, ...]:
-        strange = len(row.flags) + min(1, len(apart.get(row.name, ())))
-        return (states[row.state], -strange, -(doubt(row) or 0.0), row.name)
+        strange = 0 if row.verdict else len(row.flags) + min(1, len(apart.get(row.name, ())))
+        return (states[row.state], _URGENCY.get(row.verdict, 2), -strange, -(doubt(row) or 0.0), row.name)
 
     return sorted(rows, key=need)
 
@@ -62,6 +79,8 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "case": _plain(row.name),
         "state": row.state.value,
         "reason": _plain(row.reason),
+        "verdict": row.verdict,
+        "verdict_reason": _plain(row.verdict_reason),
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,

@@ -11,28 +11,27 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.base.progress import CancelToken
-from CardiacUQLib.bundles.bundle import Bundle, load_bundle
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
 from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
 
+from ..datasets.scan_features import input_features
 from .case import STATE_FOLDER, Row, State, Ticket
 from .cine_case import segment_film
-from .features import case_uncertainty, flat_measures, input_features
+from .features import case_uncertainty, flat_measures
 from .flags import input_flags, result_flags
 from .state import write_row
 from .tries import MOST_TRIES, Places, Tries
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
     from CardiacUQLib.images.volume import Volume
     from CardiacUQLib.inference.result import Result
 
@@ -40,20 +39,6 @@ PLACES = 2
 """Cases in one process at a time: one on the networks, one being read or written."""
 
 ERRORS_FOLDER = "errors"
-
-
-@dataclass(frozen=True)
-class ResidentBundle(Bundle):
-    """A bundle whose networks are loaded once and stay in the memory of this process."""
-
-    loaded: dict[tuple[str, int, str], nn.Module] = field(default_factory=dict, compare=False)
-
-    def network(self, network: str, fold: int, device: str | torch.device = "cpu") -> nn.Module:
-        """As :meth:`Bundle.network`; the same module again for the same device."""
-        key = (network, fold, str(device))
-        if key not in self.loaded:
-            self.loaded[key] = super().network(network, fold, device)
-        return self.loaded[key]
 
 
 class Station:
@@ -77,7 +62,7 @@ class Station:
                 raise ModelError(
                     f"{folder}: the bundle was changed during the run; start again with --resume"
                 )
-            self._bundles[folder, sha256] = ResidentBundle(found.folder, found.manifest, found.sha256)
+            self._bundles[folder, sha256] = ResidentBundle.of(found)
         return self._bundles[folder, sha256]
 
 
@@ -222,6 +207,8 @@ def _row(
         series=ticket.series,
         report=f"{ticket.name}/{REPORT_FILE}" if ticket.options.report and can_render() else "",
         headline=str(result.measures.get("headline", "")),
+        verdict="" if result.verdict is None else result.verdict.word.value,
+        verdict_reason="" if result.verdict is None else result.verdict.reason,
         measures=flat_measures(result.measures),
         uncertainty=case_uncertainty(result),
         features=features,

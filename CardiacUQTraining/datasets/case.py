@@ -10,10 +10,9 @@ import numpy as np
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.images.labels import read_labels
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.images.volume import Volume
-
-from .labels import read_labels
 
 
 @dataclass(frozen=True)

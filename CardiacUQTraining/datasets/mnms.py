@@ -8,15 +8,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
-import SimpleITK as sitk
-
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.images.cine import read_cine
+from CardiacUQLib.images.labels import read_labels
 
 from .case import LabelledCase, LabelledDataset, require_pair
-from .labels import read_label_image
 
 LABELS = {0: 0, 1: 3, 2: 2, 3: 1}
 PHASES = ("ED", "ES")
@@ -70,12 +67,7 @@ def _case(row: dict[str, str], code: str, phase: str, image: Path, label: Path) 
 
     def load() -> tuple:
         volume = read_cine(image).frame(frame)
-        stored = sitk.GetArrayFromImage(read_label_image(label))
-        if stored.ndim != 4 or frame >= stored.shape[0]:
-            raise InputError(label, f"has no frame {frame} for {code}", "expected a 4D label image")
-        if stored.shape[1:] != volume.source_geometry.shape:
-            raise InputError(label, "has another size than its image", "labels must lie on the image's grid")
-        return volume, case.translate(volume.storage.from_stored(np.rint(stored[frame]).astype(np.int64)))
+        return volume, case.translate(read_labels(label, volume, frame))
 
     case = LabelledCase(f"{code}_{phase}", row["Pathology"], image, label, LABELS, code, phase, load)
     return case

@@ -17,8 +17,9 @@ from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, View, Weig
 from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
 
 from ..training.input_statistics import INPUT_STATISTICS
+from ..training.method import Method
 from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
-from ..training.run import Method, method_of
+from ..training.run import method_of
 from ..training.run_folder import RunFolder
 from ..training.warm_start import (
     AVERAGED_WITH,

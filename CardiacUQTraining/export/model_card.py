@@ -75,6 +75,8 @@ def _networks(manifest: Manifest) -> list[str]:
         beyond = max(beyond, spec.in_channels // 2)
     if manifest.kind is BundleKind.STREAMING and beyond:
         lines += ["", f"The members see their slice and {beyond} more on each side of it."]
+    if manifest.kind is BundleKind.CASCADE and (beyond := manifest.networks["stage2d"].in_channels // 2):
+        lines += ["", f"The 2D stage sees its slice and {beyond} more on each side of it."]
     return lines
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from CardiacUQLib.base.errors import UsageError
 
 from ..training.inflation import with_more_inputs
+from ..training.method import Method
 from ..training.recipe import Recipe
-from ..training.run import Method
 from ..training.run_folder import RunFolder
 from ..training.warm_start import DATASET, STARTED_FROM, Earlier, WarmStart, origin_without_places
 

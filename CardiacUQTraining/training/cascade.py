@@ -19,8 +19,8 @@ from .crops import crop_cases
 from .inflation import inflate
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
+from .method import StageCrops
 from .recipe import CascadeRecipe, StageRecipe
-from .run import StageCrops
 from .run_folder import RunFolder
 
 MARGIN_PX = 16
@@ -30,7 +30,7 @@ STACK_CHANNELS = 3
 
 @dataclass(frozen=True)
 class CascadeMethod:
-    """See :class:`CardiacUQTraining.training.run.Method`."""
+    """See :class:`CardiacUQTraining.training.method.Method`."""
 
     recipe: CascadeRecipe
 
@@ -53,9 +53,9 @@ class CascadeMethod:
             phantoms = open_dataset("phantom", None, self.recipe.phantoms)
         if stage == LOCATOR:
             return locator_crops(self.recipe.roi, dataset, phantoms, device)
-        roi = RoiSpec(self.recipe.roi.size_px, self.recipe.roi.spacing_mm)
-        cases = crop_cases(dataset.cases, roi, MARGIN_PX, device)
-        made = None if phantoms is None else crop_cases(phantoms.cases, roi, MARGIN_PX, device)
+        roi, place = RoiSpec(self.recipe.roi.size_px, self.recipe.roi.spacing_mm), self.recipe.crop_centre
+        cases = crop_cases(dataset.cases, roi, MARGIN_PX, device, place)
+        made = None if phantoms is None else crop_cases(phantoms.cases, roi, MARGIN_PX, device, place)
         return StageCrops(cases, made)
 
     def data(
@@ -66,12 +66,12 @@ class CascadeMethod:
         recipe = self.stages()[stage]
         if stage == LOCATOR:
             return locator_data(self.recipe.roi, recipe, crops, training, validation)
-        size = self.recipe.roi.size_px
+        shared = (crops.cases, crops.phantoms, training, validation, recipe, self.recipe.roi.size_px)
+        context = self.recipe.context_slices
         if stage == "stage2d":
-            return SliceData(crops.cases, crops.phantoms, training, validation, recipe, size)
+            return SliceData(*shared, context=context)
         slice_network = self._slice_network(run, fold).to(crops.cases.device)
-        mode = self.recipe.cascade_input
-        return StackData(crops.cases, crops.phantoms, training, validation, recipe, size, slice_network, mode)
+        return StackData(*shared, slice_network, self.recipe.cascade_input, context)
 
     def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
         """The 3D network begins with what the 2D network of its fold has learned."""
@@ -93,5 +93,5 @@ class CascadeMethod:
         network = self.stages()[stage].network
         if stage == LOCATOR:
             return locator_spec(network)
-        channels = STACK_CHANNELS if stage == "stage3d" else 1
+        channels = STACK_CHANNELS if stage == "stage3d" else 1 + 2 * self.recipe.context_slices
         return NetworkSpec(network.architecture, channels, CLASSES, tuple(network.filters), network.dropout)

@@ -10,8 +10,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from CardiacUQLib.bundles.manifest import CascadeInput
+from CardiacUQLib.inference.slice_context import with_neighbours
 
-from .augmentation import spatial
+from .augmentation import chosen, spatial
 from .crops import CropSet
 from .intensities import intensity, normalise
 from .losses import deep_supervision_loss
@@ -57,7 +58,8 @@ def drawing_order(
 class SliceData:
     """Single slices for a 2D network: the locator (heart against rest) or the 2D stage.
 
-    ``phantoms`` are slices that replace a real one with probability ``recipe.phantom_share``.
+    ``phantoms`` are slices that replace a real one with probability ``recipe.phantom_share``. The network
+    sees ``context`` slices on each side of its own as well.
     """
 
     crops: CropSet
@@ -67,6 +69,7 @@ class SliceData:
     recipe: StageRecipe
     size_px: int
     heart_only: bool = False
+    context: int = 0
 
     def epoch(self, generator: Generator) -> Tensor:
         """As many slices as there are for training."""
@@ -79,19 +82,22 @@ class SliceData:
         return deep_supervision_loss(network.deep(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
-        """Augmented slices (N, 1, y, x) and their labels (N, y, x)."""
-        images, labels = self.crops.images[samples], self.crops.labels[samples]
+        """Augmented slices with their neighbours (N, 1 + 2 context, y, x) and their labels (N, y, x)."""
+        numbers, real = self.crops.around(samples, self.context)
+        images, labels = self.crops.images[numbers], self.crops.labels[numbers]
         if self.phantoms is not None and self.recipe.phantom_share > 0:
             swap = torch.rand(len(samples), generator=generator) < self.recipe.phantom_share
-            chosen = torch.randint(0, len(self.phantoms.images), (int(swap.sum()),), generator=generator)
-            images, labels = images.clone(), labels.clone()
-            images[swap], labels[swap] = self.phantoms.images[chosen], self.phantoms.labels[chosen]
-        images, labels = spatial(
-            images[:, None], labels[:, None], self.size_px, self.recipe.augmentation, generator
-        )
-        images = intensity(images, self.recipe.augmentation, generator)
-        labels = labels[:, 0]
-        return images.contiguous(memory_format=torch.channels_last), self._target(labels)
+            drawn = torch.randint(0, len(self.phantoms.images), (int(swap.sum()),), generator=generator)
+            numbers, real[swap] = self.phantoms.around(drawn, self.context)
+            images[swap], labels[swap] = self.phantoms.images[numbers], self.phantoms.labels[numbers]
+        augmentation = self.recipe.augmentation
+        images, labels = spatial(images, labels, self.size_px, augmentation, generator)
+        images = intensity(images, augmentation, generator) * real[..., None, None].to(images.device)
+        if self.context and augmentation.reverse_p > 0:
+            turned = chosen(len(images), augmentation.reverse_p, generator, images.device)
+            images = torch.where(turned[:, None, None, None], images.flip(1), images)
+        target = self._target(labels[:, self.context])
+        return images.contiguous(memory_format=torch.channels_last), target
 
     def validate(self, network: nn.Module) -> float:
         """Mean Dice over the held-out cases on centred crops without augmentation."""
@@ -99,7 +105,8 @@ class SliceData:
         scores = []
         for case in self.held_out:
             slices = self.crops.slices_of(case)
-            images = normalise(centre(self.crops.images[slices.start : slices.stop], self.size_px))[:, None]
+            images = normalise(centre(self.crops.images[slices.start : slices.stop], self.size_px))
+            images = with_neighbours(images, 1 + 2 * self.context)
             truth = self._target(centre(self.crops.labels[slices.start : slices.stop], self.size_px))
             with torch.inference_mode():
                 predicted = network(images).argmax(dim=1)
@@ -112,7 +119,10 @@ class SliceData:
 
 @dataclass(frozen=True)
 class StackData:
-    """Stacks of consecutive slices with the 2D stage's own masks, for the correcting 3D network."""
+    """Stacks of consecutive slices with the 2D stage's own masks, for the correcting 3D network.
+
+    The 2D stage sees ``context`` slices on each side of its own, beyond the ends of a patch too.
+    """
 
     crops: CropSet
     phantoms: CropSet | None
@@ -122,6 +132,7 @@ class StackData:
     size_px: int
     slice_network: Callable[[Tensor], Tensor]
     cascade_input: CascadeInput
+    context: int = 0
 
     def epoch(self, generator: Generator) -> Tensor:
         """As many cases as there are for training."""
@@ -136,12 +147,13 @@ class StackData:
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x)."""
-        pairs = [self._stack(int(case), generator) for case in samples]
-        images = torch.stack([pair[0] for pair in pairs])
-        labels = torch.stack([pair[1] for pair in pairs])
+        stacks = [self._stack(int(case), generator) for case in samples]
+        images, labels, real = (torch.stack(parts) for parts in zip(*stacks, strict=True))
         images, labels = spatial(images, labels, self.size_px, self.recipe.augmentation, generator)
         images = intensity(images, self.recipe.augmentation, generator)
-        masks = self._masks(images)
+        masks = self._masks(images * real[..., None, None].to(images.device))
+        patch = slice(self.context, images.shape[1] - self.context)
+        images, labels = images[:, patch], labels[:, patch]
         perturbation = self.recipe.perturbation
         if perturbation is not None and epoch >= perturbation.after_epoch:
             masks = perturb(masks, images, labels, perturbation, generator)
@@ -156,13 +168,15 @@ class StackData:
             images = normalise(centre(self.crops.images[slices.start : slices.stop], self.size_px))[None]
             truth = centre(self.crops.labels[slices.start : slices.stop], self.size_px)
             with torch.inference_mode():
-                stacked = torch.cat([images[:, None], self._masks(images)], dim=1)
+                beyond = functional.pad(images, (0, 0, 0, 0, self.context, self.context))
+                stacked = torch.cat([images[:, None], self._masks(beyond)], dim=1)
                 predicted = network(stacked).argmax(dim=1)[0]
             scores.append(mean_dice(predicted, truth, CLASSES))
         return sum(scores) / max(1, len(scores))
 
-    def _stack(self, case: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Consecutive slices from a random start; short stacks repeat their nearest slice."""
+    def _stack(self, case: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Consecutive slices from a random start and ``context`` more at both ends, their labels, and which
+        of them are real; stacks shorter than a patch repeat their nearest slice, which then is."""
         crops = self.crops
         if (
             self.phantoms is not None
@@ -174,16 +188,21 @@ class StackData:
         spare = max(0, len(slices) - wanted)
         start = int(torch.randint(0, spare + 1, (1,), generator=generator))
         offset = -((wanted - len(slices)) // 2) if len(slices) < wanted else start
-        numbers = torch.arange(offset, offset + wanted).clamp(0, len(slices) - 1) + slices.start
-        return crops.images[numbers], crops.labels[numbers]
+        places = torch.arange(offset - self.context, offset + wanted + self.context)
+        numbers = places.clamp(0, len(slices) - 1)
+        real = numbers == places
+        real[self.context : self.context + wanted] = True
+        numbers = numbers + slices.start
+        return crops.images[numbers], crops.labels[numbers], real
 
     @torch.no_grad()
     def _masks(self, images: Tensor) -> Tensor:
-        """Infarct and MVO of the 2D stage (N, 2, z, y, x) for normalised stacks (N, z, y, x)."""
-        count, depth = images.shape[:2]
-        slices = images.reshape(count * depth, 1, *images.shape[-2:]).contiguous(
-            memory_format=torch.channels_last
-        )
+        """Infarct and MVO of the 2D stage (N, 2, z, y, x) for normalised stacks (N, z + 2 context, y, x)."""
+        known = with_neighbours(images, 1 + 2 * self.context)[
+            :, self.context : images.shape[1] - self.context
+        ]
+        count, depth = known.shape[:2]
+        slices = known.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         probabilities = self.slice_network(slices).float().softmax(dim=1)
         if self.cascade_input is CascadeInput.ONE_HOT:
             winners = functional.one_hot(probabilities.argmax(dim=1), probabilities.shape[1])

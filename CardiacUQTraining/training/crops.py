@@ -6,7 +6,6 @@ tensor operation there: no worker processes, no copies per step.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from CardiacUQLib.bundles.manifest import RoiSpec
 from CardiacUQLib.inference.roi import Roi, find_roi
 
 from ..datasets import LabelledCase
+from .recipe import CropCentre
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,16 @@ class CropSet:
         """Slice numbers of several cases, in order, int64."""
         return torch.cat([torch.arange(self.starts[c], self.starts[c + 1]) for c in cases])
 
+    def around(self, slices: Tensor, beyond: int) -> tuple[Tensor, Tensor]:
+        """Slice numbers (N, 1 + 2 ``beyond``) of slices (N,) with their neighbours in order, and which exist.
 
-class CropCentre(enum.Enum):
-    """Where a training crop is placed: at the middle of the image, or of its labels."""
-
-    IMAGE = "image"
-    LABELS = "labels"
+        Where the stack of the case has ended its last slice stands in.
+        """
+        starts = torch.tensor(self.starts)
+        case = torch.searchsorted(starts, slices, right=True) - 1
+        wanted = slices[:, None] + torch.arange(-beyond, beyond + 1)
+        found = wanted.clamp(starts[case][:, None], starts[case + 1][:, None] - 1)
+        return found, found == wanted
 
 
 def crop_cases(

@@ -45,7 +45,18 @@ def inflate(flat: UNet2D, deep: UNet3D) -> int:
     for ours, theirs in zip((*flat.encoder, *flat.decoder), (*deep.encoder, *deep.decoder), strict=True):
         pairs += [(ours.first, theirs.first), (ours.second, theirs.second), (ours.norm, theirs.second_norm)]
     pairs += list(zip((*flat.lift, *flat.heads), (*deep.lift, *deep.heads), strict=True))
-    return sum(_fill(source, target) for source, target in pairs)
+    (entrance, target), *others = pairs
+    return _fill_entrance(entrance, target) + sum(_fill(source, target) for source, target in others)
+
+
+def _fill_entrance(source: nn.Module, target: nn.Module) -> bool:
+    """The first layer, whose inputs differ: the 2D network may see neighbours, the 3D network masks."""
+    own = source.weight.shape[1] // 2
+    image = source.weight[:, own : own + 1]
+    if image.shape[0] != target.weight.shape[0]:
+        return False
+    target.weight.copy_(_middle_slice(image, target.weight))
+    return True
 
 
 def _fill(source: nn.Module, target: nn.Module) -> bool:
@@ -59,20 +70,12 @@ def _fill(source: nn.Module, target: nn.Module) -> bool:
         return True
     if isinstance(target, nn.ConvTranspose3d):
         weight = weight.transpose(0, 1).expand(-1, -1, *target.kernel_size[1:])
-    if weight.shape[0] != target.weight.shape[0] or weight.shape[1] > target.weight.shape[1]:
-        return False
-    inputs = weight.shape[1]
-    if inputs < target.weight.shape[1] and not _reads_the_image(source):
+    if weight.shape[:2] != target.weight.shape[:2]:
         return False
     target.weight.copy_(_middle_slice(weight, target.weight))
     if target.bias is not None and source.bias is not None:
         target.bias.copy_(source.bias)
     return True
-
-
-def _reads_the_image(layer: nn.Module) -> bool:
-    """Only the first layer may have fewer channels: the 3D network adds the masks to the image."""
-    return layer.weight.shape[1] == 1
 
 
 def _middle_slice(weight: Tensor, like: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 
-from ..cohort.features import input_features
 from ..datasets import LabelledCase, LabelledDataset
+from ..datasets.scan_features import input_features
 
 INPUT_STATISTICS = "input_statistics"
 """Key of ``Manifest.training`` and of a run's record: feature to [low, high]."""

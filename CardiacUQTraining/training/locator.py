@@ -13,8 +13,8 @@ from CardiacUQLib.networks.spec import NetworkSpec
 from ..datasets import LabelledDataset
 from .cascade_data import SliceData
 from .crops import crop_cases
+from .method import StageCrops
 from .recipe import NetworkRecipe, RoiRecipe, StageRecipe
-from .run import StageCrops
 
 LOCATOR = "locator"
 CLASSES = 2

@@ -166,6 +166,13 @@ class StageRecipe(TrainingRecipe):
     network: NetworkRecipe
 
 
+class CropCentre(enum.StrEnum):
+    """Where a training crop is placed: at the middle of the image, or of its labels."""
+
+    IMAGE = "image"
+    LABELS = "labels"
+
+
 class RoiRecipe(_Strict):
     """The square the networks see; see :class:`CardiacUQLib.bundles.manifest.RoiSpec`.
 
@@ -184,15 +191,21 @@ class RoiRecipe(_Strict):
         side = self.inference_size_px or self.size_px
         return RoiSpec(side, self.spacing_mm, self.locator_spacing_mm, self.locator_size_px)
 
-    def while_learning(self) -> RoiRecipe:
-        """What the networks see while they learn; what inference shows them may change."""
-        return self.model_copy(update={"inference_size_px": None})
+    def while_learning(self, stage: str) -> tuple[float | None, ...]:
+        """What the networks of a stage see while they learn; what inference shows them may change."""
+        if stage == "locator":
+            return self.locator_size_px, self.locator_spacing_mm
+        return self.size_px, self.spacing_mm
 
 
 class CascadeRecipe(_Strict):
     """Recipe of the 2D-3D cascade: the 2D stage, the 3D stage, an optional locator.
 
     ``inflate`` starts the 3D network from the 2D network's weights, see :mod:`.inflation`.
+    ``context_slices`` is how many slices on each side of its own the 2D network sees, see
+    :mod:`CardiacUQLib.inference.slice_context`; the paper's sees none. ``crop_centre`` is where the crops of
+    both networks lie in training: around the labelled heart they lie as a locator places them at inference,
+    and may be smaller.
     """
 
     kind: Literal[BundleKind.CASCADE]
@@ -203,6 +216,8 @@ class CascadeRecipe(_Strict):
     roi: RoiRecipe = RoiRecipe()
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     inflate: bool = False
+    context_slices: int = Field(0, ge=0, le=3)
+    crop_centre: CropCentre = CropCentre.IMAGE
     phantoms: int = 0
     locator: StageRecipe | None = None
     stage2d: StageRecipe
@@ -224,8 +239,12 @@ class CascadeRecipe(_Strict):
 
     def decisive(self, stage: str) -> tuple[object, ...]:
         """What makes a stage the one it is, to compare recipes by: its own part and what it shares."""
-        shared = (self.cascade_input,) if stage == "stage3d" else ()
-        return (self.stages().get(stage), self.roi.while_learning(), *shared)
+        shared = {
+            "locator": (),
+            "stage2d": (self.crop_centre, self.context_slices),
+            "stage3d": (self.crop_centre, self.context_slices, self.cascade_input),
+        }[stage]
+        return (self.stages().get(stage), self.roi.while_learning(stage), *shared)
 
 
 class StreamingVariant(enum.StrEnum):
@@ -288,7 +307,7 @@ class StreamingRecipe(_Strict):
         """What makes a stage the one it is, to compare recipes by: its own part and what it shares."""
         ensemble = (self.variant, self.members, self.weights, self.final_softmax, self.context_slices)
         shared = () if stage == "locator" else ensemble
-        return (self.stages().get(stage), self.roi.while_learning(), *shared)
+        return (self.stages().get(stage), self.roi.while_learning(stage), *shared)
 
 
 Recipe = Annotated[CascadeRecipe | StreamingRecipe, Field(discriminator="kind")]

@@ -4,80 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 
 from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.networks.spec import NetworkSpec
 
 from ..datasets import LabelledDataset
+from .cascade import CascadeMethod
 from .commit import project_commit
-from .crops import CropSet, stratified_folds
+from .crops import stratified_folds
 from .input_statistics import INPUT_STATISTICS, usual_ranges
-from .loop import ReportEpoch, StageData, StageJob, StopRequest, train_stage
+from .loop import ReportEpoch, StageJob, StopRequest, train_stage
+from .method import Method
 from .ranks import Ranks
-from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
+from .recipe import CascadeRecipe, StreamingRecipe
 from .run_folder import RunFolder
+from .streaming import StreamingMethod
 from .warm_start import STARTED_FROM, WarmStart
-
-
-@dataclass(frozen=True)
-class StageCrops:
-    """The data set, and the phantoms if the stage mixes any in, cropped for one stage."""
-
-    cases: CropSet
-    phantoms: CropSet | None = None
-
-    def split(self, held_out: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Case numbers for training and for validation."""
-        validation = [n for n, case in enumerate(self.cases.ids) if case in held_out]
-        return [n for n in range(len(self.cases.ids)) if n not in validation], validation
-
-
-class Method(Protocol):
-    """What one of the two methods brings to a run; the loop, the folds and resuming are shared."""
-
-    def stages(self) -> Mapping[str, TrainingRecipe]:
-        """Stages in the order in which they are trained."""
-
-    def build(self, stage: str) -> nn.Module:
-        """The untrained network of a stage."""
-
-    def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
-        """Give the network of a stage a head start from stages that are finished."""
-
-    def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
-        """The data of a stage, shared by all folds."""
-
-    def data(
-        self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder
-    ) -> StageData:
-        """What the stage of one fold learns from."""
-
-    def specs(self) -> Mapping[str, NetworkSpec]:
-        """Networks of the bundle by their name in the manifest."""
-
-    def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
-        """Finished weights of every network of the bundle."""
-
-    def stage_networks(self, stage: str) -> Mapping[str, str]:
-        """Networks of the bundle that a stage trains, each with the prefix of its weights there."""
 
 
 def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
     """The method that a recipe is for."""
     if isinstance(recipe, CascadeRecipe):
-        from .cascade import CascadeMethod
-
         return CascadeMethod(recipe)
-    from .streaming import StreamingMethod
-
     return StreamingMethod(recipe)
 
 

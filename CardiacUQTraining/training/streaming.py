@@ -18,11 +18,11 @@ from CardiacUQLib.networks.spec import NetworkSpec
 
 from ..datasets import LabelledDataset
 from .checkpoint import load_weights
-from .crops import CropCentre, crop_cases
+from .crops import crop_cases
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
-from .recipe import StreamingRecipe, StreamingVariant, TrainingRecipe
-from .run import StageCrops
+from .method import StageCrops
+from .recipe import CropCentre, StreamingRecipe, StreamingVariant, TrainingRecipe
 from .run_folder import RunFolder
 from .streaming_data import FrameData
 
@@ -70,7 +70,7 @@ class JointEnsemble(nn.Module):
 
 @dataclass(frozen=True)
 class StreamingMethod:
-    """See :class:`CardiacUQTraining.training.run.Method`."""
+    """See :class:`CardiacUQTraining.training.method.Method`."""
 
     recipe: StreamingRecipe
 

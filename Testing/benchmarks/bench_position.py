@@ -35,8 +35,8 @@ def main() -> None:
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.bundles.manifest import View
     from CardiacUQTraining.datasets import open_dataset
-    from CardiacUQTraining.evaluation.position import judge_positions, moves
-    from CardiacUQTraining.evaluation.predict import PassOptions
+    from CardiacUQTraining.evaluation.lge.position import judge_positions, moves
+    from CardiacUQTraining.evaluation.shared.predict import PassOptions
 
     bundle = load_bundle(options.model)
     dataset = open_dataset(options.dataset, options.data, complete=False)

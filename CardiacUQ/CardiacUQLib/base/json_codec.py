@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import math
+import os
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,13 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a document whole or not at all, as :func:`to_plain` spells it."""
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial.write_text(json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n", "utf-8")
+    partial.replace(path)
 
 
 def decode(value: Any, wanted: Any, where: str) -> Any:

@@ -16,6 +16,11 @@ HEAT_STOPS = (
 )  # fmt: skip
 """Evenly spaced colours of matplotlib's inferno (CC0): equal steps look equally far apart."""
 
+SHARE_STOPS = (
+    "#FFFFE5", "#FFF7BC", "#FEE391", "#FEC44F", "#FE9929", "#EC7014", "#CC4C02", "#993404", "#662506",
+)  # fmt: skip
+"""Evenly spaced colours of ColorBrewer's YlOrBr: light for nothing, colour-blind safe, readable in grey."""
+
 _TONES: tuple[float, ...] = (0.0, -0.3, 0.35, 0.65, -0.5)
 """Mixing with white (positive) or black (negative), by the rank of the class it was."""
 
@@ -36,13 +41,25 @@ def correction_colour(was: int, became: int, classes: Sequence[ClassInfo]) -> st
 
 
 def heat_colours(shares: np.ndarray) -> np.ndarray:
-    """Red, green and blue (n, 3), 0..255, of shares (n,) of an uncertainty scale, 0..1."""
-    stops = np.array([[int(stop[n : n + 2], 16) for n in (1, 3, 5)] for stop in HEAT_STOPS], float)
-    places = np.linspace(0.0, 1.0, len(HEAT_STOPS))
-    return np.stack([np.interp(shares, places, channel) for channel in stops.T], axis=1)
+    """Red, green and blue (n, 3), 0..255, of shares (n,) of an uncertainty scale, 0..1; wherever one is
+    drawn, its colours come from here."""
+    return scale_colours(shares, HEAT_STOPS)
+
+
+def scale_colours(shares: np.ndarray, stops: Sequence[str]) -> np.ndarray:
+    """Red, green and blue (n, 3), 0..255, of shares (n,) of a scale with evenly spaced ``stops``; what lies
+    outside 0..1 has the colour of the nearer end."""
+    ends = np.array([rgb(stop) for stop in stops], float)
+    places = np.linspace(0.0, 1.0, len(stops))
+    return np.stack([np.interp(shares, places, channel) for channel in ends.T], axis=1)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue (0..255) of #RRGGBB."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return (red, green, blue)
 
 
 def _mixed(colour: str, tone: float) -> str:
     target = 255 if tone > 0 else 0
-    channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(c + (target - c) * abs(tone)):02X}" for c in channels)
+    return "#" + "".join(f"{round(c + (target - c) * abs(tone)):02X}" for c in rgb(colour))

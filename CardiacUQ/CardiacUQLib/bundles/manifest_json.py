@@ -20,6 +20,7 @@ _REQUIRED_NETWORKS = {
     BundleKind.STREAMING: ("member0",),
 }
 LOCATOR = "locator"
+STAGE_3D = _REQUIRED_NETWORKS[BundleKind.CASCADE][1]
 _HALVING = (Architecture.UNET_2D, Architecture.UNET_3D, Architecture.STREAMING_UNET)
 """Networks that halve the plane once per level after the first, so that its size must divide."""
 _COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
@@ -84,7 +85,7 @@ def _check_network(manifest: Manifest, name: str, spec: NetworkSpec) -> None:
         raise JsonMismatch(f"manifest.networks.{name} has sizes below 1")
     if not 0 <= spec.dropout < 1:
         raise JsonMismatch(f"manifest.networks.{name}.dropout is outside 0..1")
-    if manifest.kind is BundleKind.STREAMING and spec.in_channels % 2 == 0:
+    if name not in (STAGE_3D, LOCATOR) and spec.in_channels % 2 == 0:
         raise JsonMismatch(f"manifest.networks.{name} has {spec.in_channels} inputs, so no middle slice")
     if name != LOCATOR and spec.out_channels != len(manifest.classes):
         raise JsonMismatch(

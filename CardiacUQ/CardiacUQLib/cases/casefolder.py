@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,13 @@ from ..base.errors import InputError
 from ..base.folder_swap import check_target, new_folder
 from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
 from ..bundles.manifest import BundleKind, ClassInfo
-from ..images import nifti
+from ..images import image_file
 from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, MapName, Result, RunRecord
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
 
 FORMAT = "cardiacuq-case"
@@ -49,7 +51,8 @@ ExtraWriter = Callable[[Result, Path], None]
 class CaseRecord:
     """Content of ``case.json``; ``geometry`` and ``storage`` describe the input file's own grid.
 
-    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``created`` is the
+    ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``verdict`` and what follows
+    it are those of :class:`Result`; a folder of an earlier version has none of them. ``created`` is the
     time of writing, ISO 8601 in UTC. ``files`` are all other files of the folder.
     """
 
@@ -68,6 +71,12 @@ class CaseRecord:
     files: tuple[str, ...]
     created: str
     series: str = ""
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
 
 class _Maps(Mapping[MapName, np.ndarray]):
@@ -241,7 +250,7 @@ def read_case(folder: str | Path) -> CaseFolder:
         if path.name not in record.files:
             raise InputError(folder, f"{CASE_FILE} does not list {path.name}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
-        if nifti.read_header(path).dims != record.geometry.size:
+        if image_file.read_header(path).geometry.size != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
     measures = _read_json(folder / MEASURES_FILE)
@@ -276,6 +285,12 @@ def _record(result: Result, name: str, folder: Path) -> CaseRecord:
         files=tuple(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         series=volume.series,
+        verdict=result.verdict,
+        predicted_dice=result.predicted_dice,
+        presence=result.presence,
+        unlike=result.unlike,
+        evidence=result.evidence,
+        lacking=result.lacking,
     )
 
 

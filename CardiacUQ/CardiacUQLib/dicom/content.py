@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from ..base.version import __version__
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from ..inference.result import MapName, Result
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 from .codes import MAPS
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ class DicomContent:
 
     ``series`` is the UID of the source series ("" if unknown); ``reviewers`` names those whose
     decisions changed the labels, in order; it is empty for the networks' own result. ``scale`` is the
-    fixed end of each map's range.
+    fixed end of each map's range. Verdict, predicted Dice and P(lesion) are those of the networks' own
+    labels; a reviewed case has none.
     """
 
     name: str
@@ -39,6 +42,9 @@ class DicomContent:
     bundle: str
     bundle_version: str
     reviewers: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def reviewed(self) -> bool:
@@ -92,6 +98,9 @@ def _from_result(result: Result) -> DicomContent:
         series=result.volume.series,
         bundle=result.run.bundle,
         bundle_version=result.run.bundle_version,
+        verdict=result.verdict,
+        predicted_dice=result.predicted_dice,
+        presence=result.presence,
     )
 
 
@@ -107,6 +116,9 @@ def _from_folder(case: CaseFolder) -> DicomContent:
         series=case.record.series,
         bundle=case.run.bundle,
         bundle_version=case.run.bundle_version,
+        verdict=case.record.verdict,
+        predicted_dice=case.record.predicted_dice,
+        presence=case.record.presence,
     )
 
 

@@ -94,10 +94,10 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
         objects["report"] = report_object(
             content, source, segmentation, series_number=number + SERIES_NUMBERS["sr"]
         )
-    except AttributeError as error:  # highdicom reads attributes that a stripped export may lack
-        raise InputError(
-            folder, f"the images lack what DICOM output needs ({error})", "export the series again"
-        ) from error
+    except (AttributeError, ValueError, TypeError, LookupError) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        problem = f"the images' headers lack what DICOM output needs ({reason})"
+        raise InputError(folder, problem, "export the series again") from error
     return objects
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..inference.result import MapName
 from .codes import MAPS, NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
+from .references import point_at_frames
 from .segmentation import origin
 from .source import SourceImages, frames_of
 
@@ -25,7 +26,7 @@ def parametric_map_object(
     code, maximum = MAPS[name], float(content.scale[name])
     parametric_map = hd.pm.ParametricMap(
         source_images=list(source.datasets),
-        pixel_array=frames_of(content.maps[name], source.datasets).astype(np.float32),
+        pixel_array=frames_of(content.maps[name], source).astype(np.float32),
         **origin(content, series_number),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[
@@ -50,5 +51,6 @@ def parametric_map_object(
         series_description=f"CardiacUQ {code.meaning.lower()}{' ' + phase if phase else ''}",
     )
     parametric_map.BodyPartExamined = "HEART"  # no paired organ: a laterality is neither needed nor missed
+    point_at_frames(parametric_map, source.references, source.objects)
     describe_private_scheme(parametric_map)
     return parametric_map

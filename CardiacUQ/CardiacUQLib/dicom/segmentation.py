@@ -12,6 +12,7 @@ import numpy as np
 
 from .codes import ARTIFICIAL_INTELLIGENCE, HEART, category_of, concept, describe_private_scheme
 from .content import DicomContent
+from .references import point_at_frames
 from .source import SourceImages, frames_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def segmentation_object(
     present = [info for info in content.classes if info.value and (content.labels == info.value).any()]
     if not present:
         raise ValueError("no voxel is labelled")
-    labels = frames_of(content.labels, source.datasets)
+    labels = frames_of(content.labels, source)
     numbered = np.zeros(labels.shape, np.uint8)
     for number, info in enumerate(present, start=1):
         numbered[labels == info.value] = number
@@ -89,5 +90,6 @@ def segmentation_object(
         content_label="CARDIACUQ",
         series_description=description,
     )
+    point_at_frames(segmentation, source.references, source.objects)
     describe_private_scheme(segmentation)
     return segmentation

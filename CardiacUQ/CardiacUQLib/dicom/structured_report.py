@@ -19,6 +19,7 @@ from .codes import (
     MILLILITRE,
     MR_OF_HEART,
     MYOCARDIUM,
+    NO_UNITS,
     UPPER_UNCERTAINTY,
     VOLUME,
     concept,
@@ -26,6 +27,8 @@ from .codes import (
     unit_of,
 )
 from .content import DicomContent
+from .judgement import expectations, verdict_item
+from .references import point_at_frames
 from .segmentation import MANUFACTURER
 from .source import SourceImages
 
@@ -84,6 +87,8 @@ def report_object(
     )
     document.ManufacturerModelName = content.algorithm[:64]
     document.SoftwareVersions = content.algorithm_version
+    derived = [] if segmentation is None else [segmentation]
+    point_at_frames(document, source.references, [*source.objects, *derived])
     describe_private_scheme(document)
     return document
 
@@ -97,12 +102,15 @@ def _ventricle_group(
     sizes = content.measures.get("sizes", {})
     found = [measurement(key, entry["value"], entry.get("interval")) for key, entry in sizes.items()]
     found += [measurement(key, content.measures.get(key)) for key in WHOLE_HEART]
+    found += [coded_measurement(code, NO_UNITS, value, ends) for code, value, ends in expectations(content)]
+    word = verdict_item(content)
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=hd.UID(), identifier="Heart"),
         finding_type=concept(LEFT_VENTRICLE),
         algorithm_id=algorithm,
         finding_sites=[hd.sr.FindingSite(concept(LEFT_VENTRICLE))],
         measurements=[one for one in found if one is not None],
+        qualitative_evaluations=None if word is None else [word],
         source_images=_references(source),
     )
 
@@ -168,17 +176,21 @@ def _segment_groups(
 
 def measurement(key: str, value: float | None, interval: Sequence[float] | None = None) -> Measurement | None:
     """A measurement with its unit and interval; None where the measure is not defined."""
+    return None if value is None else coded_measurement(MEASURES[key], unit_of(key), value, interval)
+
+
+def coded_measurement(
+    code: Code, unit: Code, value: float, interval: Sequence[float] | None = None
+) -> Measurement:
+    """A measurement of this concept with its interval."""
     import highdicom as hd
 
-    if value is None:
-        return None
-    unit = unit_of(key)
     properties = None
     if interval is not None:
         properties = hd.sr.MeasurementProperties()
         properties.append(_uncertainty(UPPER_UNCERTAINTY, interval[1] - value, unit))
         properties.append(_uncertainty(LOWER_UNCERTAINTY, value - interval[0], unit))
-    return hd.sr.Measurement(concept(MEASURES[key]), value, concept(unit), properties=properties)
+    return hd.sr.Measurement(concept(code), value, concept(unit), properties=properties)
 
 
 def _uncertainty(code: Code, value: float, unit: Code) -> Any:

@@ -1,244 +1,261 @@
-"""A folder with DICOM images: which series it holds, and one of them as a stack.
-
-Tags and pixels are read by SimpleITK (GDCM). The stack is built from the positions in the headers,
-never from file names or instance numbers, and anything that is not one regular stack is refused.
-"""
+"""A folder with DICOM images: which series it holds, and one of them as a stack."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
+from ..base.checksum import sha256_of
 from ..base.errors import InputError
-from .dicom_contrast import contrast_notes
-from .dicom_headers import PHASE_TAGS, SliceHeader, dicom_files, read_header
-from .itk_silence import quiet_itk
-from .volume import IMAGE_SUFFIXES, Geometry
+from .dicom_contrast import PREFERRED, by_type, contrast_notes, fits
+from .dicom_folder import FolderContent, Series, SeriesInfo, scan
+from .dicom_headers import FrameHeader
+from .dicom_pixels import read_stack
+from .dicom_stack import ONE_STACK, by_place, check_positions, main_stack, stack_geometry, without_copies
+from .dicom_suitability import image_notes
+from .series_selector import SeriesSelector
+from .volume import Geometry
 
-SAME_DIRECTION = 1e-3
-SAME_PLACE_MM = 0.01
-GAP_TOLERANCE = 0.02
-_TAIL = 12
-_IMAGE_TYPE = list(PHASE_TAGS).index("0008|0008")
-_ONE_STACK = "export one phase of one stack"
-
-
-@dataclass(frozen=True)
-class SeriesInfo:
-    """One series of a folder, as far as a person needs it to choose."""
-
-    uid: str
-    number: int
-    description: str
-    modality: str
-    images: int
-
-    @property
-    def tail(self) -> str:
-        """The end of the UID, which is enough to choose the series."""
-        return self.uid[-_TAIL:]
+MOST_RETAKES = 3
 
 
 @dataclass(frozen=True)
 class DicomStack:
-    """A series as one stack: ``stored`` float32 (k, j, i) on ``geometry``, ``files`` in slice order."""
+    """A series as one stack: ``stored`` float32 (k, j, i) on ``geometry``, ``frames`` in slice order.
+
+    ``uid`` chooses the same stack again; ``padding`` is the grey value named for pixels without an image.
+    """
 
     uid: str
-    files: tuple[Path, ...]
+    frames: tuple[FrameHeader, ...]
     stored: np.ndarray
     geometry: Geometry
+    sha256: str
     modality: str
+    padding: float | None
     warnings: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its files, each once, in slice order."""
+        return files_in_order(self.frames)
 
 
 def list_series(folder: str | Path) -> tuple[SeriesInfo, ...]:
     """The series of a folder and its sub-folders by series number; raises InputError if there are none."""
-    return tuple(info for info, _ in series_of(Path(folder)))
+    return tuple(one.info for one in scan(Path(folder)).series)
 
 
 def read_series(folder: str | Path, series: str | None = None) -> DicomStack:
-    """Read one series as a stack; ``series`` is (the end of) its UID, not needed if there is only one.
+    """Read one series as a stack; ``series`` is a selector (:mod:`series_selector`), not needed if there is
+    only one.
 
     Raises InputError, one line, if the folder holds several series and none is chosen, or if the
     chosen one is not exactly one complete, regular stack.
     """
-    folder = Path(folder)
-    info, images = _choose(folder, series_of(folder), series)
-    images, warnings = without_copies(images)
-    check_alike(folder, images)
-    images = sorted(images, key=lambda image: float(np.dot(image.position, images[0].normal)))
-    check_positions(folder, images)
+    folder, selector = Path(folder), SeriesSelector.parse(series)
+    content = scan(folder)
+    chosen = choose(folder, content, selector)
+    damaged = damage_notes(content, chosen)
+    frames, notes = stack_frames(folder, chosen.frames, selector.contrast)
+    first = frames[0]
+    uid = replace(selector, uid=chosen.info.uid) if chosen.info.uid else selector
     return DicomStack(
-        uid=info.uid,
-        files=tuple(image.path for image in images),
-        stored=read_pixels(folder, images),
-        geometry=stack_geometry(folder, images),
-        modality=info.modality,
+        uid=str(uid),
+        frames=tuple(frames),
+        stored=read_stack(folder, frames),
+        geometry=stack_geometry(frames),
+        sha256=sha256_of(files_in_order(frames)),
+        modality=chosen.info.modality,
+        padding=grey_padding(first),
         warnings=(
-            *warnings,
-            *contrast_notes([image.phase[_IMAGE_TYPE] for image in images], info.description),
+            *damaged,
+            *notes,
+            *contrast_notes([frame.image_type for frame in frames], chosen.info.description),
+            *image_notes(frames),
         ),
     )
 
 
-def series_of(folder: Path) -> list[tuple[SeriesInfo, list[SliceHeader]]]:
-    """Every series of a folder and its sub-folders with its images, by series number."""
-    groups: dict[str, list[SliceHeader]] = {}
-    for path in dicom_files(folder):
-        image = read_header(path)
-        if image is not None:
-            groups.setdefault(image.series, []).append(image)
-    if not groups:
-        others = sorted(p.name for p in folder.iterdir() if p.name.lower().endswith(IMAGE_SUFFIXES))
-        remedy = (
-            f"give the image itself, such as {others[0]}" if others else "give the folder of a DICOM series"
-        )
-        raise InputError(folder, "there are no DICOM images in this folder", remedy)
-    found = [
-        (SeriesInfo(uid, images[0].number, images[0].description, images[0].modality, len(images)), images)
-        for uid, images in groups.items()
+def stack_frames(
+    folder: Path, frames: Sequence[FrameHeader], contrast: str = ""
+) -> tuple[list[FrameHeader], tuple[str, ...]]:
+    """One frame per slice of the series, in slice order, and a note on everything that was left out.
+
+    Raises InputError as :func:`read_series` does.
+    """
+    kept, copies = without_copies(frames)
+    stack, beside = main_stack(folder, kept)
+    stack, types = one_type(folder, stack, contrast)
+    ordered, retakes = _one_per_place(folder, stack)
+    gaps = check_positions(folder, ordered)
+    return ordered, (*copies, *beside, *types, *retakes, *gaps, *_ends(frames))
+
+
+def several_phases(folder: Path, frames: Sequence[FrameHeader]) -> str:
+    """Why frames are no single stack but phases or contrasts of one; "" if they may be one, or are none."""
+    try:
+        kept, _ = without_copies(frames)
+        stack, _ = one_type(folder, main_stack(folder, kept)[0], "")
+    except InputError:
+        return ""
+    return _phase_problem(stack)
+
+
+def choose(folder: Path, content: FolderContent, selector: SeriesSelector) -> Series:
+    """The series that the selector names, or the only one; raises InputError listing those there are."""
+    found = content.series
+    matching = [
+        one
+        for one in found
+        if any(uid.endswith(selector.uid) for uid in one.uids)
+        and (not selector.patient or one.info.patient == selector.patient)
     ]
-    return sorted(found, key=lambda pair: (pair[0].number, pair[0].uid))
-
-
-def _choose(
-    folder: Path, found: Sequence[tuple[SeriesInfo, list[SliceHeader]]], series: str | None
-) -> tuple[SeriesInfo, list[SliceHeader]]:
-    matching = [pair for pair in found if series is None or pair[0].uid.endswith(series.strip(" ."))]
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(
-        f"{i.tail} ({i.description or i.modality}, {i.images} images)" for i, _ in matching or found
-    )
+    listed = ", ".join(_listed(one, matching or found) for one in matching or found)
     if not matching:
-        raise InputError(folder, f"no series ends with {series}", f"choose with --series: {listed}")
+        raise InputError(folder, f"no series ends with {selector.uid}", f"choose with --series: {listed}")
     raise InputError(folder, f"there are {len(matching)} series", f"choose one with --series: {listed}")
 
 
-def without_copies(images: Sequence[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
-    """Each SOP instance once: a folder may hold the same image under two names."""
-    first = {image.instance or str(image.path): image for image in reversed(images)}
-    kept = [image for image in images if first[image.instance or str(image.path)] is image]
-    if len(kept) == len(images):
-        return kept, ()
-    return kept, (f"{len(images) - len(kept)} files repeat an image of the series and are left out",)
-
-
-def check_alike(folder: Path, images: Sequence[SliceHeader]) -> None:
-    """Raise InputError unless every image is one plain slice of one size, spacing and orientation."""
-    for image in images:
-        if image.frames > 1:
-            remedy = "convert it to NIfTI, for example with dcm2niix"
-            raise InputError(image.path, "this is a multi-frame (enhanced) DICOM file", remedy)
-        if image.samples != 1:
-            raise InputError(image.path, "this is a colour image", "give a grey-value series")
-        if len(image.position) != 3 or len(image.axes) != 6 or not np.isfinite(image.position).all():
-            raise InputError(
-                image.path, "the image has no position or orientation", "give an original MR series"
-            )
-        if len(image.spacing) != 2 or not all(np.isfinite(s) and s > 0 for s in image.spacing):
-            raise InputError(
-                image.path, "the pixel spacing is missing or not above 0", "export the series again"
-            )
-        if abs(np.linalg.norm(image.normal) - 1) > 1e-2:
-            raise InputError(
-                image.path, "its row and column directions are not at right angles", "export it again"
-            )
-    _check_one(folder, images, "image sizes", lambda i: i.size)
-    _check_one(folder, images, "pixel spacings", lambda i: tuple(round(s, 4) for s in i.spacing))
-    apart = max(float(np.abs(np.subtract(i.axes, images[0].axes)).max()) for i in images)
-    if apart > SAME_DIRECTION:
-        raise InputError(folder, "the images of the series have different orientations", _ONE_STACK)
-
-
-def _check_one(
-    folder: Path, images: Sequence[SliceHeader], what: str, value: Callable[[SliceHeader], tuple]
-) -> None:
-    counts = Counter(value(image) for image in images)
-    if len(counts) > 1:
-        listed = ", ".join(" x ".join(f"{v:g}" for v in found) for found in counts)
-        raise InputError(folder, f"the images of the series have different {what} ({listed})", _ONE_STACK)
-
-
-def check_positions(folder: Path, images: Sequence[SliceHeader]) -> None:
-    """Raise InputError unless the sorted slices follow each other at one distance along their normal."""
-    places = places_of(images)
-    gaps = np.diff(places)
-    if (gaps < SAME_PLACE_MM).any():
-        raise InputError(folder, _describe_repeats(images, places), _ONE_STACK)
-    if not len(gaps):
-        return
-    usual = float(np.median(gaps))
-    odd = np.flatnonzero(np.abs(gaps - usual) > GAP_TOLERANCE * usual + SAME_PLACE_MM)
-    if len(odd):
-        before, after, gap = places[odd[0]], places[odd[0] + 1], gaps[odd[0]]
+def one_type(
+    folder: Path, frames: Sequence[FrameHeader], wanted: str, preferred: Sequence[str] = PREFERRED
+) -> tuple[list[FrameHeader], tuple[str, ...]]:
+    """Of images of several types at the same places those of one type: the wanted one, else the first of
+    ``preferred`` that is complete; with a note. Raises InputError where the wanted one is not complete.
+    """
+    places = len(by_place(frames))
+    kinds = by_type(frames)
+    if wanted:
+        chosen = next((kind for kind in kinds if fits(kind, wanted)), None)
+        if chosen is None and wanted not in PREFERRED:
+            raise InputError(folder, f'no image type has the word "{wanted}"', f"there are {_types(kinds)}")
+        if chosen is None:  # one type only, or types without that word: nothing to choose from
+            return list(frames), ()
+    if len(kinds) == 1 or (not wanted and places == len(frames)):
+        return list(frames), ()
+    complete = [kind for kind, of_kind in kinds.items() if len(by_place(of_kind)) == places]
+    if not wanted:
+        chosen = next((kind for word in preferred for kind in complete if fits(kind, word)), None)
+        if chosen is None:
+            return list(frames), ()
+    if chosen not in complete:
         problem = (
-            f"the slices at {before:.1f} and {after:.1f} mm are {gap:.2f} mm apart, the others {usual:.2f} mm"
+            f"the {_type_name(chosen)} images are at {len(by_place(kinds[chosen]))} of {places} positions"
         )
-        missing = round(gap / usual) - 1
-        if missing >= 1 and abs(gap / usual - round(gap / usual)) < 0.1:
-            problem = f"{missing} slice{'s are' if missing > 1 else ' is'} missing: {problem}"
-        raise InputError(folder, problem, "give the complete series")
-    steps = np.subtract([i.position for i in images], images[0].position)
-    beside = steps - np.outer(steps @ images[0].normal, images[0].normal)
-    if np.linalg.norm(beside, axis=1).max() > min(images[0].spacing) / 2:
-        raise InputError(
-            folder, "the slices are shifted sideways against each other", "give a straight stack"
-        )
+        raise InputError(folder, problem, "give the complete series, or choose the other type")
+    others = " or ".join(f"--series {_type_word(kind)}" for kind in kinds if kind != chosen)
+    note = f"the series holds {_types(kinds)}: {_type_name(chosen)} is taken; {others} takes the other"
+    return kinds[chosen], (note,)
 
 
-def places_of(images: Sequence[SliceHeader]) -> np.ndarray:
-    """Position of each slice along the normal, mm."""
-    return np.array([float(np.dot(image.position, images[0].normal)) for image in images])
+def damage_notes(content: FolderContent, chosen: Series) -> tuple[str, ...]:
+    """A line per damaged file of other series; raises InputError for one that may belong to the chosen."""
+    folders = {frame.path.parent for frame in chosen.frames}
+    for damaged in content.damaged:
+        if damaged.path.parent in folders:
+            raise InputError(damaged.path, damaged.problem, damaged.remedy)
+    return tuple(f"{damaged.path.name}: {damaged.problem}; left out" for damaged in content.damaged)
 
 
-def _describe_repeats(images: Sequence[SliceHeader], places: np.ndarray) -> str:
-    """What makes several images lie at one position."""
-    slices = 1 + int(np.count_nonzero(np.diff(places) >= SAME_PLACE_MM))
-    text = f"{len(images)} images lie at {slices} slice position{'s' * (slices != 1)}"
-    for n, words in enumerate(PHASE_TAGS.values()):
-        values = {image.phase[n] for image in images}
-        if len(values) > 1 and len(values) * slices == len(images):
-            return f"the series has several phases or contrasts: {text}, with {len(values)} {words}"
-    return f"the series repeats positions: {text}"
+def files_in_order(frames: Sequence[FrameHeader]) -> tuple[Path, ...]:
+    """The files of frames, each once."""
+    return tuple(dict.fromkeys(frame.path for frame in frames))
 
 
-def stack_geometry(folder: Path, images: Sequence[SliceHeader]) -> Geometry:
-    """Geometry of a checked stack whose images are sorted along it."""
-    first = images[0]
-    places = places_of(images)
-    between = float((places[-1] - places[0]) / (len(images) - 1)) if len(images) > 1 else 1.0
-    row, column = (np.divide(v, np.linalg.norm(v)) for v in (first.axes[:3], first.axes[3:]))
-    direction = np.stack([row, column, np.cross(row, column)], axis=1)
-    return Geometry(
-        size=(*first.size, len(images)),
-        spacing=(first.spacing[1], first.spacing[0], between),
-        origin=first.position,
-        direction=tuple(float(v) for v in direction.ravel()),
+def grey_padding(frame: FrameHeader) -> float | None:
+    """The grey value that the header names for pixels without an image."""
+    if frame.padding is None:
+        return None
+    grey = frame.padding * frame.slope + frame.intercept
+    return -grey if frame.pixels.photometric == "MONOCHROME1" else grey
+
+
+def _one_per_place(folder: Path, frames: Sequence[FrameHeader]) -> tuple[list[FrameHeader], tuple[str, ...]]:
+    """The frames in slice order; of a slice that was taken again the later one, with a note."""
+    places = by_place(frames)
+    repeated = [n for n, found in enumerate(places.values()) if len(found) > 1]
+    if not repeated:
+        return [found[0] for found in places.values()], ()
+    if problem := _phase_problem(frames):
+        raise InputError(folder, problem, ONE_STACK)
+    chosen = []
+    for found in places.values():
+        order = sorted(found, key=_moment)
+        if len(order) > 1 and _moment(order[-1]) == _moment(order[-2]):
+            both = f"{order[-2].path} and {order[-1].path}"
+            problem = f"{both} show the same slice, and no header says which is later"
+            raise InputError(folder, problem, "remove one of them")
+        chosen.append(order[-1])
+    numbers = ", ".join(str(n + 1) for n in repeated)
+    which = f"slices {numbers}" if len(repeated) > 1 else f"slice {numbers}"
+    taken = "were taken" if len(repeated) > 1 else "was taken"
+    return chosen, (f"{which} of {len(places)} {taken} again; the later image is used",)
+
+
+def _phase_problem(frames: Sequence[FrameHeader]) -> str:
+    places = by_place(frames)
+    several = _phases(places.values())
+    text = f"{len(frames)} images lie at {len(places)} slice position{'s' * (len(places) != 1)}"
+    if several:
+        return f"the series has several phases or contrasts: {text}, with {several}"
+    counts = {len(found) for found in places.values()}
+    whole_stack = (
+        min(counts) > 1 and {len({f.acquisition for f in found}) for found in places.values()} != counts
     )
+    return f"the series repeats positions: {text}" if whole_stack or max(counts) > MOST_RETAKES else ""
 
 
-def read_pixels(folder: Path, images: Sequence[SliceHeader]) -> np.ndarray:
-    """Rescaled grey values, float32 (k, j, i); raises InputError naming a file without all its pixels."""
-    slices = []
-    for image in images:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(os.fspath(image.path))
-        reader.SetImageIO("GDCMImageIO")
-        with quiet_itk():
-            pixels = None
-            with contextlib.suppress(RuntimeError):
-                pixels = sitk.GetArrayFromImage(reader.Execute())
-        if pixels is None:
-            raise InputError(
-                image.path, "the DICOM file is truncated or damaged", "copy or export the series again"
-            )
-        slices.append(pixels.reshape(image.size[1], image.size[0]).astype(np.float32))
-    return np.stack(slices)
+def _moment(frame: FrameHeader) -> tuple[int, str, int]:
+    return (frame.acquisition, frame.acquired, frame.instance_number)
+
+
+def _phases(places: Iterable[list[FrameHeader]]) -> str:
+    """ "3 trigger times" if what repeats are phases or contrasts: as many values as images at every place."""
+    slices = list(places)
+    count = len(slices[0])
+    if count < 2 or any(len(found) != count for found in slices):
+        return ""
+    columns = {
+        "trigger times": lambda frame: frame.trigger_ms,
+        "temporal positions": lambda frame: frame.temporal,
+        "echo times": lambda frame: frame.echo_ms,
+        "inversion times": lambda frame: frame.inversion_ms,
+        "image types": lambda frame: frame.image_type,
+    }
+    for words, column in columns.items():
+        if len({column(frame) for found in slices for frame in found}) == count:
+            return f"{count} {words}"
+    return ""
+
+
+def _ends(frames: Sequence[FrameHeader]) -> tuple[str, ...]:
+    """A note if the headers speak of more images than there are: slices may be missing at the ends."""
+    files = len({frame.path for frame in frames})
+    expected = max(frame.images_in_acquisition for frame in frames)
+    if frames[0].frames > 1 or expected <= files:
+        return ()
+    return (f"the headers speak of {expected} images, {files} are there: slices may be missing at the ends",)
+
+
+def _listed(one: Series, among: Sequence[Series]) -> str:
+    info = one.info
+    patients = {other.info.patient for other in among if other.info.uid == info.uid}
+    tail = f"{info.tail}@{info.patient}" if len(patients) > 1 else info.tail
+    return f"{tail} ({info.description or info.modality}, {info.images} images)"
+
+
+def _types(kinds: Mapping[str, Sequence[FrameHeader]]) -> str:
+    return " and ".join(f"{len(found)} {_type_name(kind)}" for kind, found in kinds.items()) + " images"
+
+
+def _type_name(kind: str) -> str:
+    return kind.replace("\\", "/")
+
+
+def _type_word(kind: str) -> str:
+    return kind.split("\\")[-1].lower()

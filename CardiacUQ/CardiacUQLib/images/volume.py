@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -86,7 +87,8 @@ class Volume:
 
     ``geometry`` describes ``array``; ``source_geometry`` and ``storage`` describe the file, and every
     map is written back on ``source_geometry`` through ``storage.to_stored``. ``series`` is the UID of a
-    DICOM series.
+    DICOM series. ``no_image`` (z, y, x) is True where a voxel holds no image (padding, NaN, an empty
+    slice): its grey value means nothing, and it is labelled nowhere; None where every voxel is one.
     """
 
     array: np.ndarray
@@ -98,6 +100,7 @@ class Volume:
     modality: str = ""
     warnings: tuple[str, ...] = field(default=())
     series: str = ""
+    no_image: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -105,7 +108,20 @@ class Volume:
         return "volume" if self.path is None else case_name(self.path)
 
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+IMAGE_SUFFIXES = (
+    ".nii.gz",
+    ".nii",
+    ".seq.nrrd",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+    ".hdr.gz",
+    ".hdr",
+)
+"""What the names of image files end in; the second half of a pair, .img, comes with its .hdr."""
+LONGEST_NAME = 120
+"""Bytes of a case name: it is part of file names with endings of up to a hundred more."""
 
 
 def case_name(path: Path) -> str:
@@ -115,7 +131,22 @@ def case_name(path: Path) -> str:
     """
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link
-    for suffix in IMAGE_SUFFIXES:
+    for suffix in (*IMAGE_SUFFIXES, ".img.gz", ".img"):
         if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
+            return folder_name(path.name[: -len(suffix)])
+    return folder_name(path.name)
+
+
+def folder_name(text: str) -> str:
+    """``text`` as the name of a case folder: never empty, at most :data:`LONGEST_NAME` bytes.
+
+    Bytes that are no text become "_"; a name that is too long is cut and ends in a hash of the whole.
+    """
+    name = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "_")
+    if not name.strip(" ._"):
+        name = f"case{name.strip(' .')}" if name.strip(" .") else "case"
+    if len(name.encode("utf-8")) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:10]
+    kept = name.encode("utf-8")[: LONGEST_NAME - len(digest) - 1].decode("utf-8", "ignore").rstrip(" .")
+    return f"{kept}-{digest}"

@@ -4,7 +4,7 @@ The logit of P(wrong) is a sum of one piecewise linear curve per feature plus a 
 labels (2D stage, final) and per distance to the ends of the heart. Such a model is calibrated where it
 is fitted (logistic loss is a proper score and has an intercept per category), follows any curve from
 uncertainty to error, can be plotted and read feature by feature, and needs nothing but
-:func:`numpy.interp` to apply. It is fitted by ``CardiacUQTraining.evaluation.fit_calibration`` on
+:func:`numpy.interp` to apply. It is fitted by ``CardiacUQTraining.evaluation.shared.fit_calibration`` on
 predictions of folds that did not see the case, and stored in ``manifest.calibration``.
 
 All features come from the maps and label maps of one case, none from the grey values, and work in

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..bundles.manifest import View
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
 from .accumulators import CascadeAccumulator
+from .found import Findings, Region
 from .jobs import (
     LOCATED,
     PASSED,
-    Findings,
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
     maps_on_image,
-    on_image,
     portion,
     roi_voxel_ml,
     step_timer,
 )
-from .passes import Arithmetic, run_cascade
-from .plausibility import drop_small_lesions
-from .roi import normalise_slices
+from .passes import Arithmetic, CascadePass, run_cascade
+from .plausibility import decide
+from .roi import crop_no_image, normalise_slices
 
 
-def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
+def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     """All steps of the cascade on one device; starts from nothing, so that it can be repeated."""
-    manifest, timer = job.bundle.manifest, step_timer(arithmetic)
+    manifest, timer = job.source.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_slices(roi.extract(job.volume.array))
-    accumulator = CascadeAccumulator()
+        crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
+    accumulator, kept = CascadeAccumulator(), []
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(
         crop,
-        job.bundle,
+        job.source,
         arithmetic,
         folds=job.folds,
         views=job.views,
@@ -43,30 +50,53 @@ def segment_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one.p2d, one.p3d)
+            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.p3d.cpu().numpy())
+        if job.keep_passes:
+            kept.append(one)
+    samples = _dropout_samples(job, crop, arithmetic)
     with timer.step("maps"):
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        final = accumulator.stage3d.mean.cpu().numpy()
-        labels, _ = drop_small_lesions(final, roi_voxel_ml(roi, job.volume.geometry), manifest)
-        add_error_probability(maps, labels, arg_max(accumulator.stage2d.mean.cpu().numpy()), manifest)
+        evidence = collector.evidence()
+        presence = assessor.probabilities(evidence)
+        first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.stage3d))
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        stage2d = arg_max(on_image(accumulator.stage2d.mean, roi))
-        voxel_ml = job.volume.geometry.voxel_volume_ml
-        segmentation, dropped = drop_small_lesions(
-            on_image(accumulator.stage3d.mean, roi), voxel_ml, manifest
-        )
-        maps = maps_on_image(maps, roi)
+        opinion, on_grid = arg_max(roi.restore(first)), roi.restore(final)
+        decision = decide(on_grid, job.volume.geometry.voxel_volume_ml, manifest, assessor, presence)
+        segmentation, labels = (decision.labels(p, manifest) for p in (on_grid, final))
+        add_error_probability(maps, labels, arg_max(first), manifest)
+        restored = maps_on_image(maps, roi)
     with timer.step("components"):
-        corrections = find_corrections(job, stage2d, segmentation, maps)
+        corrections = find_corrections(job, opinion, segmentation, restored)
     return Findings(
+        Region(roi, final, first[None], labels, arg_max(final), arg_max(first), maps, tuple(kept), samples),
         segmentation,
-        stage2d,
-        maps,
+        opinion,
+        restored,
         corrections,
         accumulator.stage3d.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
         arithmetic,
         timer.seconds,
-        (*warnings, *dropped),
+        (*warnings, *decision.warnings),
+        evidence,
+        assess(job, assessor, evidence, presence, segmentation),
+    )
+
+
+def _dropout_samples(job: Job, crop: np.ndarray, arithmetic: Arithmetic) -> tuple[CascadePass, ...]:
+    """Monte Carlo dropout [paper]: one model, no test-time views, T runs with dropout left on."""
+    if not job.dropout_samples:
+        return ()
+    return tuple(
+        run_cascade(
+            crop,
+            job.source,
+            arithmetic,
+            folds=job.folds[:1],
+            views=(View.IDENTITY,),
+            dropout_samples=job.dropout_samples,
+            cancel=job.cancel,
+        )
     )

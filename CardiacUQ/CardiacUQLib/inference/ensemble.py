@@ -45,6 +45,11 @@ class StreamingPass:
     sigma: Tensor
     weights: Tensor
 
+    @property
+    def weighted(self) -> Tensor:
+        """The members' own probabilities by their weights (C, z, y, x): what the final maps come from."""
+        return (self.weights[:, None, None] * self.members).sum(dim=0)
+
 
 def member_names(manifest: Manifest) -> tuple[str, ...]:
     """The members' keys in ``manifest.networks``: member0, member1, ..."""
@@ -52,10 +57,15 @@ def member_names(manifest: Manifest) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: int(name.removeprefix(MEMBER_PREFIX))))
 
 
-def normalise_frame(crop: np.ndarray) -> np.ndarray:
-    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32."""
-    low, high = float(crop.min()), float(crop.max())
-    return ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+def normalise_frame(crop: np.ndarray, no_image: np.ndarray | None = None) -> np.ndarray:
+    """Grey values of one 3D frame (z, y, x) to 0..1 by its minimum and maximum [paper]; float32.
+
+    Voxels where ``no_image`` is True count for neither and become 0.
+    """
+    known = crop if no_image is None or no_image.all() else crop[~no_image]
+    low, high = float(known.min()), float(known.max())
+    scaled = ((crop - low) / max(high - low, 1e-6)).astype(np.float32)
+    return scaled if no_image is None else np.where(no_image, np.float32(0), scaled)
 
 
 def run_streaming(
@@ -144,7 +154,7 @@ class StreamingAccumulator:
 
     def add(self, one: StreamingPass) -> None:
         """Take in one pass."""
-        self.final.add((one.weights[:, None, None] * one.members).sum(dim=0))
+        self.final.add(one.weighted)
         between = information_gain(one.members.mean(dim=0), entropy(one.members, axis=1).mean(dim=0))
         for name, values in (
             ("members", one.members),

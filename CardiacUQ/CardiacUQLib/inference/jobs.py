@@ -3,56 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from ..base.errors import ModelError
-from ..base.progress import CancelToken, ProgressCallback
+from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
 from ..images.volume import Geometry, Volume
+from ..uncertainty.assessment import Assessment, Assessor
+from ..uncertainty.presence import class_values, drawn_lesions
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
-from .passes import Arithmetic
+from .passes import Arithmetic, NetworkSource
 from .result import MapName
 from .roi import Roi, find_roi
 
-if TYPE_CHECKING:
-    from ..bundles.bundle import Bundle
-
+VIEWS_LEFT_OUT = "all views of the bundle"
 LOCATED, PASSED, RESTORED = 0.05, 0.85, 0.95
-_INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
+INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
 """Maps that are 1, not 0, where there is nothing to doubt: outside the ROI."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to compute, whatever the device."""
+    """What to compute, whatever the device.
+
+    ``dropout_samples`` T > 0 adds T Monte Carlo dropout samples of the first fold, without further views, as
+    of a single model; they enter no map. ``keep_passes`` keeps the softmax of every pass for those who judge
+    methods by it; otherwise memory stays that of one pass.
+    """
 
     volume: Volume
-    bundle: Bundle
+    source: NetworkSource
     folds: tuple[int, ...]
     views: tuple[View, ...]
-    progress: ProgressCallback
-    cancel: CancelToken
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What either method finds, on the grid of the volume, and how long it took."""
-
-    segmentation: np.ndarray
-    stage2d: np.ndarray
-    maps: Mapping[MapName, np.ndarray]
-    corrections: Corrections
-    pass_volumes_ml: np.ndarray
-    arithmetic: Arithmetic
-    timings: Mapping[str, float]
-    warnings: tuple[str, ...]
+    progress: ProgressCallback = ignore_progress
+    cancel: CancelToken = field(default_factory=CancelToken)
+    dropout_samples: int = 0
+    keep_passes: bool = False
 
 
 def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi, tuple[str, ...]]:
@@ -61,17 +53,12 @@ def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi
     job.cancel.check()
     centre, warnings = None, ()
     with timer.step("locate"):
-        if LOCATOR in job.bundle.manifest.networks:
-            centre = find_heart(job.volume, job.bundle, arithmetic, job.folds, job.cancel)
+        if LOCATOR in job.source.manifest.networks:
+            centre = find_heart(job.volume, job.source, arithmetic, job.folds, job.cancel)
             warnings = (NO_HEART,) if centre is None else ()
-        roi = find_roi(job.volume, job.bundle.manifest.roi, centre)
+        roi = find_roi(job.volume, job.source.manifest.roi, centre)
     job.progress(LOCATED, "region of interest chosen")
     return roi, warnings
-
-
-def on_image(mean: torch.Tensor, roi: Roi) -> np.ndarray:
-    """Mean softmax (C, z, size, size) on the image grid; all zero outside the ROI."""
-    return roi.restore(mean.cpu().numpy())
 
 
 def arg_max(p: np.ndarray) -> np.ndarray:
@@ -92,17 +79,17 @@ def find_corrections(
     """The DCM between two label maps of the volume and its components."""
     job.progress(RESTORED, "corrections")
     job.cancel.check()
-    classes = len(job.bundle.manifest.classes)
+    classes = len(job.source.manifest.classes)
     dcm = discrete_correction_map(stage2d, segmentation, classes)
     return find_components(dcm, maps[MapName.SCS], job.volume.geometry, classes)
 
 
 def maps_on_image(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName, np.ndarray]:
     """All maps from the ROI to the image grid at once, float32."""
-    doubts = [1 - values if name in _INVERTED_MAPS else values for name, values in maps.items()]
+    doubts = [1 - values if name in INVERTED_MAPS else values for name, values in maps.items()]
     restored = roi.restore(np.stack(doubts))
     return {
-        name: np.asarray(1 - doubt if name in _INVERTED_MAPS else doubt, np.float32)
+        name: np.asarray(1 - doubt if name in INVERTED_MAPS else doubt, np.float32)
         for name, doubt in zip(maps, restored, strict=True)
     }
 
@@ -120,6 +107,24 @@ def add_error_probability(
     from .calibration import ErrorProbability
 
     maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps, final, first)
+
+
+def assess(
+    job: Job,
+    assessor: Assessor,
+    evidence: Mapping[str, float],
+    presence: Mapping[str, float],
+    segmentation: np.ndarray,
+) -> Assessment:
+    """What is said about the case as a whole.
+
+    Predicted Dice and verdict need all views that the bundle was fitted with: without them nothing is
+    known of how they agree, and none is given.
+    """
+    if set(job.views) != set(job.source.manifest.views):
+        return Assessment(presence=presence, lacking=(VIEWS_LEFT_OUT,))
+    drawn = drawn_lesions(segmentation, class_values(job.source.manifest.classes))
+    return assessor.assess(evidence, presence, drawn)
 
 
 def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from ..base.progress import CancelToken
 from ..bundles.manifest import MIRRORED, RoiSpec
 from ..images.volume import Volume
 from .passes import Arithmetic, NetworkSource, predict_slices
-from .roi import find_roi, normalise_slices
+from .roi import crop_no_image, find_roi, normalise_slices
 from .views import from_view, to_view
 
 LOCATOR = "locator"
@@ -39,7 +39,7 @@ def find_heart(
     if spec.locator_spacing_mm is None or spec.locator_size_px is None:
         raise ModelError(f"bundle '{source.manifest.name}' has a locator but no pixel size for it")
     overview = find_roi(volume, RoiSpec(spec.locator_size_px, spec.locator_spacing_mm), None)
-    crop = normalise_slices(overview.extract(volume.array))
+    crop = normalise_slices(overview.extract(volume.array), crop_no_image(overview, volume))
     frames = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)[None]
     total = torch.zeros_like(frames[0])
     views = torch.cat([to_view(frames, view) for view in MIRRORED])

@@ -34,7 +34,10 @@ BATCH_PIXELS = 2**21
 class NetworkSource(Protocol):
     """What a bundle offers to those who run its networks."""
 
-    manifest: Manifest
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        ...
 
     def network(self, network: str, fold: int, device: torch.device) -> nn.Module:
         """The named network of one fold in eval mode on ``device``."""
@@ -89,6 +92,8 @@ def run_cascade(
     timer = timer or StepTimer()
     manifest = source.manifest
     masks = corrected_channels(manifest.classes)
+    sharper = tuple(manifest.sharpness.get(stage, 1.0) for stage in (STAGE_2D, STAGE_3D))
+    seen = manifest.networks[STAGE_2D].in_channels
     volume = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)
     frames = torch.stack([to_view(volume, view) for view in views])
     samples = max(1, dropout_samples)
@@ -104,13 +109,13 @@ def run_cascade(
             with _dropout((net2d, net3d), seed + 1000 * fold + sample, bool(dropout_samples)):
                 cancel.check()
                 with timer.step("stage2d"):
-                    p2d = predict_slices(net2d, frames, arithmetic, manifest.sharpness.get(STAGE_2D, 1.0))
+                    p2d = predict_slices(net2d, frames, arithmetic, sharper[0], seen)
                 done += 1
                 progress(done / batches, f"2D network, fold {fold}")
                 cancel.check()
                 with timer.step("stage3d"):
                     inputs = correction_input(frames, p2d, masks, manifest.cascade_input)
-                    p3d = predict_volumes(net3d, inputs, arithmetic, manifest.sharpness.get(STAGE_3D, 1.0))
+                    p3d = predict_volumes(net3d, inputs, arithmetic, sharper[1])
                 done += 1
                 progress(done / batches, f"3D network, fold {fold}")
             for number, view in enumerate(views):

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..images.volume import Volume
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 
 
 class MapName(enum.StrEnum):
@@ -99,6 +101,11 @@ class Result:
     for no correction, ``component_ids`` int32 ids of the DCM components (0 outside), every map
     float32 and 0 (or 1 for maximum probability) outside the ROI. ``pass_volumes_ml[p, c]`` is the
     volume of class c in pass p of the ensemble, the raw material of the intervals.
+
+    On the case as a whole: its verdict (None where the bundle has no fit for one), the Dice to be expected
+    (the mean first), P(lesion) by name, in what the scan differs from those of the training, the
+    evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
+    want of a fit.
     """
 
     volume: Volume
@@ -113,3 +120,9 @@ class Result:
     pass_volumes_ml: np.ndarray
     run: RunRecord
     measures: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()

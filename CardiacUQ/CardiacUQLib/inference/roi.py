@@ -106,11 +106,28 @@ def find_roi(volume: Volume, spec: RoiSpec, centre_yx: tuple[float, float] | Non
     return Roi(shape_yx, spec.size_px, first, step)
 
 
-def normalise_slices(crop: np.ndarray) -> np.ndarray:
-    """Each slice (..., y, x) to zero mean and unit variance, float32; a constant slice becomes 0."""
+def crop_no_image(roi: Roi, volume: Volume) -> np.ndarray | None:
+    """Voxels of the ROI, bool (z, size, size), that hold no image or were mixed from such; None if none."""
+    if volume.no_image is None:
+        return None
+    mask = roi.extract(volume.no_image) > _TINY
+    return mask if mask.any() else None
+
+
+def normalise_slices(crop: np.ndarray, no_image: np.ndarray | None = None) -> np.ndarray:
+    """Each slice (..., y, x) to zero mean and unit variance, float32; a constant slice becomes 0.
+
+    Voxels where ``no_image`` is True count for neither.
+    """
     wide = np.asarray(crop, np.float64)
-    mean = wide.mean(axis=(-2, -1), keepdims=True)
-    deviation = wide.std(axis=(-2, -1), keepdims=True)
+    if no_image is None:
+        mean = wide.mean(axis=(-2, -1), keepdims=True)
+        deviation = wide.std(axis=(-2, -1), keepdims=True)
+    else:
+        known = (~no_image).astype(np.float64)
+        count = np.maximum(known.sum(axis=(-2, -1), keepdims=True), 1.0)
+        mean = (wide * known).sum(axis=(-2, -1), keepdims=True) / count
+        deviation = np.sqrt((known * (wide - mean) ** 2).sum(axis=(-2, -1), keepdims=True) / count)
     flat = deviation <= 1e-9 * np.maximum(np.abs(mean), _TINY)  # rounding of the sums, no contrast
     return np.where(flat, 0.0, (wide - mean) / np.where(flat, 1.0, deviation)).astype(np.float32)
 

@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
-from ..base.errors import ModelError, UsageError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
-from ..bundles.manifest import BundleKind, Manifest, View
+from ..bundles.manifest import View
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.aha import check_insertion
-from .cascade import segment_cascade
-from .device import (
-    choose_device,
-    choose_precision,
-    describe,
-    peak_gpu_memory_mb,
-    peak_memory_mb,
-    with_less_memory,
-)
+from .device import describe, peak_gpu_memory_mb, peak_memory_mb
+from .explore import choose_folds, choose_views, explore
+from .found import Findings
 from .heat_map import default_heat_map
-from .jobs import Findings, Job
-from .passes import BATCH_PIXELS, Arithmetic
+from .jobs import Job
 from .result import MapName, Result, RunRecord
-from .streaming import segment_streaming
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
-
-_COMPUTE: Mapping[BundleKind, Callable[[Job, Arithmetic], Findings]] = {
-    BundleKind.CASCADE: segment_cascade,
-    BundleKind.STREAMING: segment_streaming,
-}
 
 
 def segment(
@@ -58,19 +42,12 @@ def segment(
     ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.inference.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
-    ventricle, from which AHA segments are counted. Class probabilities are averaged over the passes in
-    the region of interest, put back on the grid of ``volume`` and only then turned into labels and
-    corrections. When memory runs out, smaller batches and then the CPU are tried; the record says so.
+    ventricle, from which AHA segments are counted. How it is computed: :func:`.explore.explore`.
 
     Raises UsageError (unknown device, precision, fold or view; insertion outside the heart), ModelError
     (bundle without what its kind needs, or whose networks give no numbers), InsufficientMemoryError,
     CancelledError.
     """
-    compute = _COMPUTE.get(bundle.manifest.kind)
-    if compute is None:
-        kind, known = bundle.manifest.kind, ", ".join(_COMPUTE)
-        raise ModelError(f"bundle '{bundle.manifest.name}' is of kind '{kind}'; this version runs: {known}")
-    _check_classes(bundle.manifest)
     if rv_insertion_ras is not None:
         check_insertion(volume.geometry, rv_insertion_ras)
     job = Job(
@@ -81,60 +58,26 @@ def segment(
         progress,
         cancel or CancelToken(),
     )
-    retreats: list[str] = []
-
-    def attempt(where: torch.device, batch_pixels: int) -> Findings:
-        return compute(job, Arithmetic(where, choose_precision(precision, where), batch_pixels))
-
-    slice_pixels = bundle.manifest.roi.size_px**2
-    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * volume.array.shape[0])
-    findings = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
-    result = _as_result(job, findings, retreats, rv_insertion_ras)
+    findings = explore(job, device=device, precision=precision)
+    result = _as_result(job, bundle, findings, rv_insertion_ras)
     progress(1.0, "segmented")
     return result
 
 
-def choose_folds(
-    manifest: Manifest, folds: Sequence[int] | None, held_out_case: str | None = None
-) -> tuple[int, ...]:
-    """The folds to run, ascending. Raises UsageError for a fold the bundle lacks, ModelError if no
-    chosen fold has held out ``held_out_case``."""
-    present = manifest.folds
-    chosen = present if folds is None else tuple(sorted(set(folds)))
-    unknown = [fold for fold in chosen if fold not in present]
-    if unknown or not chosen:
-        asked = f"fold {unknown[0]} is not in" if unknown else "no fold was chosen from"
-        raise UsageError(f"{asked} bundle '{manifest.name}'; it has {', '.join(map(str, present))}")
-    if held_out_case is None:
-        return chosen
-    honest = tuple(fold for fold in chosen if held_out_case in manifest.held_out.get(fold, ()))
-    if not honest:
-        raise ModelError(f"no chosen fold of bundle '{manifest.name}' has held out case '{held_out_case}'")
-    return honest
-
-
-def choose_views(manifest: Manifest, views: Sequence[View] | None) -> tuple[View, ...]:
-    """The views to run, without repetition; raises UsageError if there is none."""
-    chosen = tuple(dict.fromkeys(manifest.views if views is None else views))
-    if not chosen:
-        raise UsageError("no view was chosen; 'identity' alone switches test-time augmentation off")
-    return chosen
-
-
 def _as_result(
     job: Job,
+    bundle: Bundle,
     findings: Findings,
-    retreats: Sequence[str],
     rv_insertion_ras: tuple[float, float, float] | None,
 ) -> Result:
-    manifest = job.bundle.manifest
+    manifest = bundle.manifest
     where = findings.arithmetic.device
     return Result(
         volume=job.volume,
         kind=manifest.kind,
         classes=manifest.classes,
         segmentation=findings.segmentation,
-        stage2d=findings.stage2d,
+        stage2d=findings.opinion,
         maps=findings.maps,
         dcm=findings.corrections.dcm,
         component_ids=findings.corrections.component_ids,
@@ -143,7 +86,7 @@ def _as_result(
         run=RunRecord(
             bundle=manifest.name,
             bundle_version=manifest.version,
-            bundle_sha256=job.bundle.sha256,
+            bundle_sha256=bundle.sha256,
             device=describe(where),
             precision=str(findings.arithmetic.dtype).removeprefix("torch."),
             folds=job.folds,
@@ -152,7 +95,7 @@ def _as_result(
             peak_memory_mb=peak_memory_mb(),
             peak_gpu_memory_mb=peak_gpu_memory_mb(where),
             versions=_versions(),
-            warnings=(*manifest.limitations, *retreats, *findings.warnings),
+            warnings=findings.warnings,
             default_map=default_heat_map(manifest.calibration, findings.maps),
         ),
         measures=measure(
@@ -165,15 +108,15 @@ def _as_result(
             findings.maps.get(MapName.ERROR_PROBABILITY),
             manifest.calibration,
             rv_insertion_ras,
+            findings.assessment.presence,
         ),
+        verdict=findings.assessment.verdict,
+        predicted_dice=findings.assessment.predicted_dice,
+        presence=findings.assessment.presence,
+        unlike=findings.assessment.unlike,
+        evidence=findings.evidence,
+        lacking=findings.assessment.lacking,
     )
-
-
-def _check_classes(manifest: Manifest) -> None:
-    """Labels are arg max channels, so class values must count from 0."""
-    values = [info.value for info in manifest.classes]
-    if values != list(range(len(values))):
-        raise ModelError(f"bundle '{manifest.name}' must number its classes 0, 1, 2 ..., not {values}")
 
 
 def _versions() -> dict[str, str]:

@@ -4,42 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..uncertainty.assessment import Assessor
+from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
+from .found import Findings, Region
 from .jobs import (
     LOCATED,
     PASSED,
-    Findings,
     Job,
     add_error_probability,
     arg_max,
+    assess,
     check_finite,
     find_corrections,
     find_region,
     maps_on_image,
-    on_image,
     portion,
     roi_voxel_ml,
     step_timer,
 )
 from .passes import Arithmetic
+from .roi import crop_no_image
 from .streaming_cleanup import main_parts
 
 
-def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
+def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     """All steps of Streaming on one device.
 
-    ``stage2d`` of the findings is the dissenting member's label where members disagree, so that the
+    ``opinion`` of the findings is the dissenting member's label where members disagree, so that the
     corrections, and the review of them, read "one member said, the ensemble says". Parts of a structure
     that lie apart from its largest one become background, so that they show up as corrections too.
     """
-    manifest, timer = job.bundle.manifest, step_timer(arithmetic)
+    manifest, timer = job.source.manifest, step_timer(arithmetic)
+    assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
-        crop = normalise_frame(roi.extract(job.volume.array))
-    accumulator = StreamingAccumulator()
+        crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
+    accumulator, kept = StreamingAccumulator(), []
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_streaming(
         crop,
-        job.bundle,
+        job.source,
         arithmetic,
         folds=job.folds,
         views=job.views,
@@ -49,29 +54,37 @@ def segment_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     ):
         with timer.step("maps"):
             accumulator.add(one)
+            collector.add(one.fold, one.members.cpu().numpy(), one.weighted.cpu().numpy())
+        if job.keep_passes:
+            kept.append(one)
     with timer.step("maps"):
-        members = accumulator.member_means()
         maps = {name: values.cpu().numpy() for name, values in accumulator.maps().items()}
         check_finite(maps, manifest)
-        final = main_parts(arg_max(accumulator.final.mean.cpu().numpy()), manifest.classes)
-        said = np.stack([arg_max(member.cpu().numpy()) for member in members])
-        add_error_probability(maps, final, other_opinion(said, final), manifest)
+        final, members = (p.cpu().numpy() for p in (accumulator.final.mean, accumulator.member_means()))
+        evidence = collector.evidence()
+        undecided = arg_max(final)
+        labels = main_parts(undecided, manifest.classes)
+        said = other_opinion(np.stack([arg_max(member) for member in members]), labels)
+        add_error_probability(maps, labels, said, manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        segmentation = main_parts(arg_max(on_image(accumulator.final.mean, roi)), manifest.classes)
-        opinions = np.stack([arg_max(on_image(member, roi)) for member in members])
-        maps = maps_on_image(maps, roi)
+        segmentation = main_parts(arg_max(roi.restore(final)), manifest.classes)
+        opinions = np.stack([arg_max(roi.restore(member)) for member in members])
+        restored = maps_on_image(maps, roi)
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
-        corrections = find_corrections(job, opinion, segmentation, maps)
+        corrections = find_corrections(job, opinion, segmentation, restored)
     return Findings(
+        Region(roi, final, members, labels, undecided, said, maps, tuple(kept)),
         segmentation,
         opinion,
-        maps,
+        restored,
         corrections,
         accumulator.final.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
         arithmetic,
         timer.seconds,
         warnings,
+        evidence,
+        assess(job, assessor, evidence, {}, segmentation),
     )

@@ -11,7 +11,7 @@ import torch
 from ..base.errors import InputError, ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..bundles.manifest import BundleKind
-from ..images.cine import Cine
+from ..images.film import Cine
 from ..images.volume import Volume
 from ..measures.anatomy import class_values
 from .combination import ensemble
@@ -20,7 +20,7 @@ from .ensemble import member_names, member_outputs, normalise_frame, parse_combi
 from .jobs import roi_voxel_ml
 from .locator import LOCATOR, find_heart
 from .passes import BATCH_PIXELS, Arithmetic
-from .roi import Roi, find_roi
+from .roi import Roi, crop_no_image, find_roi
 from .streaming_cleanup import main_parts, walled_cavity
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def _measure(
             continue
         if roi is None:
             roi = _region(next(iter(frames.values())), bundle, arithmetic, fold, cancel)
-        crops = np.stack([normalise_frame(roi.extract(frame.array)) for frame in frames.values()])
+        crops = np.stack(
+            [normalise_frame(roi.extract(f.array), crop_no_image(roi, f)) for f in frames.values()]
+        )
         stack = torch.from_numpy(crops).to(arithmetic.device)
         outputs = [
             p

@@ -31,12 +31,14 @@ def measure(
     error_probability: np.ndarray | None = None,
     calibration: Mapping[str, Any] | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
+    presence: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
 
     ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
-    Leave the passes out for labels that a reviewer has changed: their spread says nothing about those.
+    ``presence`` is P(lesion) by name. Leave passes and presence out for labels that a reviewer has changed:
+    they say nothing about those.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
     of network; classes without myocardium or blood pool give the volumes only. Raises
     :class:`UsageError` for labels of another grid or a misplaced insertion point.
@@ -65,12 +67,15 @@ def measure(
             intervals=intervals,
             rv_insertion_ras=rv_insertion_ras,
         )
-    return measures_json(measures) | {"method": kind.value, "volumes_ml": _rounded(volumes)}
+    content = measures_json(measures, presence or {})
+    return content | {"method": kind.value, "volumes_ml": _rounded(volumes)}
 
 
-def measures_json(measures: LgeMeasures | FrameMeasures | CineMeasures) -> dict[str, Any]:
+def measures_json(
+    measures: LgeMeasures | FrameMeasures | CineMeasures, presence: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """JSON-ready content with the headline; numbers keep four decimals, undefined ones are null."""
-    content = measures.as_json()
+    content = measures.as_json() | ({"presence": dict(presence)} if presence else {})
     return _rounded({"headline": headline(content), **content})
 
 

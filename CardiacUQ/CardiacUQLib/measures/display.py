@@ -57,7 +57,7 @@ def headline(measures: Mapping[str, Any]) -> str:
     """The one line a clinician reads first, from the content of ``measures.json``."""
     sizes = measures.get("sizes", {})
     if measures.get("kind") == "lge":
-        return _lge_headline(sizes)
+        return _lge_headline(sizes, measures.get("presence", {}))
     if measures.get("kind") == "cine":
         return f"EF {size_text('ef_percent', sizes['ef_percent'])}, " + ", ".join(
             f"{short} {size_text(key, sizes[key])}"
@@ -70,16 +70,23 @@ def headline(measures: Mapping[str, Any]) -> str:
     )
 
 
-def _lge_headline(sizes: Mapping[str, Any]) -> str:
+def _lge_headline(sizes: Mapping[str, Any], presence: Mapping[str, float]) -> str:
     share = sizes["infarct_share_of_lv_percent"]
     if share["value"] is None:
         return "No myocardium found"
-    interval = share.get("interval")
+    chance = presence.get("infarct")
     if sizes["infarct_volume_ml"]["value"] == 0:
+        interval = share.get("interval")
         possible = interval[1] if interval and share["calibrated"] else 0.0
-        return "No infarct found" + (f" (up to {digits(possible)} % of LV mass)" if possible > 0 else "")
+        known = [] if chance is None else [f"probability {chance:.2f}"]
+        known += [f"up to {digits(possible)} % of LV mass"] if possible > 0 else []
+        return "No infarct found" + (f" ({', '.join(known)})" if known else "")
     text = size_text("infarct_share_of_lv_percent", share).replace(" %", " % of LV mass", 1)
     if "mvo_volume_ml" not in sizes:
         return f"Infarct {text}"
     mvo = sizes["mvo_volume_ml"]["value"]
+    if (chance := presence.get("MVO")) is not None:
+        return (
+            f"Infarct {text}, MVO probability {chance:.2f} ({f'{digits(mvo)} ml' if mvo else 'none drawn'})"
+        )
     return f"Infarct {text}, " + (f"MVO present ({digits(mvo)} ml)" if mvo > 0 else "no MVO found")

@@ -22,7 +22,8 @@ class Architecture(enum.StrEnum):
 class NetworkSpec:
     """Architecture and size of one network; ``filters`` from the finest to the deepest level.
 
-    A member of a cine ensemble with 3 or more ``in_channels`` sees the neighbours of its slice as well.
+    A member of a cine ensemble, or the 2D stage of a cascade, with 3 or more ``in_channels`` sees the
+    neighbours of its slice as well.
     """
 
     architecture: Architecture

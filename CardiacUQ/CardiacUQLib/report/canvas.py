@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bundles.colours import rgb
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -176,9 +178,3 @@ def boundary_pieces(mask: np.ndarray, *, every_second: bool = False) -> np.ndarr
     for kind, pieces in _PIECES.items():
         found += [corners[kinds == kind] + np.array(piece) / 2 for piece in pieces]
     return np.concatenate(found)
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue (0..255) of #RRGGBB."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return (red, green, blue)

@@ -13,6 +13,9 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..images.reading import read_volume
 from ..images.volume import Geometry
 from ..inference.result import Component, MapName, Result, RunRecord
+from ..review import labels_after, read_record, stamp_in
+from ..uncertainty.quality import PredictedDice
+from ..uncertainty.verdict import Verdict
 
 if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
@@ -53,6 +56,9 @@ class Contents:
     input_name: str
     input_sha256: str
     warnings: tuple[str, ...] = field(default=())
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    lacking: tuple[str, ...] = ()
     reviewed: str = ""
 
 
@@ -77,6 +83,9 @@ def from_result(result: Result, name: str | None = None) -> Contents:
         input_name="" if volume.path is None else volume.path.name,
         input_sha256=volume.sha256,
         warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        verdict=result.verdict,
+        predicted_dice=result.predicted_dice,
+        lacking=result.lacking,
     )
 
 
@@ -105,8 +114,6 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
 
     After a review the labels are the corrected ones, as ``measures.json`` is that of these.
     """
-    from ..review import stamp_in
-
     image, problem = _image_again(case)
     stamp = stamp_in(case.measures)
     return Contents(
@@ -126,14 +133,15 @@ def from_case(case: CaseFolder, name: str | None = None) -> Contents:
         input_name="" if case.input_path is None else case.input_path.name,
         input_sha256=case.input_sha256,
         warnings=(*case.warnings, *problem),
+        verdict=case.record.verdict,
+        predicted_dice=case.record.predicted_dice,
+        lacking=case.record.lacking,
         reviewed="" if stamp is None else stamp.as_text(),
     )
 
 
 def _corrected(case: CaseFolder) -> np.ndarray:
     """The labels after the decisions in ``review.json``, in slice order."""
-    from ..review import labels_after, read_record
-
     record = read_record(case.folder)
     if record is None:
         return case.segmentation

@@ -14,11 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from ..base.version import __version__
+from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..inference.result import Result
 from ..measures.display import digits
-from .clinical import bullseyes_svg, distributions_svg, segments_note, threshold_rows
+from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, from_case, from_result
 from .pictures import HIDDEN_BELOW, slice_pictures
 
@@ -243,6 +244,7 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
             f"folds {', '.join(str(fold) for fold in run.folds)}; views {', '.join(run.views)}; "
             f"{len(run.folds) * len(run.views)} in all",
         ),
+        *([("Not fitted", ", ".join(contents.lacking).replace("_", " "))] if contents.lacking else []),
         ("Computed on", f"{run.device}, {run.precision}"),
         ("Time", seconds or "under 0.1 s"),
         ("Peak memory", f"{run.peak_memory_mb / 1000:.2f} GB"),

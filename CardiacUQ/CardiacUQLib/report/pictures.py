@@ -14,9 +14,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..bundles.classes import BACKGROUND
-from ..bundles.colours import correction_colour, heat_colours
+from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.volume import Geometry
-from .canvas import PIXELS, Canvas, Field, rgb
+from .canvas import PIXELS, Canvas, Field
 from .contents import Contents, HeatMap
 
 MARGIN_MM = 14.0

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..base.errors import InputError
+from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
 from ..images.volume import Geometry, StorageOrder
@@ -148,8 +149,6 @@ class CaseMaps:
     @cached_property
     def bullseyes(self) -> np.ndarray | None:
         """Picture of the 17 segments, uint8 (rows, columns, RGB); None without segments. Takes a moment."""
-        from ..report.bullseye_picture import bullseyes_picture
-
         return bullseyes_picture(self.measures, len(self.classes))
 
     def class_name(self, label: int) -> str:

@@ -15,7 +15,10 @@ import SimpleITK as sitk
 from ..base.errors import InputError, UsageError
 from ..bundles.classes import CINE_CLASSES, LGE_CLASSES
 from ..bundles.manifest import ClassInfo
-from ..images.reading import geometry_of
+from ..images.image_file import read_image
+from ..images.placement import SAME_PLACE_MM
+from ..images.reading import read_volume
+from ..images.volume import Geometry
 from .case_maps import CaseMaps
 from .review import Review
 
@@ -157,19 +160,27 @@ def _case_name(review: Review) -> str:
 
 
 def _input_image(case: CaseMaps) -> sitk.Image:
+    """The image of the case on the grid of its file, from the path that it was computed from."""
     path = case.input_path
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         raise InputError(
             path or case.name, "the image of the case is no longer there", "load it and export again"
         )
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise InputError(path, "the image of the case cannot be read", "load it and export again") from error
+    if path.is_dir():
+        volume = read_volume(path)
+        stored, geometry = volume.storage.to_stored(volume.array), volume.source_geometry
+    else:  # voxel by voxel as it is, in its own number type
+        file = read_image(path)
+        stored, geometry = file.stored[0], file.geometry
+    image = sitk.GetImageFromArray(stored)
+    image.SetSpacing(geometry.spacing)
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    return image
 
 
 def _check_grid(case: CaseMaps, image: sitk.Image) -> None:
-    found = geometry_of(image)
-    if not found.matches(case.geometry, tolerance_mm=0.01):
+    found = Geometry(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    if not found.matches(case.geometry, SAME_PLACE_MM):
         where = case.input_path or case.name
         raise InputError(where, "the image does not lie on the grid of the case", "give the case's own image")

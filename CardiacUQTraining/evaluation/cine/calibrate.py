@@ -19,13 +19,13 @@ from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.inference.calibration import KEY, ErrorProbability
 from CardiacUQLib.inference.result import MapName
 
-from ..agreement import ClassVolumes, SizeRecord, scan_record
-from ..calibrate import fit_out_of_fold
-from ..calibration_error import Reliability
-from ..cases import CaseFigures
-from ..fit_intervals import Coverage, cross_validated_coverage, fit_intervals
-from ..run import Judged
-from ..scores import CROP, PREDICTED, UNION
+from ..shared.agreement import ClassVolumes, SizeRecord, scan_record
+from ..shared.calibration_error import Reliability
+from ..shared.cases import CaseFigures
+from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.judged import Judged
+from ..shared.out_of_fold import fit_out_of_fold
+from ..shared.scores import CROP, PREDICTED, UNION
 from .frames import ENSEMBLE, VOLUMES, map_row
 from .summary import FrameKey
 

@@ -12,12 +12,12 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
 from ...datasets import LabelledDataset
-from ..cases import nan_from_none
-from ..headline import check_unseen, section_title, store_metrics
-from ..models import opened_model
-from ..predict import PassOptions
-from ..report import FIGURES, Source
-from ..run import Judged
+from ..shared.cases import nan_from_none
+from ..shared.judged import Judged
+from ..shared.models import opened_model
+from ..shared.predict import PassOptions
+from ..shared.source import FIGURES, Source
+from ..shared.stored_metrics import check_unseen, section_title, store_metrics
 from .calibrate import calibrate_cine, store_calibration
 from .compare_variants import PAGE as COMPARISON_PAGE
 from .compare_variants import compare_variants

@@ -8,74 +8,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.json_codec import write_json
 
-from ..cases import nan_from_none, write_json
-from ..report import FIGURES
-from ..statistics import Summary, holm, paired_wilcoxon, summarise
-from ..tables import as_plain
+from ..shared.cases import nan_from_none
+from ..shared.markdown import as_plain
+from ..shared.source import FIGURES
+from ..shared.statistics import Summary, holm, paired_wilcoxon, summarise
+from .compared import COMPARED, EC, PHASES, Evaluated, PairedTest, Variant
 from .end_slices import THRESHOLD, good_ends
 from .figures import CostPoint, cost_figure, save, threshold_figure
 from .report import PROTOCOL
+from .variants_page import write_page
 
-COMPARED = ("mean_dice", "dice_1", "dice_2", "dice_3", "end_dice")
-EC = "ec"
-PHASES = ("all", "ED", "ES")
 PAGE, RESULT = "comparison.md", "comparison.json"
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """One evaluation folder: its name in the tables, its JSON, its frames by case."""
-
-    name: str
-    content: Mapping[str, Any]
-
-    @property
-    def frames(self) -> Mapping[str, Mapping[str, Any]]:
-        """Figures of every frame."""
-        return self.content["frames"]
-
-    @property
-    def cost(self) -> tuple[int, int]:
-        """Parameters, and floating point operations per slice."""
-        found = self.content["cost"]["ensemble"]
-        return int(found["parameters"]), int(found["flops"])
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """``first`` against ``second``: means (0 to 1) over ``count`` pairs, p, and p Holm-corrected over all
-    figures and phases of this pair of variants.
-
-    Dice: Wilcoxon's signed-rank test, a pair being a patient (the mean of both frames, or the frame of one
-    phase). EC: McNemar's exact test, a pair being a frame.
-    """
-
-    first: str
-    second: str
-    figure: str
-    phase: str
-    count: int
-    first_mean: float
-    second_mean: float
-    p: float
-    p_holm: float
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Figures of one variant over the common frames by phase: every one of :data:`COMPARED`, and "ec"."""
-
-    evaluated: Evaluated
-    figures: Mapping[str, Mapping[str, Summary]]
 
 
 def compare_variants(folders: Sequence[Path], out: Path, threshold: float = THRESHOLD) -> list[PairedTest]:
@@ -84,8 +35,6 @@ def compare_variants(folders: Sequence[Path], out: Path, threshold: float = THRE
     Raises UsageError for fewer than two folders or no common frame, InputError for a folder that holds no
     cine evaluation.
     """
-    from .variants_page import write_page
-
     if len(folders) < 2:
         raise UsageError("a comparison needs at least two evaluation folders")
     evaluated = _named([read_evaluation(folder) for folder in folders])

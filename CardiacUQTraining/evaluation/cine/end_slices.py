@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..dice import dice
+from ..shared.dice import dice
 
 THRESHOLD = 0.8
 ENDS = 2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..agreement import SizeRecord, bland_altman_figure
-from ..calibration_error import Reliability
-from ..figures import DPI, PALETTE
+from ..shared.agreement import SizeRecord, bland_altman_figure
+from ..shared.calibration_error import Reliability
+from ..shared.figure_style import DPI, PALETTE
 from .end_slices import end_coefficient
 
 if TYPE_CHECKING:

@@ -12,34 +12,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import ClassInfo, View
 from CardiacUQLib.images.volume import Volume
-from CardiacUQLib.inference.ensemble import (
-    StreamingAccumulator,
-    normalise_frame,
-    other_opinion,
-    run_streaming,
-)
-from CardiacUQLib.inference.jobs import add_error_probability, arg_max, roi_voxel_ml
-from CardiacUQLib.inference.locator import LOCATOR, find_heart
-from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.ensemble import StreamingPass
+from CardiacUQLib.inference.found import Findings, Region
+from CardiacUQLib.inference.jobs import arg_max
+from CardiacUQLib.inference.passes import NetworkSource
 from CardiacUQLib.inference.result import MapName
-from CardiacUQLib.inference.roi import Roi, find_roi
 from CardiacUQLib.inference.streaming_cleanup import main_parts
 
 from ...datasets import LabelledCase
 from ...training.crops import crop_labels
-from ..agreement import class_volumes
-from ..calibration_error import reliability
-from ..cases import CaseArrays, CaseFigures
-from ..dice import dice_per_class
-from ..predict import KeptNetworks, PassOptions, Window, on_grid, window_of
-from ..run import check_labels
-from ..scores import CROP, PREDICTED, UNION, brier_score, case_score, map_scores, regions
-from ..surface import hausdorff_mm
+from ..shared.agreement import class_volumes
+from ..shared.calibration_error import reliability
+from ..shared.cases import CaseArrays, CaseFigures
+from ..shared.dice import dice_per_class
+from ..shared.judged import check_labels
+from ..shared.predict import Computer, PassOptions, outside_of, predict, voxel_of
+from ..shared.scores import CROP, PREDICTED, UNION, brier_score, case_score, map_scores, regions
+from ..shared.surface import hausdorff_mm
 from .end_slices import countable, end_dice
 
 ENSEMBLE = "ensemble"
@@ -63,83 +56,45 @@ JUDGED_MAPS = (
 
 @dataclass(frozen=True)
 class FramePrediction:
-    """What the passes of one frame gave.
+    """What was found of one frame, with softmax (C, z, y, x) on the grid of the volume: the ``mean``, that
+    without further views (``plain``) and that of each of the ``members``."""
 
-    Softmax ``mean``, ``plain`` (no views) and ``members`` (C, z, y, x) lie inside ``window`` on the grid of
-    the volume; labels are uint8 on the whole grid; ``pass_ml`` (passes, C) are volumes in ml. In the pixels
-    of ``roi``: ``roi_mean`` (C, z, size, size), ``roi_labels`` and the dissenting ``roi_opinion``, and the
-    maps, all (z, size, size).
-    """
-
-    window: Window
+    found: Findings
     mean: np.ndarray
     plain: np.ndarray
     members: tuple[np.ndarray, ...]
-    labels: np.ndarray
-    raw_labels: np.ndarray
-    member_labels: tuple[np.ndarray, ...]
-    pass_ml: np.ndarray
-    roi: Roi
-    roi_mean: np.ndarray
-    roi_labels: np.ndarray
-    roi_opinion: np.ndarray
-    maps: Mapping[MapName, np.ndarray]
+
+    @property
+    def region(self) -> Region:
+        """What was found in the pixels of the networks."""
+        return self.found.region
 
 
 def predict_frame(
     volume: Volume,
-    networks: KeptNetworks,
-    arithmetic: Arithmetic,
-    folds: Sequence[int],
+    networks: NetworkSource,
+    folds: tuple[int, ...],
     options: PassOptions,
+    computer: Computer,
     cancel: CancelToken | None = None,
 ) -> FramePrediction:
-    """Run one frame as :func:`CardiacUQLib.inference.segment.segment` does, and keep the members apart.
-
-    P(wrong) is left out under cross-validation: the bundle's model was fitted on these very cases.
-    """
-    manifest = networks.manifest
-    located = LOCATOR in manifest.networks
-    centre = find_heart(volume, networks, arithmetic, folds, cancel) if located else None
-    roi = find_roi(volume, manifest.roi, centre)
-    crop = normalise_frame(roi.extract(volume.array))
-    passes, unflipped = StreamingAccumulator(), []
-    for one in run_streaming(crop, networks, arithmetic, folds=folds, views=options.views, cancel=cancel):
-        passes.add(one)
-        if one.view is View.IDENTITY:
-            unflipped.append((one.weights[:, None, None] * one.members).sum(dim=0))
-    mean, means = passes.final.mean.cpu().numpy(), passes.member_means().cpu().numpy()
-    maps = {name: values.cpu().numpy() for name, values in passes.maps().items()}
-    roi_labels = main_parts(arg_max(mean), manifest.classes)
-    roi_opinion = other_opinion(np.stack([arg_max(member) for member in means]), roi_labels)
-    if not options.cross_validated:
-        add_error_probability(maps, roi_labels, roi_opinion, manifest)
-    window = window_of(roi, volume.array.shape)
-    on_window = on_grid(mean, roi, window)
-    plain = torch.stack(unflipped).mean(dim=0).cpu().numpy() if unflipped else None
-    members = tuple(on_grid(member, roi, window) for member in means)
-    raw = window.paste(arg_max(on_window))
-    return FramePrediction(
-        window,
-        on_window,
-        on_window if plain is None else on_grid(plain, roi, window),
-        members,
-        main_parts(raw, manifest.classes),
-        raw,
-        tuple(window.paste(arg_max(member)) for member in members),
-        passes.final.class_voxels * roi_voxel_ml(roi, volume.geometry),
-        roi,
-        mean,
-        roi_labels,
-        roi_opinion,
-        maps,
-    )
+    """Run one frame as every use does, and keep the members apart."""
+    found = predict(volume, networks, folds, options, computer, cancel)
+    restore = found.region.roi.restore
+    unflipped = [
+        (one.weights[:, None, None] * one.members).sum(dim=0).cpu().numpy()
+        for one in found.region.passes
+        if isinstance(one, StreamingPass) and one.view is View.IDENTITY
+    ]
+    mean = restore(found.region.final)
+    plain = restore(np.mean(unflipped, axis=0)) if unflipped else mean
+    return FramePrediction(found, mean, plain, tuple(restore(p) for p in found.region.opinions))
 
 
 def judge_frame(
     case: LabelledCase,
-    networks: KeptNetworks,
-    arithmetic: Arithmetic,
+    networks: NetworkSource,
+    computer: Computer,
     folds: tuple[int, ...],
     options: PassOptions,
     cancel: CancelToken | None = None,
@@ -149,24 +104,27 @@ def judge_frame(
     volume, truth = case.load()
     classes = networks.manifest.classes
     check_labels(case, truth, volume.array.shape, len(classes))
-    found = predict_frame(volume, networks, arithmetic, folds, options, cancel)
+    found = predict_frame(volume, networks, folds, options, computer, cancel)
     segmentation = part_scores(found, truth, classes, volume.geometry.spacing)
     rows: dict[str, dict[str, Any]] = {
         VOLUMES: _volumes(found, truth, classes, volume.geometry.voxel_volume_ml)
     }
     if len(found.members) == 2:
         rows[SWEEP] = sweep(found, truth, classes)
-    roi_truth = crop_labels(found.roi, truth)
-    brier = brier_score(found.roi_mean, roi_truth)
+    region = found.region
+    roi_truth = crop_labels(region.roi, truth)
+    brier = brier_score(region.final, roi_truth)
     mean_dice = segmentation[ENSEMBLE]["mean_dice"]
-    judged = {name: found.maps[name] for name in JUDGED_MAPS if name in found.maps}
+    judged = {name: region.maps[name] for name in JUDGED_MAPS if name in region.maps}
+    if options.cross_validated:  # the bundle's P(wrong) was fitted on these very cases
+        judged.pop(MapName.ERROR_PROBABILITY, None)
     for name, values in judged.items():
         rows[name.value] = {"mean_dice": mean_dice}
-        rows[name.value] |= map_row(name, values, found.roi_labels, roi_truth, brier)
+        rows[name.value] |= map_row(name, values, region.labels, roi_truth, brier)
     figures = CaseFigures(
         case.id, case.group, folds, round(time.perf_counter() - start, 3), segmentation, rows
     )
-    return figures, _arrays(found, volume, roi_truth, judged, brier)
+    return figures, _arrays(region, volume, truth, roi_truth, judged, brier)
 
 
 def part_scores(
@@ -176,12 +134,12 @@ def part_scores(
     spacing_xyz: tuple[float, float, float],
 ) -> dict[str, dict[str, float]]:
     """Scores of the ensemble, of each member alone, and of the ensemble without each of its extra steps."""
-    plain = main_parts(found.window.paste(arg_max(found.plain)), classes)
-    scores = {ENSEMBLE: frame_scores(found.labels, truth, classes, spacing_xyz)}
-    for number, labels in enumerate(found.member_labels):
-        scores[f"member{number}"] = frame_scores(labels, truth, classes, None)
+    plain = main_parts(arg_max(found.plain), classes)
+    scores = {ENSEMBLE: frame_scores(found.found.segmentation, truth, classes, spacing_xyz)}
+    for number, member in enumerate(found.members):
+        scores[f"member{number}"] = frame_scores(arg_max(member), truth, classes, None)
     scores[ONE_VIEW] = frame_scores(plain, truth, classes, None)
-    scores[RAW] = frame_scores(found.raw_labels, truth, classes, spacing_xyz)
+    scores[RAW] = frame_scores(arg_max(found.mean), truth, classes, spacing_xyz)
     return scores
 
 
@@ -217,7 +175,7 @@ def sweep(
     first, second = found.members
     scores = {}
     for weight in SWEEP_WEIGHTS:
-        labels = found.window.paste(arg_max(weight * first + (1 - weight) * second))
+        labels = arg_max(weight * first + (1 - weight) * second)
         scores[f"{weight:.1f}"] = frame_scores(labels, truth, classes, None)
     return scores
 
@@ -239,11 +197,6 @@ def map_row(
     return row
 
 
-def class_counts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
-    """Voxels of every class."""
-    return np.bincount(labels.ravel(), minlength=len(classes))
-
-
 def _occupied(labels: np.ndarray, truth: np.ndarray) -> tuple[slice, slice, slice]:
     """All slices, and the part of the plane in which either holds a structure."""
     plane = (labels | truth).any(axis=0)
@@ -254,23 +207,22 @@ def _occupied(labels: np.ndarray, truth: np.ndarray) -> tuple[slice, slice, slic
 
 
 def _arrays(
-    found: FramePrediction,
+    region: Region,
     volume: Volume,
     truth: np.ndarray,
+    roi_truth: np.ndarray,
     judged: Mapping[MapName, np.ndarray],
     brier: np.ndarray,
 ) -> CaseArrays:
     """What the fit of P(wrong) reads again, in the pixels of the networks."""
-    x, y, z = volume.geometry.spacing
-    step_y, step_x = found.roi.step
     return CaseArrays(
-        found.roi.extract(volume.array),
-        truth,
-        found.roi_opinion,
-        found.roi_labels,
+        region.roi.extract(volume.array),
+        roi_truth,
+        region.opinion,
+        region.labels,
         judged,
-        (x * step_x, y * step_y, z),
-        (0,) * len(found.roi_mean),
+        voxel_of(region, volume),
+        outside_of(region, truth, len(region.final)),
         brier,
     )
 
@@ -280,6 +232,6 @@ def _volumes(
 ) -> dict[str, Any]:
     return {
         "reference_ml": class_volumes(truth, classes, voxel_ml).tolist(),
-        "predicted_ml": class_volumes(found.labels, classes, voxel_ml).tolist(),
-        "pass_ml": np.asarray(found.pass_ml, float).tolist(),
+        "predicted_ml": class_volumes(found.found.segmentation, classes, voxel_ml).tolist(),
+        "pass_ml": np.asarray(found.found.pass_volumes_ml, float).tolist(),
     }

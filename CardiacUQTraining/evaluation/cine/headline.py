@@ -7,7 +7,7 @@ from typing import Any
 
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from ..scores import CROP, PREDICTED, UNION
+from ..shared.scores import CROP, PREDICTED, UNION
 
 CARD_SIZES = ("ef_percent", "edv_ml", "esv_ml", "lv_mass_g", "rv_edv_ml", "rv_esv_ml")
 STRUCTURES = {"dice_1": "RV", "dice_2": "myocardium", "dice_3": "LV"}

@@ -11,17 +11,16 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest
+from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.calibration import KEY
-from CardiacUQLib.inference.device import choose_device, choose_precision
-from CardiacUQLib.inference.passes import Arithmetic
 
 from ...datasets import LabelledCase, LabelledDataset
-from ..cases import CaseFigures, CaseStore, run_key
-from ..predict import KeptNetworks, PassOptions, permitted_folds
-from ..run import Judged, check_classes, each_case, file_state
+from ..shared.cases import CaseFigures, CaseStore, run_key
+from ..shared.judged import Judged, check_classes, each_case, file_state
+from ..shared.predict import Computer, PassOptions, permitted_folds
 from .frames import judge_frame
 
-SCORES_VERSION = 2
+SCORES_VERSION = 3
 """Raised when kept figures change their meaning."""
 
 
@@ -40,20 +39,19 @@ def judge_cine(
 ) -> Judged:
     """Predict and score every frame of ``dataset`` (the first ``limit``), keeping each in ``out/cases``.
 
-    As :func:`CardiacUQTraining.evaluation.run.judge` does for the cascade: a frame that cannot be judged
+    As :func:`..lge.judge.judge` does for the cascade: a frame that cannot be judged
     is one line and the others go on. Raises UsageError for a bundle or data set that is no cine.
     """
     check_cine(bundle, dataset)
-    manifest, where = bundle.manifest, choose_device(device)
-    arithmetic = Arithmetic(where, choose_precision(precision, where))
-    networks = KeptNetworks(bundle)
+    manifest, computer = bundle.manifest, Computer(device, precision)
+    networks = ResidentBundle.of(bundle)
 
     def judged_or_kept(case: LabelledCase) -> CaseFigures:
         folds = permitted_folds(manifest, case.id, options)
-        store = _store(manifest, dataset, out, options, arithmetic, folds)
+        store = _store(manifest, dataset, out, options, computer, folds)
         found = store.load(case.id, file_state(case))
         if found is None:
-            found, arrays = judge_frame(case, networks, arithmetic, folds, options, cancel)
+            found, arrays = judge_frame(case, networks, computer, folds, options, cancel)
             store.save(found, arrays, file_state(case))
         return found
 
@@ -61,7 +59,7 @@ def judge_cine(
     progress(1.0, "all frames judged")
     training = {case for cases_of_fold in manifest.held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
-    store = _store(manifest, dataset, out, options, arithmetic, ())
+    store = _store(manifest, dataset, out, options, computer, ())
     return Judged(figures, failures, store, leaked)
 
 
@@ -81,14 +79,14 @@ def _store(
     dataset: LabelledDataset,
     out: Path,
     options: PassOptions,
-    arithmetic: Arithmetic,
+    computer: Computer,
     folds: tuple[int, ...],
 ) -> CaseStore:
     """Where a case predicted by ``folds`` is kept. Its key knows those folds alone: a bundle that gains
     a fold, or a calibration, changes nothing for the cases of the others."""
     described: dict[str, Any] = {
         "data": dataset.name,
-        "number": str(arithmetic.dtype),
+        "number": computer.number,
         "passes": dataclasses.replace(options, folds=folds),
         "combination": manifest.combination,
         "scores": SCORES_VERSION,

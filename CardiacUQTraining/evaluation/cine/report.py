@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..agreement import SizeRecord
-from ..cases import CaseFigures, write_json
-from ..report import FIGURES, PAGE, Source
-from ..run import Judged
-from ..tables import Heading, as_plain, figures_section, page
+from CardiacUQLib.base.json_codec import write_json
+
+from ..shared.agreement import SizeRecord
+from ..shared.cases import CaseFigures
+from ..shared.judged import Judged
+from ..shared.markdown import Heading, as_plain, figures_section, page
+from ..shared.source import FIGURES, PAGE, Source
 from . import figures as pictures
 from .calibrate import CineCalibration
 from .cost import bundle_cost

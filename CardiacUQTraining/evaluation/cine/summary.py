@@ -11,10 +11,10 @@ import numpy as np
 from CardiacUQLib.bundles.manifest import ClassInfo
 
 from ...datasets import LabelledDataset
-from ..agreement import Agreement, ClassVolumes, SizeRecord, agreements, pair_record
-from ..cases import CaseFigures
-from ..scores import UNION
-from ..statistics import Summary, holm, paired_wilcoxon, summarise
+from ..shared.agreement import Agreement, ClassVolumes, SizeRecord, agreements, pair_record
+from ..shared.cases import CaseFigures
+from ..shared.scores import UNION
+from ..shared.statistics import Summary, holm, paired_wilcoxon, summarise
 from .end_slices import end_coefficient, good_ends
 from .frames import CHOICES, ENSEMBLE, SWEEP, SWEEP_WEIGHTS, VOLUMES
 

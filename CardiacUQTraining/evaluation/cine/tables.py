@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
 
-from ..calibration_error import Reliability
-from ..fit_intervals import Coverage
-from ..scores import CROP, PREDICTED, UNION
-from ..statistics import Summary
-from ..tables import PERCENT, interval, markdown_table, spread
+from ..shared.calibration_error import Reliability
+from ..shared.fit_intervals import Coverage
+from ..shared.markdown import PERCENT, interval, markdown_table, spread
+from ..shared.scores import CROP, PREDICTED, UNION
+from ..shared.statistics import Summary
 from .cost import Cost
 from .published import ROWS, SOURCE
 from .summary import Member, SizeAgreement

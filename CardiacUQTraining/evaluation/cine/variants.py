@@ -11,7 +11,7 @@ from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.inference.ensemble import member_names
 from CardiacUQLib.networks.spec import Architecture
 
-from ..report import FIGURES
+from ..shared.source import FIGURES
 
 ARCHITECTURES = {
     Architecture.STREAMING_UNET: "U-Net",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..statistics import Summary
-from ..tables import PERCENT, interval, markdown_table
-from .compare_variants import EC, PHASES, PairedTest, Variant
+from ..shared.markdown import PERCENT, interval, markdown_table
+from ..shared.statistics import Summary
+from .compared import EC, PHASES, PairedTest, Variant
 from .tables import p_text
 
 NAMES = {

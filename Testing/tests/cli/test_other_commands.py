@@ -16,7 +16,7 @@ from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQTraining.cli.app import COMMANDS
-from CardiacUQTraining.cli.demo import dice_per_class
+from CardiacUQTraining.evaluation.shared.dice import dice_by_name
 
 Command = Callable[..., Outcome]
 
@@ -88,7 +88,7 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_dice_by_hand() -> None:
     truth = np.array([[0, 1, 1, 2], [2, 2, 3, 0]])
     predicted = np.array([[0, 1, 2, 2], [2, 0, 0, 0]])
-    scores = dice_per_class(predicted, truth, LGE_CLASSES)
+    scores = dice_by_name(predicted, truth, LGE_CLASSES)
     assert scores == {
         "blood pool": pytest.approx(2 * 1 / (1 + 2)),
         "healthy myocardium": pytest.approx(2 * 2 / (3 + 3)),

@@ -177,7 +177,7 @@ def test_an_archive_is_sorted_into_late_enhancement_stacks_and_the_rest(tmp_path
     assert "90 degrees away" in reasons["1.4"]
     assert "nothing calls it late enhancement" in reasons["2.3"]
     assert "2 slices" in reasons["2.4"]
-    assert "12 images lie at 6 positions" in reasons["2.5"]
+    assert "12 images lie at 6 slice positions" in reasons["2.5"]
     assert "1.5 mm apart" in reasons["2.6"]
     assert "CT, not MR" in reasons["2.7"]
     assert set(reasons) == {"1.2", "1.3", "1.4", "2.3", "2.4", "2.5", "2.6", "2.7"}

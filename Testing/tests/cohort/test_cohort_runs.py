@@ -20,6 +20,7 @@ import pytest
 from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_scan
 
 from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQTraining.cohort import engine as engine_module
 from CardiacUQTraining.cohort import work
 from CardiacUQTraining.cohort.case import Options, Row, State, Ticket
@@ -70,13 +71,13 @@ def test_networks_are_loaded_once_for_all_cases(
     scans: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = []
-    original = work.Bundle.network
+    original = Bundle.network
 
     def counted(self: object, network: str, fold: int, device: object = "cpu") -> object:
         loaded.append((network, fold))
         return original(self, network, fold, device)
 
-    monkeypatch.setattr(work.Bundle, "network", counted)
+    monkeypatch.setattr(Bundle, "network", counted)
     bundle = shutil.copytree(tiny_bundle, tmp_path / "models" / "mine")
     run([scans], tmp_path / "out", bundle)
     assert sorted(loaded) == [("stage2d", 0), ("stage3d", 0)]

@@ -17,12 +17,13 @@ from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.display import Standing, duration
-from CardiacUQTraining.cohort.features import flat_measures, input_features
+from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.flags import input_flags, outliers, training_ranges
 from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number
 from CardiacUQTraining.cohort.page import render_page
 from CardiacUQTraining.cohort.run import CohortOutcome
 from CardiacUQTraining.cohort.table import as_csv, in_order_of_need, write_table
+from CardiacUQTraining.datasets.scan_features import input_features
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -211,3 +212,25 @@ def test_only_a_cohort_without_failures_ends_with_zero() -> None:
     for state in (State.FAILED, State.PENDING):
         assert CohortOutcome((row("a"), row("b", state))).exit_code is ExitCode.PARTIAL
     assert CohortOutcome((row("a"),), "no space left").exit_code is ExitCode.PARTIAL
+
+
+def test_the_verdict_orders_the_cohort_and_not_what_stands_out_of_it() -> None:
+    def judged(name: str, word: str, risk: float, **more: object) -> Row:
+        return row(name, verdict=word, verdict_reason=f"why {name}", uncertainty={"risk": risk}, **more)
+
+    rows = [
+        judged("largest", "trust", 0.05, flags=("odd",), measures={"infarct_share_of_lv_percent": 95.0}),
+        judged("fair", "check", 0.3),
+        judged("worse", "check", 0.4),
+        judged("lost", "redo", 0.7),
+        row("unjudged"),
+        row("broken", State.FAILED),
+    ]
+    ordered = [one.name for one in in_order_of_need(rows)]
+    assert ordered == ["broken", "lost", "worse", "fair", "unjudged", "largest"]
+    table = list(csv.DictReader(io.StringIO(as_csv(in_order_of_need(rows)))))
+    assert [one["verdict"] for one in table] == ["", "redo", "check", "check", "", "trust"]
+    assert table[1]["verdict_reason"] == "why lost" and table[1]["risk"] == "0.7"
+    page = render_page(rows, "cohort")
+    assert '<div class="value">3</div>' in page  # need a look: redo and both checks
+    assert "why lost" in page

@@ -1,13 +1,15 @@
 """Predictions that err like networks do: blurred truth plus smooth noise, partly shared by the passes."""
 
 import numpy as np
+import torch
 from scipy import ndimage
 from scipy.special import softmax
 
 from CardiacUQLib.bundles.manifest import MIRRORED
-from CardiacUQTraining.evaluation.cases import CaseArrays
-from CardiacUQTraining.evaluation.methods import CasePasses, StagePasses, final_maps
-from CardiacUQTraining.evaluation.scores import brier_score
+from CardiacUQLib.inference.accumulators import CascadeAccumulator
+from CardiacUQTraining.evaluation.shared.cases import CaseArrays
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, StagePasses
+from CardiacUQTraining.evaluation.shared.scores import brier_score
 
 CLASSES = 5
 
@@ -48,6 +50,14 @@ def passes(labels, seed, folds=(0,), views=MIRRORED):
     folds_of, flips_of = zip(*names, strict=True)
     stages = (StagePasses(np.stack(p).astype(np.float32), folds_of, flips_of) for p in (p2d, p3d))
     return CasePasses(*stages)
+
+
+def final_maps(made):
+    """The maps that inference writes, from its own running means."""
+    accumulator = CascadeAccumulator()
+    for p2d, p3d in zip(made.stage2d.p, made.stage3d.p, strict=True):
+        accumulator.add(torch.from_numpy(p2d), torch.from_numpy(p3d))
+    return {name: values.numpy() for name, values in accumulator.maps().items()}
 
 
 def arrays(labels, made):

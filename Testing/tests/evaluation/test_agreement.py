@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQTraining.evaluation.agreement import (
+from CardiacUQTraining.evaluation.shared.agreement import (
     ClassVolumes,
     agreement,
     agreements,

@@ -7,7 +7,7 @@ import pytest
 from synthetic import CLASSES, case
 
 from CardiacUQLib.inference.result import MapName
-from CardiacUQTraining.evaluation.annotator import (
+from CardiacUQTraining.evaluation.lge.annotator import (
     FIRST_VISITS,
     SHOWN_VISITS,
     Order,

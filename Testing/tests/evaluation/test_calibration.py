@@ -20,13 +20,13 @@ from CardiacUQLib.inference.calibration import (
     end_distance,
 )
 from CardiacUQLib.inference.result import MapName
-from CardiacUQTraining.evaluation import fit_calibration
-from CardiacUQTraining.evaluation.calibrate import ROW, calibrate, verdict
-from CardiacUQTraining.evaluation.cases import CaseFigures, CaseStore
-from CardiacUQTraining.evaluation.discrimination import auroc
-from CardiacUQTraining.evaluation.methods import Method, Row, Stage
-from CardiacUQTraining.evaluation.run import Judged
-from CardiacUQTraining.evaluation.scores import Truth, map_record, segmentation_scores
+from CardiacUQTraining.evaluation.lge.calibrate import ROW, calibrate, verdict
+from CardiacUQTraining.evaluation.shared import fit_calibration
+from CardiacUQTraining.evaluation.shared.cases import CaseFigures, CaseStore
+from CardiacUQTraining.evaluation.shared.discrimination import auroc
+from CardiacUQTraining.evaluation.shared.judged import Judged
+from CardiacUQTraining.evaluation.shared.methods import Method, Row, Stage
+from CardiacUQTraining.evaluation.shared.scores import Truth, map_record, segmentation_scores
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ class TestCalibrate:
         seen = []
         real = fit_calibration.fit
         monkeypatch.setattr(
-            "CardiacUQTraining.evaluation.calibrate.fit",
+            "CardiacUQTraining.evaluation.shared.out_of_fold.fit",
             lambda samples, classes: (seen.append(len(samples)), real(samples, classes))[1],
         )
         found = calibrate(judged, CLASSES)

@@ -22,6 +22,7 @@ from cine_material import (
 
 from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.networks import build_network
@@ -40,9 +41,9 @@ from CardiacUQTraining.evaluation.cine.frames import SWEEP, predict_frame
 from CardiacUQTraining.evaluation.cine.judge import judge_cine
 from CardiacUQTraining.evaluation.cine.published import ACDC_ROWS
 from CardiacUQTraining.evaluation.cine.summary import frame_keys, patients, size_agreements, weight_sweep
-from CardiacUQTraining.evaluation.dice import dice
-from CardiacUQTraining.evaluation.predict import KeptNetworks, PassOptions
-from CardiacUQTraining.evaluation.statistics import paired_wilcoxon
+from CardiacUQTraining.evaluation.shared.dice import dice
+from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions
+from CardiacUQTraining.evaluation.shared.statistics import paired_wilcoxon
 
 VALUES = (1, 2, 3)
 BAD = {"borders": (0.9, 0.95, 0.99)}
@@ -143,17 +144,15 @@ class TestJudge:
     def test_frames_are_predicted_as_in_segmentation(self, bundle, dataset):
         volume, _ = dataset.cases[0].load()
         result = segment(volume, bundle, device="cpu", precision="float32", folds=(1,))
-        from CardiacUQLib.inference.device import choose_device
-        from CardiacUQLib.inference.passes import Arithmetic
-
         found = predict_frame(
-            volume, KeptNetworks(bundle), Arithmetic(choose_device("cpu")), (1,), PassOptions()
-        )
-        np.testing.assert_array_equal(found.labels, result.segmentation)
+            volume, ResidentBundle.of(bundle), (1,), PassOptions(), Computer("cpu", "float32")
+        ).found
+        np.testing.assert_array_equal(found.segmentation, result.segmentation)
+        np.testing.assert_array_equal(found.opinion, result.stage2d)
         assert set(found.maps) == set(result.maps)
-        for name, values in result.maps.items():  # a region in the image's own pixels, inside the image
-            np.testing.assert_allclose(found.maps[name], found.window.cut(values), atol=1e-5)
-        np.testing.assert_allclose(found.pass_ml, result.pass_volumes_ml, rtol=1e-6)
+        for name, values in result.maps.items():
+            np.testing.assert_array_equal(found.maps[name], values)
+        np.testing.assert_array_equal(found.pass_volumes_ml, result.pass_volumes_ml)
 
     def test_each_frame_by_the_fold_that_did_not_see_its_patient(self, judged):
         assert not judged.failures
@@ -200,7 +199,7 @@ class TestJudge:
             raise InputError("scan.nii.gz", "cannot be read", "expected an image")
 
         cases = (*dataset.cases, dataclasses.replace(dataset.cases[0], id="sick", maker=broken))
-        monkeypatch.setattr(KeptNetworks, "network", None)
+        monkeypatch.setattr(ResidentBundle, "network", None)
         again = judge_cine(
             bundle,
             dataclasses.replace(dataset, cases=cases),

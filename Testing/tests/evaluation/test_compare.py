@@ -135,7 +135,7 @@ def test_missing_and_broken_files(readers, tmp_path, capsys):
     (tmp_path / "broken.nii.gz").write_bytes(b"not an image")
     for path, message in (
         (tmp_path / "none.nii.gz", "no such file"),
-        (tmp_path / "broken.nii.gz", "cannot be read"),
+        (tmp_path / "broken.nii.gz", "this is not a NIfTI file"),
     ):
         assert run(readers[2], path, "-o", tmp_path / "out") == 3
         assert message in capsys.readouterr().err

@@ -9,27 +9,29 @@ import pytest
 from evaluation_bundle import write_bundle
 
 from CardiacUQLib.base.errors import InputError, UsageError
-from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.reading import write_map
-from CardiacUQLib.inference.calibration import ErrorProbability, Feature, Term
+from CardiacUQLib.inference.calibration import Category, ErrorProbability, Feature, Term
 from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.analysis import analyse
-from CardiacUQTraining.evaluation.calibrate import store
-from CardiacUQTraining.evaluation.cases import CaseStore, run_key
-from CardiacUQTraining.evaluation.methods import CasePasses, Method, StagePasses
-from CardiacUQTraining.evaluation.predict import (
-    KeptNetworks,
+from CardiacUQTraining.evaluation.lge.analysis import analyse
+from CardiacUQTraining.evaluation.lge.calibrate import store
+from CardiacUQTraining.evaluation.lge.judge import judge
+from CardiacUQTraining.evaluation.lge.report import write_report
+from CardiacUQTraining.evaluation.shared.cases import CaseStore, run_key
+from CardiacUQTraining.evaluation.shared.methods import CasePasses, Method, StagePasses
+from CardiacUQTraining.evaluation.shared.predict import (
+    Computer,
     PassOptions,
     SeenInTrainingError,
-    Window,
     merge_classes,
     permitted_folds,
+    predict,
 )
-from CardiacUQTraining.evaluation.report import Source, write_report
-from CardiacUQTraining.evaluation.run import judge
+from CardiacUQTraining.evaluation.shared.source import Source
 
 FAST = (Method.SCS, Method.ENTROPY)
 
@@ -64,13 +66,45 @@ class TestPermittedFolds:
             permitted_folds(bundle.manifest, "x", PassOptions(folds=(7,)))
 
 
-def test_window_cuts_and_pastes():
-    window = Window(slice(1, 3), slice(0, 2), (2, 4, 5))
-    array = np.arange(40).reshape(2, 4, 5)
-    part = window.cut(array)
-    assert part.shape == (2, 2, 2)
-    np.testing.assert_array_equal(window.cut(window.paste(part)), part)
-    assert window.paste(part).sum() == part.sum()
+class TestOneWay:
+    """What is judged is what a user gets: labels and every map, also with a lesion that is dropped."""
+
+    @pytest.fixture
+    def dropping(self, bundle, tmp_path):
+        """Other pixels than the image's, a fitted P(wrong), and limits that drop both lesions."""
+        term = Term(Feature.LOG_ENTROPY, None, np.array([-9.0, 0.5]), np.array([[-3.0, 1.0]]))
+        pair = Term(None, Category.LABEL_PAIR, np.empty(0), np.linspace(-2, 2, 25)[:, None])
+        folder = tmp_path / "dropping"
+        shutil.copytree(bundle.folder, folder)
+        store(load_bundle(folder), ErrorProbability(5, 0.0, (term, pair)), {"dataset": "other"})
+        own = load_bundle(folder).manifest
+        limits = {"infarct": 1e4, "MVO": 1e4}
+        roi = dataclasses.replace(own.roi, spacing_mm=1.3)
+        write_manifest(dataclasses.replace(own, smallest_lesion_ml=limits, roi=roi), folder)
+        return load_bundle(folder)
+
+    def test_judged_as_segmented(self, dropping, phantoms, tmp_path):
+        volume, _ = phantoms.cases[0].load()
+        result = segment(volume, dropping, device="cpu", folds=(1,), precision="float32")
+        assert any("was dropped" in warning for warning in result.run.warnings)
+        assert not np.isin(result.segmentation, (3, 4)).any()
+        found = predict(volume, dropping, (1,), PassOptions(), Computer("cpu", "float32"))
+        region = found.region
+        assert (region.undecided == 4).any() and not np.isin(region.labels, (3, 4)).any()
+        np.testing.assert_array_equal(found.segmentation, result.segmentation)
+        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        assert set(found.maps) == set(result.maps) and MapName.ERROR_PROBABILITY in found.maps
+        for name, values in result.maps.items():
+            np.testing.assert_array_equal(found.maps[name], values)
+        options = {"methods": FAST, "precision": "float32", "device": "cpu", "limit": 1}
+        judged = judge(dropping, phantoms, tmp_path, PassOptions((1,)), **options)
+        kept = judged.store.arrays("Phantom_1000")
+        np.testing.assert_array_equal(kept.segmentation, region.labels)
+        for name, values in kept.maps.items():
+            np.testing.assert_array_equal(values, region.maps[name])
+        voxel_ml = volume.geometry.voxel_volume_ml
+        sizes = np.bincount(result.segmentation.ravel(), minlength=5) * voxel_ml
+        np.testing.assert_allclose(judged.figures["Phantom_1000"].predicted_ml, sizes)
 
 
 def test_merged_classes_lend_their_probability_to_the_other_one():
@@ -123,7 +157,7 @@ class TestJudge:
         def never(*args):
             raise AssertionError("a kept case was predicted again")
 
-        monkeypatch.setattr(KeptNetworks, "network", never)
+        monkeypatch.setattr(ResidentBundle, "network", never)
         again = judge(bundle, phantoms, tmp_path, options, methods=FAST, limit=2)
         assert again.figures == first.figures and not again.failures
 

@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
-from CardiacUQTraining.evaluation.cases import CaseFigures, nan_from_none, write_json
-from CardiacUQTraining.evaluation.figures import PALETTE, reliability_plot, risk_coverage_plot
-from CardiacUQTraining.evaluation.methods import Method, Row, Stage
-from CardiacUQTraining.evaluation.scores import CURVE_POINTS, case_level, case_score, map_scores
-from CardiacUQTraining.evaluation.statistics import Summary, summarise
-from CardiacUQTraining.evaluation.summary import (
+from CardiacUQTraining.evaluation.lge.figures import reliability_plot, risk_coverage_plot
+from CardiacUQTraining.evaluation.lge.summary import (
     pooled_reliability,
     row_comparisons,
     row_summary,
     segmentation_summary,
     stage_comparisons,
 )
-from CardiacUQTraining.evaluation.tables import interval, markdown_table, segmentation_section, spread
+from CardiacUQTraining.evaluation.lge.tables import segmentation_section
+from CardiacUQTraining.evaluation.shared.cases import CaseFigures, nan_from_none, write_json
+from CardiacUQTraining.evaluation.shared.figure_style import PALETTE
+from CardiacUQTraining.evaluation.shared.markdown import interval, markdown_table, spread
+from CardiacUQTraining.evaluation.shared.methods import Method, Row, Stage
+from CardiacUQTraining.evaluation.shared.scores import CURVE_POINTS, case_level, case_score, map_scores
+from CardiacUQTraining.evaluation.shared.statistics import Summary, summarise
 
 SCS, DOUBT = Row(Stage.CASCADE, Method.SCS), Row(Stage.CASCADE, Method.MAX_PROBABILITY)
 

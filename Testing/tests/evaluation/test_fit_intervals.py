@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from CardiacUQLib.measures.intervals import LEVEL, interval_of
-from CardiacUQTraining.evaluation.agreement import SizeRecord
-from CardiacUQTraining.evaluation.fit_intervals import (
+from CardiacUQTraining.evaluation.shared.agreement import SizeRecord
+from CardiacUQTraining.evaluation.shared.fit_intervals import (
     cross_validated_coverage,
     fit_intervals,
     fit_scale,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CardiacUQTraining.evaluation.fit_lesions import LesionCase, fit_smallest_lesions, nested_mean_dice
+from CardiacUQTraining.evaluation.lge.fit_lesions import LesionCase, fit_smallest_lesions, nested_mean_dice
 
 VALUES = {"infarct": 3, "MVO": 4}
 

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
-from synthetic import passes, ring
+from synthetic import final_maps, passes, ring
 
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.inference.result import MapName
-from CardiacUQTraining.evaluation.methods import (
+from CardiacUQTraining.evaluation.shared.methods import (
     ROWS,
     CasePasses,
     Method,
     Row,
     Stage,
     StagePasses,
-    final_maps,
     predictions,
     why_unavailable,
 )

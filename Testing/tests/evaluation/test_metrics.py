@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from CardiacUQTraining.evaluation import dice, surface
-from CardiacUQTraining.evaluation.calibration_error import (
+from CardiacUQTraining.evaluation.shared import dice, surface
+from CardiacUQTraining.evaluation.shared.calibration_error import (
     Reliability,
     adaptive_calibration_error,
     expected_calibration_error,
     reliability,
 )
-from CardiacUQTraining.evaluation.discrimination import auroc, discriminate, pearson, spearman
-from CardiacUQTraining.evaluation.emidec_metrics import emidec_scores
-from CardiacUQTraining.evaluation.selective import risk_coverage
+from CardiacUQTraining.evaluation.shared.discrimination import auroc, discriminate, pearson, spearman
+from CardiacUQTraining.evaluation.shared.emidec_metrics import emidec_scores
+from CardiacUQTraining.evaluation.shared.selective import risk_coverage
 
 
 def blocks(shape, *boxes):

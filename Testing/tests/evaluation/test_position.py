@@ -8,9 +8,9 @@ import pytest
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import RoiSpec
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQTraining.evaluation import position
-from CardiacUQTraining.evaluation.position import Move, judge_positions, moved, moves
-from CardiacUQTraining.evaluation.predict import PassOptions
+from CardiacUQTraining.evaluation.lge import position
+from CardiacUQTraining.evaluation.lge.position import Move, judge_positions, moved, moves
+from CardiacUQTraining.evaluation.shared.predict import PassOptions
 
 
 def test_voxels_keep_their_place_in_the_patient(phantoms):

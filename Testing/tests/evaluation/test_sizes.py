@@ -9,9 +9,9 @@ import pytest
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
-from CardiacUQTraining.evaluation.cases import CaseArrays, CaseFigures, CaseStore
-from CardiacUQTraining.evaluation.run import Judged
-from CardiacUQTraining.evaluation.sizes import size_figures, size_record, sizes_section
+from CardiacUQTraining.evaluation.lge.sizes import size_figures, size_record, sizes_section
+from CardiacUQTraining.evaluation.shared.cases import CaseArrays, CaseFigures, CaseStore
+from CardiacUQTraining.evaluation.shared.judged import Judged
 
 MANIFEST = Manifest(
     "toy", "1", BundleKind.CASCADE, "toy", "none", "none", LGE_CLASSES, RoiSpec(96, None), {}, (),
@@ -33,8 +33,11 @@ def case(random, name, infarct=True):
         np.zeros(truth.shape, np.float32),
     )  # fmt: skip
     volumes = np.bincount(predicted.ravel(), minlength=5) * 0.04
+    outside = np.array((7, 0, 0, 2, 0))
+    reference = (np.bincount(truth.ravel(), minlength=5) + outside) * 0.04
     passes = [(volumes * factor).tolist() for factor in (0.95, 1.05)]
-    return CaseFigures(name, "P", (0,), 0.1, {}, {}, {}, passes), arrays
+    figures = CaseFigures(name, "P", (0,), 0.1, {}, {}, {}, passes, reference.tolist(), volumes.tolist())
+    return figures, arrays
 
 
 @pytest.fixture
@@ -49,20 +52,12 @@ def judged(tmp_path):
     return Judged(figures, {}, store)
 
 
-def test_truth_outside_the_window_counts():
-    one, arrays = case(np.random.default_rng(1), "a")
-    record = size_record(one, arrays, MANIFEST)
+def test_sizes_are_those_of_the_whole_image():
+    one, _ = case(np.random.default_rng(1), "a")
+    record = size_record(one, MANIFEST)
     assert record.reference["infarct_volume_ml"] == pytest.approx(102 * 0.04)
     assert record.reference["lv_mass_g"] == pytest.approx(1.05 * 402 * 0.04)
     assert record.passes["lv_mass_g"] == pytest.approx(1.05 * 400 * 0.04 * np.array([0.95, 1.05]))
-
-
-def test_lesions_that_the_bundle_would_drop_are_dropped():
-    one, arrays = case(np.random.default_rng(1), "a")
-    careful = dataclasses.replace(MANIFEST, smallest_lesion_ml={"infarct": 50.0})
-    record = size_record(one, arrays, careful)
-    assert record.predicted["infarct_volume_ml"] == 0
-    assert record.predicted["lv_mass_g"] == pytest.approx(1.05 * 400 * 0.04)
 
 
 def test_sizes_agree_and_intervals_cover(judged):

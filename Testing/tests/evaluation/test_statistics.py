@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from CardiacUQTraining.evaluation.statistics import bootstrap_interval, holm, paired_wilcoxon, summarise
+from CardiacUQTraining.evaluation.shared.statistics import (
+    bootstrap_interval,
+    holm,
+    paired_wilcoxon,
+    summarise,
+)
 
 
 def test_summary_leaves_undefined_patients_out():

@@ -11,11 +11,16 @@ import torch
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.agreement import SizeRecord
-from CardiacUQTraining.evaluation.fit_lesions import lesion_cases, store_limits
-from CardiacUQTraining.evaluation.headline import _found, check_unseen, command_without_places, section_title
-from CardiacUQTraining.evaluation.predict import PassOptions
-from CardiacUQTraining.evaluation.run import judge
+from CardiacUQTraining.evaluation.lge.fit_lesions import lesion_cases, store_limits
+from CardiacUQTraining.evaluation.lge.headline import _found
+from CardiacUQTraining.evaluation.lge.judge import judge
+from CardiacUQTraining.evaluation.shared.agreement import SizeRecord
+from CardiacUQTraining.evaluation.shared.predict import PassOptions
+from CardiacUQTraining.evaluation.shared.stored_metrics import (
+    check_unseen,
+    command_without_places,
+    section_title,
+)
 from CardiacUQTraining.training.checkpoint import save_weights
 from CardiacUQTraining.training.recipe import RECIPE, read_recipe
 from CardiacUQTraining.training.run import method_of
@@ -25,8 +30,10 @@ from CardiacUQTraining.training.run_folder import RunFolder
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """Pictures are drawn, and looked at, by other tests."""
-    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis.save_figures", lambda *arguments: [])
-    monkeypatch.setattr("CardiacUQTraining.evaluation.analysis._bland_altman", lambda sizes, folder: folder)
+    monkeypatch.setattr("CardiacUQTraining.evaluation.lge.analysis.save_figures", lambda *arguments: [])
+    monkeypatch.setattr(
+        "CardiacUQTraining.evaluation.lge.analysis._bland_altman", lambda sizes, folder: folder
+    )
 
 
 @pytest.fixture
@@ -117,7 +124,7 @@ def test_a_training_run_is_a_model(training_run, tmp_path, monkeypatch):
     assert "# my run on phantom" in (tmp_path / "out" / "evaluation.md").read_text("utf-8")
     kept = json.loads((tmp_path / "out" / "cases" / "Phantom_1001.json").read_text("utf-8"))
     assert kept["figures"]["folds"] == [1]
-    monkeypatch.setattr("CardiacUQTraining.evaluation.run.judge_case", None)  # not called: all is kept
+    monkeypatch.setattr("CardiacUQTraining.evaluation.lge.judge.judge_case", None)  # not called: all is kept
     assert evaluate(training_run, tmp_path / "out", *arguments) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my run", "out"]
 
@@ -139,8 +146,8 @@ def test_lesion_limits_are_chosen_anew_whatever_was_dropped(own, phantoms, tmp_p
     """A bundle that drops every lesion still keeps what it found, so that the choice can be made again."""
     strict = dataclasses.replace(own.manifest, smallest_lesion_ml={"infarct": 900})
     monkeypatch.setattr(
-        "CardiacUQTraining.evaluation.run.drop_small_lesions",
-        lambda p, voxel_ml, manifest: (np.zeros(p.shape[1:], np.uint8), ("all was dropped",)),
+        "CardiacUQLib.inference.plausibility.Decision.labels",
+        lambda self, p, manifest: np.zeros(p.shape[1:], np.uint8),
     )
     judged = judge(
         dataclasses.replace(own, manifest=strict), phantoms, tmp_path, PassOptions((0,)), methods=(), limit=1

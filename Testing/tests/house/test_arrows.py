@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from house_fixtures import PACKAGES, Source, sources_of
+from house_graph import circle, folders_of, needs_of
 
 QT = {"qt", "ctk", "PySide6", "PyQt5", "PyQt6", "PythonQt"}
 MRML = {"slicer", "vtk", "vtkmodules", "vtkAddon"}
@@ -25,7 +26,10 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.accumulators",
     "CardiacUQLib.inference.cascade",
     "CardiacUQLib.inference.combination",
+    "CardiacUQLib.inference.empty_slices",
     "CardiacUQLib.inference.ensemble",
+    "CardiacUQLib.inference.explore",
+    "CardiacUQLib.inference.found",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",
     "CardiacUQLib.inference.passes",
@@ -76,44 +80,13 @@ def test_importing_the_light_half_of_the_core_brings_no_torch() -> None:
     assert not (HEAVY | QT | MRML) & set(done.stdout.split())
 
 
-def test_no_module_needs_itself_to_load(sources: list[Source]) -> None:
-    known = {source.module for source in sources}
-    needs = {
-        source.module: {
-            target
-            for found in source.imports
-            if found.at_load and (target := _module_of(found.target, known)) is not None
-        }
-        - {source.module}
-        for source in sources
-    }
-    assert _circle(needs) == []
+def test_no_module_needs_itself(sources: list[Source]) -> None:
+    """Imports inside functions count: a circle that is put off is still one."""
+    assert circle(needs_of(sources)) == []
 
 
-def _module_of(target: str, known: set[str]) -> str | None:
-    """The module of ours that ``target`` (a module or a name in one) lies in."""
-    if target in known:
-        return target
-    parent = target.rpartition(".")[0]
-    return parent if parent in known else None
-
-
-def _circle(needs: dict[str, set[str]]) -> list[str]:
-    """Modules of one circle in order, empty if there is none."""
-    finished: set[str] = set()
-
-    def follow(module: str, trail: list[str]) -> list[str]:
-        if module in trail:
-            return [*trail[trail.index(module) :], module]
-        if module in finished:
-            return []
-        for needed in sorted(needs[module]):
-            if circle := follow(needed, [*trail, module]):
-                return circle
-        finished.add(module)
-        return []
-
-    return next((circle for module in sorted(needs) if (circle := follow(module, []))), [])
+def test_no_folder_needs_itself(sources: list[Source]) -> None:
+    assert circle(folders_of(sources)) == []
 
 
 def test_the_checks_see_what_they_must_see(tmp_path: Path) -> None:
@@ -137,6 +110,28 @@ def test_the_checks_see_what_they_must_see(tmp_path: Path) -> None:
         ("numpy", True),
         ("qt", False),
     }
-    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
     assert isinstance(Source("P.a.b", path).tree, ast.Module)
+
+
+def test_a_circle_is_found_between_modules_and_between_folders(tmp_path: Path) -> None:
+    files = {
+        "P.__init__": "",
+        "P.a.__init__": "",
+        "P.b.__init__": "",
+        "P.a.one": "from ..b import three",
+        "P.a.two": "def later():\n    from .four import f",
+        "P.a.four": "from . import two",
+        "P.b.three": "",
+        "P.b.five": "def later():\n    from ..a.one import x",
+    }
+    sources = []
+    for module, text in files.items():
+        path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        sources.append(Source(module.removesuffix(".__init__"), path))
+    assert circle(needs_of(sources)) == ["P.a.four", "P.a.two", "P.a.four"], "it is put off, not gone"
+    apart = [source for source in sources if source.module != "P.a.four"]
+    assert circle(needs_of(apart)) == []
+    assert circle(folders_of(apart)) == ["P.a", "P.b", "P.a"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

@@ -9,9 +9,13 @@ import pytest
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
-from CardiacUQLib.inference.plausibility import drop_small_lesions
+from CardiacUQLib.inference.plausibility import decide
+from CardiacUQLib.uncertainty.assessment import Assessor
 
 MANIFEST = Manifest("m", "1", BundleKind.CASCADE, "t", "l", "d", LGE_CLASSES, RoiSpec(96, None), {}, ())
+
+
+UNFITTED = Assessor({}, LGE_CLASSES)
 
 
 def softmax_of(labels: np.ndarray) -> np.ndarray:
@@ -41,9 +45,11 @@ def labels(infarct: int, mvo: int) -> np.ndarray:
 )
 def test_only_what_is_below_its_least_volume_goes(infarct, mvo, kept, said):
     manifest = replace(MANIFEST, smallest_lesion_ml={"infarct": 3.0, "MVO": 0.5})
-    result, warnings = drop_small_lesions(softmax_of(labels(infarct, mvo)), 0.1, manifest)
+    p = softmax_of(labels(infarct, mvo))
+    decision = decide(p, 0.1, manifest, UNFITTED, {})
+    result = decision.labels(p, manifest)
     assert (int((result == 3).sum()), int((result == 4).sum())) == kept
-    assert [w.split(" was")[0] for w in warnings] == said
+    assert [w.split(" was")[0] for w in decision.warnings] == said
     gone = infarct + mvo - sum(kept)
     assert int((result == 2).sum()) == gone
 
@@ -51,6 +57,14 @@ def test_only_what_is_below_its_least_volume_goes(infarct, mvo, kept, said):
 def test_a_bundle_without_limits_keeps_everything():
     truth = labels(1, 1)
     p = softmax_of(truth)
-    result, warnings = drop_small_lesions(p, 0.1, MANIFEST)
-    assert np.array_equal(result, truth)
-    assert warnings == ()
+    decision = decide(p, 0.1, MANIFEST, UNFITTED, {})
+    assert np.array_equal(decision.labels(p, MANIFEST), truth)
+    assert decision.warnings == ()
+
+
+def test_one_decision_holds_on_every_grid():
+    """On the image 2.9 ml are dropped; the same lesion is dropped in pixels in which it would be larger."""
+    manifest = replace(MANIFEST, smallest_lesion_ml={"infarct": 3.0})
+    decision = decide(softmax_of(labels(29, 0)), 0.1, manifest, UNFITTED, {})
+    elsewhere = softmax_of(labels(60, 3))
+    assert not np.isin(decision.labels(elsewhere, manifest), (3, 4)).any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import struct
 import subprocess
 import sys
@@ -48,12 +49,12 @@ def patched(path: Path, *edits: tuple[object, ...]) -> Path:
     return path
 
 
-def refused(path: Path, message: str) -> None:
+def refused(path: Path, message: str, named: Path | None = None) -> None:
     with pytest.raises(InputError, match=message) as caught:
         read_volume(path)
     line = str(caught.value)
     assert "\n" not in line
-    assert line.startswith(f"{path}")
+    assert line.startswith(f"{named or path}")
     assert "; " in line
     assert caught.value.exit_code == ExitCode.INPUT
 
@@ -141,9 +142,9 @@ def test_truncated_or_missing_data_file(tmp_path: Path, header: str) -> None:
     path = write(tmp_path / header)
     data = tmp_path / "a.raw"
     data.write_bytes(data.read_bytes()[:-1000])
-    refused(path, "truncated")
+    refused(path, "a.raw: the file is truncated", named=data)
     data.unlink()
-    refused(path, "truncated")
+    refused(path, "a.raw: there is no such file", named=data)
 
 
 def test_damaged_compression(tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     refused(path, "cannot be opened.*permissions")
 
 

@@ -24,6 +24,8 @@ from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import from_result
 from CardiacUQLib.report.page import headlines, millilitres, transitions
 from CardiacUQLib.report.pictures import field_of_view, slice_pictures
+from CardiacUQLib.uncertainty.quality import PredictedDice
+from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -219,3 +221,17 @@ def test_the_border_of_one_voxel_is_a_diamond() -> None:
 def test_heat_colours_are_those_of_inferno() -> None:
     shares = np.linspace(0, 1, 101)
     np.testing.assert_allclose(heat_colours(shares), 255 * colormaps["inferno"](shares)[:, :3], atol=4)
+
+
+def test_the_verdict_comes_first_and_what_the_bundle_lacks_last(result: Result) -> None:
+    dice = (PredictedDice("mean", 0.66, 0.5, 0.8), PredictedDice("infarct", 0.61, 0.48, 0.72))
+    judged = dataclasses.replace(
+        result, verdict=Verdict(Word.CHECK, "infarct unsure", 0.31, 0.7), predicted_dice=dice
+    )
+    page = render_report(judged)
+    assert page.index(">Check<") < page.index('class="sizes"')
+    assert "Infarct unsure" in page and "Mean Dice below 0.70: probability 0.31" in page
+    assert "<td>0.61</td>" in page and "0.48–0.72" in page
+    bare = render_report(dataclasses.replace(result, lacking=("presence", "predicted_dice")))
+    assert '<section class="verdict' not in bare
+    assert "<dt>Not fitted</dt><dd>presence, predicted dice</dd>" in bare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 
@@ -112,10 +113,7 @@ def test_the_report_is_drawn_from_the_corrected_labels(folder) -> None:
 
 
 def test_where_no_report_can_be_drawn_the_old_one_does_not_stay(folder, monkeypatch) -> None:
-    import importlib
-
     report = importlib.import_module("CardiacUQLib.report.publish")
-
     (folder / "report.html").write_text("the networks' report", "utf-8")
     monkeypatch.setattr(report, "can_render", lambda: False)
     review = _review(folder)
@@ -126,8 +124,6 @@ def test_where_no_report_can_be_drawn_the_old_one_does_not_stay(folder, monkeypa
 
 
 def test_a_folder_that_cannot_be_written_says_so(folder, monkeypatch) -> None:
-    import importlib
-
     module = importlib.import_module("CardiacUQLib.report.publish")
 
     def full(text, path):

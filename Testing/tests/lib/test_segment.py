@@ -241,7 +241,9 @@ def test_a_full_gpu_falls_back_to_the_cpu(bundle, volume, result):
     np.testing.assert_array_equal(found.segmentation, result.segmentation)
 
 
-def test_the_limitations_of_a_bundle_are_said_with_every_result(volume):
+def test_the_standing_limitations_of_a_bundle_are_not_repeated_with_every_result(volume):
     known = small_manifest(limitations=("finds no MVO",), folds=(0,))
     networks = {("stage2d", 0): Pixelwise2D(), ("stage3d", 0): FromMasks3D()}
-    assert segment(volume, FakeBundle(known, networks), device="cpu").run.warnings[0] == "finds no MVO"
+    found = segment(volume, FakeBundle(known, networks), device="cpu")
+    assert "finds no MVO" not in found.run.warnings
+    assert found.verdict is None and found.lacking == ("presence", "predicted_dice", "verdict")

@@ -1,16 +1,19 @@
-"""Neighbouring slices as channels, and that inference hands members as many as they were built for."""
+"""Neighbouring slices as channels, and that inference hands networks as many as they were built for."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
+from cascade_fakes import FakeBundle, FromMasks3D, small_manifest
 from torch import nn
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
 from CardiacUQLib.inference.ensemble import run_streaming
-from CardiacUQLib.inference.passes import Arithmetic
+from CardiacUQLib.inference.passes import Arithmetic, run_cascade
 from CardiacUQLib.inference.slice_context import with_neighbours
 from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
@@ -68,3 +71,30 @@ def test_members_with_three_inputs_see_their_neighbours(view):
     expected = np.zeros((4, 8, 8), int)
     expected[1, :, :3] = 1
     assert np.array_equal(labels, expected)
+
+
+class NeighbourInfarct(nn.Module):
+    """Infarct where the slice after this one is bright, background elsewhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[1] == 3
+        p = torch.full_like(x[:, :1], -40).repeat(1, 5, 1, 1)
+        p[:, 0], p[:, 3] = 20, 40 * x[:, 2]
+        return p
+
+
+@pytest.mark.parametrize("view", [View.IDENTITY, View.VERTICAL])
+def test_a_2d_stage_with_three_inputs_sees_its_neighbours_and_the_3d_stage_its_masks(view):
+    crop = np.zeros((3, 16, 16), np.float32)
+    crop[1, 4] = 1
+    manifest = small_manifest((0,))
+    networks = dict(manifest.networks)
+    networks["stage2d"] = dataclasses.replace(networks["stage2d"], in_channels=3)
+    source = FakeBundle(
+        dataclasses.replace(manifest, networks=networks),
+        {("stage2d", 0): NeighbourInfarct(), ("stage3d", 0): FromMasks3D()},
+    )
+    (one,) = run_cascade(crop, source, Arithmetic(torch.device("cpu")), folds=(0,), views=(view,))
+    labels = one.p2d.argmax(dim=0)
+    assert (labels[0, 4] == 3).all() and int((labels == 3).sum()) == 16
+    assert torch.equal(one.p3d.argmax(dim=0) == 3, labels == 3)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from CardiacUQLib.bundles.colours import HEAT_STOPS
-from CardiacUQLib.report.bullseye_picture import HEIGHT, SIDE, bullseyes_picture
-from CardiacUQLib.report.clinical import SHARE_STOPS, colour_at
+from CardiacUQLib.bullseye import drawing
+from CardiacUQLib.bullseye.picture import NOTE_HEIGHT, SCALE, bullseyes_picture
+from CardiacUQLib.bundles.colours import HEAT_STOPS, SHARE_STOPS, scale_colours
 
-CENTRE, RADIUS = (SIDE / 2, 230.0), 160.0
+SIDE, HEIGHT = round(drawing.SIDE * SCALE), round(drawing.HEIGHT * SCALE) + NOTE_HEIGHT
+CENTRE, RADIUS = (SIDE / 2, drawing.MIDDLE * SCALE), drawing.RADIUS * SCALE
 """Middle (x, y) and radius in pixels of each bull's-eye."""
 
 
@@ -19,6 +20,7 @@ def measures(shares: dict[int, float], reference: str = "rv_insertion") -> dict[
     """Segments with these infarct shares in percent, the others without infarct, P(wrong) a tenth."""
     items = [
         {
+            "name": f"segment {number}",
             "infarct_share_percent": shares.get(number, 0.0),
             "transmurality_mean_percent": None,
             "mean_error_probability": 0.1,
@@ -30,6 +32,11 @@ def measures(shares: dict[int, float], reference: str = "rv_insertion") -> dict[
     return {
         "segments": {"reference": reference, "base_slice": 4, "base_rule": "patient axes", "items": items}
     }
+
+
+def colour_at(share: float, stops: tuple[str, ...]) -> tuple[int, ...]:
+    """Colour of a share of a scale as 0..255."""
+    return tuple(int(v) for v in np.rint(scale_colours(np.array([share]), stops)[0]))
 
 
 def colour(picture: np.ndarray, radius: float, degrees: float) -> tuple[int, ...]:
@@ -74,3 +81,26 @@ def test_other_walls_are_named_only_after_an_insertion() -> None:
     aha, clock = (bullseyes_picture(measures({}, ref), 5) for ref in ("rv_insertion", "image_12_oclock"))
     differs = np.flatnonzero((aha != clock).any(axis=(1, 2)))
     assert differs.min() < CENTRE[1] - RADIUS and differs.max() > HEIGHT - 30, "the walls and the note"
+
+
+def test_no_area_is_left_out_and_none_overlaps() -> None:
+    """The named areas of one bull's-eye fill the disc: their sizes (shoelace formula) add up to its own."""
+    drawn = drawing.bullseyes(measures({}), 5)
+    sizes = []
+    for area in drawn.areas:
+        x, y = np.transpose(area.points)
+        if area.name and x.max() <= drawing.SIDE:
+            sizes.append(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
+    assert len(sizes) == 17
+    assert np.sum(sizes) == pytest.approx(np.pi * drawing.RADIUS**2, rel=2e-3)
+
+
+def test_an_undefined_segment_is_hatched_in_grey_on_white() -> None:
+    content = measures({1: 50.0})
+    content["segments"]["items"][16]["infarct_share_percent"] = None
+    picture = bullseyes_picture(content, 5)
+    apex = picture[
+        round(CENTRE[1]) - 20 : round(CENTRE[1]) + 20, round(CENTRE[0]) - 20 : round(CENTRE[0]) + 20
+    ]
+    assert apex.min() < 190 and apex.max() > 240
+    assert np.ptp(apex.astype(int), axis=-1).max() < 30, "no colour, so no value"

@@ -8,16 +8,12 @@ import numpy as np
 import pytest
 from analytic_hearts import plane
 
+from CardiacUQLib.bullseye.drawing import segments_note
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import measure
-from CardiacUQLib.report.clinical import (
-    bullseyes_svg,
-    distributions_svg,
-    segments_note,
-    threshold_rows,
-)
+from CardiacUQLib.report.clinical import bullseyes_svg, distributions_svg, threshold_rows
 
 SVG = "{http://www.w3.org/2000/svg}"
 PASSES = np.array([[0, 90.0, 80.0, 10.0, 1.0], [0, 95.0, 85.0, 14.0, 2.0], [0, 92.0, 81.0, 12.0, 1.0]])
@@ -52,10 +48,10 @@ def test_infarcted_segment_is_the_darkest(axial):
     measures = content(axial)
     root = parsed(bullseyes_svg(measures, 5))
     fills = {}
-    for path in root.iter(f"{SVG}path"):
-        title = path.find(f"{SVG}title").text.split(":")[0]
-        if path.get("fill").startswith("rgb"):
-            fills.setdefault(title, sum(map(int, path.get("fill")[4:-1].split(","))))
+    for area in root.iter(f"{SVG}polygon"):
+        title = area.find(f"{SVG}title")
+        if title is not None and area.get("fill").startswith("rgb"):
+            fills.setdefault(title.text.split(":")[0], sum(map(int, area.get("fill")[4:-1].split(","))))
     assert min(fills, key=fills.get) in ("basal sector 2 from 12 o'clock", "mid sector 2 from 12 o'clock")
     assert fills["basal sector 4 from 12 o'clock"] > 600
 

@@ -11,8 +11,8 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.images.labels import read_label_file
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.datasets.labels import read_label_image
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="labelled development data are not present")
@@ -71,7 +71,7 @@ def test_nothing_of_itk_reaches_the_terminal(emidec_like, capfd):
     struct.pack_into("<h", raw, 254, 1)
     struct.pack_into("<12f", raw, 280, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0)
     path.write_bytes(gzip.compress(bytes(raw)))
-    read_label_image(path)
+    read_label_file(path)
     assert capfd.readouterr() == ("", "")
 
 

@@ -39,7 +39,7 @@ def test_a_3d_stage_with_other_masks_is_another_one():
 def test_missing_recipe_names_the_shipped_ones(tmp_path):
     with pytest.raises(
         UsageError,
-        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, paper",
+        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, fine-neighbours, paper",
     ):
         read_recipe(tmp_path / "none.yaml")
 

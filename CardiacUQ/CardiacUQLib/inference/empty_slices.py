@@ -1,0 +1,65 @@
+"""Segmenting a stack without its empty slices, and without labels where there is no image.
+
+An empty slice between others would cut a heart in two and spoil what networks see of its neighbours: the
+networks get the slices that hold an image, one after the other, and the results go back to their places.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..images.volume import Geometry, Volume
+from .components import find_components
+from .found import Findings
+from .jobs import INVERTED_MAPS
+from .maps import discrete_correction_map
+from .result import MapName
+
+
+def filled_slices(volume: Volume) -> np.ndarray:
+    """Numbers of the slices that hold an image."""
+    if volume.no_image is None:
+        return np.arange(volume.array.shape[0])
+    return np.flatnonzero(~volume.no_image.all(axis=(1, 2)))
+
+
+def without_empty_slices(volume: Volume, filled: np.ndarray) -> Volume:
+    """The volume with the ``filled`` slices alone; its spacing stays, its place is that of the first."""
+    if len(filled) == volume.array.shape[0] or volume.no_image is None:
+        return volume
+    old = volume.geometry
+    origin = old.index_to_lps @ np.array([0.0, 0.0, float(filled[0]), 1.0])
+    size = (old.size[0], old.size[1], len(filled))
+    geometry = Geometry(size, old.spacing, tuple(float(v) for v in origin[:3]), old.direction)
+    return dataclasses.replace(
+        volume,
+        array=np.ascontiguousarray(volume.array[filled]),
+        no_image=np.ascontiguousarray(volume.no_image[filled]),
+        geometry=geometry,
+    )
+
+
+def back_in_place(findings: Findings, volume: Volume, filled: np.ndarray, classes: int) -> Findings:
+    """Findings on all slices of ``volume``: no label, and nothing to doubt, where there is no image."""
+    if volume.no_image is None:
+        return findings
+    shape = volume.array.shape
+
+    def whole(array: np.ndarray, outside: float) -> np.ndarray:
+        placed = np.full(shape, outside, array.dtype)
+        placed[filled] = array
+        placed[volume.no_image] = outside
+        return placed
+
+    segmentation, opinion = whole(findings.segmentation, 0), whole(findings.opinion, 0)
+    maps = {name: whole(array, float(name in INVERTED_MAPS)) for name, array in findings.maps.items()}
+    dcm = discrete_correction_map(opinion, segmentation, classes)
+    return dataclasses.replace(
+        findings,
+        segmentation=segmentation,
+        opinion=opinion,
+        maps=maps,
+        corrections=find_components(dcm, maps[MapName.SCS], volume.geometry, classes),
+    )

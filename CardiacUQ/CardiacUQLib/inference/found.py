@@ -1,0 +1,60 @@
+"""What either method finds: in the pixels of the networks, and back on the grid of the volume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..uncertainty.assessment import Assessment
+from .components import Corrections
+from .ensemble import StreamingPass
+from .passes import Arithmetic, CascadePass
+from .result import MapName
+from .roi import Roi
+
+Passes = tuple[CascadePass, ...] | tuple[StreamingPass, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Everything found in the pixels of the networks.
+
+    ``final`` is the mean softmax (C, z, size, size) of the final prediction, ``opinions`` (M, C, z, size,
+    size) that of those it overrules: the 2D stage of a cascade, the members of an ensemble. ``labels`` are
+    what the bundle decides on, ``undecided`` the mere arg max, ``opinion`` what the overruled say, all uint8
+    (z, size, size) like the float32 ``maps``. ``passes`` and the Monte Carlo dropout ``samples``, softmax on
+    the device of the networks, are empty unless they were asked for.
+    """
+
+    roi: Roi
+    final: np.ndarray
+    opinions: np.ndarray
+    labels: np.ndarray
+    undecided: np.ndarray
+    opinion: np.ndarray
+    maps: Mapping[MapName, np.ndarray]
+    passes: Passes = ()
+    samples: tuple[CascadePass, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The same on the grid of the volume, (z, y, x), and how it came about.
+
+    ``opinion`` is the label of the 2D stage, or of the dissenting member. ``pass_volumes_ml`` (passes, C).
+    ``evidence`` is what the passes know about the case as a whole, ``assessment`` what is said from it.
+    """
+
+    region: Region
+    segmentation: np.ndarray
+    opinion: np.ndarray
+    maps: Mapping[MapName, np.ndarray]
+    corrections: Corrections
+    pass_volumes_ml: np.ndarray
+    arithmetic: Arithmetic
+    timings: Mapping[str, float]
+    warnings: tuple[str, ...]
+    evidence: Mapping[str, float]
+    assessment: Assessment

@@ -1,0 +1,105 @@
+"""Everything that is said about a case as a whole, from one place, for inference and evaluation alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..base.errors import ModelError
+from ..base.json_codec import JsonMismatch, decode
+from ..bundles.classes import LESIONS
+from ..bundles.manifest import ClassInfo
+from . import presence, quality, verdict
+from .presence import PresenceCalibration
+from .quality import DiceCalibration, PredictedDice
+from .verdict import Verdict, VerdictCalibration, unlike_verdict
+
+FITS: Mapping[str, type] = {
+    presence.KEY: PresenceCalibration,
+    quality.KEY: DiceCalibration,
+    verdict.KEY: VerdictCalibration,
+}
+"""What this room reads from ``manifest.calibration``, by name."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """``presence`` by lesion name; ``unlike`` says in words in what the scan differs from those of the
+    training, empty where it does not; ``lacking`` names the fits that the bundle does not have."""
+
+    verdict: Verdict | None = None
+    predicted_dice: tuple[PredictedDice, ...] = ()
+    presence: Mapping[str, float] = field(default_factory=dict)
+    unlike: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """The fits of one bundle: ``calibration`` and ``classes`` are those of its manifest.
+
+    All fits are read when it is made; raises ModelError if one is damaged.
+    """
+
+    calibration: Mapping[str, Any]
+    classes: tuple[ClassInfo, ...]
+
+    def __post_init__(self) -> None:
+        for name in FITS:
+            self.fit(name)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Fits that such a bundle can have and this one does not; presence needs lesions."""
+        lesions = any(info.name in LESIONS for info in self.classes)
+        wanted = (name for name in FITS if lesions or name != presence.KEY)
+        return tuple(name for name in wanted if name not in self.calibration)
+
+    def fit(self, name: str) -> Any:
+        """A fit as its type, None if the bundle has none."""
+        stored = self.calibration.get(name)
+        if stored is None:
+            return None
+        try:
+            return decode_fit(name, stored)
+        except JsonMismatch as error:
+            raise ModelError(f"calibration: {error}; fit the bundle anew") from None
+
+    @cached_property
+    def presence(self) -> PresenceCalibration | None:
+        """How P(lesion) is computed."""
+        return self.fit(presence.KEY)
+
+    def probabilities(self, evidence: Mapping[str, float]) -> dict[str, float]:
+        """P(lesion) by name; empty without a fit."""
+        return {} if self.presence is None else self.presence.probabilities(evidence)
+
+    def assess(
+        self,
+        evidence: Mapping[str, float],
+        probabilities: Mapping[str, float],
+        drawn: Mapping[str, bool],
+        unlike: tuple[str, ...] = (),
+    ) -> Assessment:
+        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion."""
+        dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
+        dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
+        word = None
+        if unlike:
+            word = unlike_verdict(unlike)
+        elif dice and verdict_fit is not None:
+            word = verdict_fit.judge(dice, probabilities, drawn)
+        return Assessment(word, dice, dict(probabilities), unlike, self.lacking)
+
+
+def decode_fit(name: str, stored: Any) -> Any:
+    """A fit of :data:`FITS` from its plain numbers; raises JsonMismatch for anything else."""
+    where = f"manifest.calibration.{name}"
+    try:
+        return decode(stored, FITS[name], where)
+    except JsonMismatch:
+        raise
+    except ValueError as error:
+        raise JsonMismatch(f"{where}: {error}") from None

@@ -1,0 +1,108 @@
+"""One word on the case: trust it, check it, or do it again; with the reason and the risk it stands for.
+
+The risk is the probability that the mean Dice lies below ``low_dice``, a logistic curve of the predicted
+mean Dice fitted on unseen cases. The thresholds on it are chosen so that cases called "trust" hold at most a
+stated share of such failures (conformal risk control, Angelopoulos et al., ICLR 2024) and those called
+"redo" are more likely failures than not.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .linear import LinearModel
+from .quality import MEAN, PredictedDice
+
+KEY = "verdict"
+"""Name of the fit in ``manifest.calibration``."""
+RISK_FEATURE = "predicted mean Dice"
+MAY_BE_MISSED = 0.2
+"""From this probability on a lesion that is not shown is worth naming as the reason."""
+
+
+class Word(enum.StrEnum):
+    """What to do with a case."""
+
+    TRUST = "trust"
+    CHECK = "check"
+    REDO = "redo"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``risk`` is the probability that the mean Dice is below ``low_dice``; both None where the word comes
+    from elsewhere, as for a scan that is unlike those of the training."""
+
+    word: Word
+    reason: str
+    risk: float | None = None
+    low_dice: float | None = None
+
+    def as_text(self) -> str:
+        """ "Check: infarct unsure, predicted Dice 0.61 (0.48-0.72)" """
+        return f"{self.word.value.capitalize()}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class VerdictCalibration:
+    """``manifest.calibration["verdict"]``. ``shares`` are the measured shares of failures by word."""
+
+    risk: LinearModel
+    trust_up_to: float
+    redo_from: float
+    low_dice: float
+    shares: Mapping[str, float] = field(default_factory=dict)
+    fitted_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.trust_up_to <= self.redo_from <= 1:
+            raise ValueError("a verdict needs thresholds 0 <= trust <= redo <= 1")
+
+    def word(self, risk: float) -> Word:
+        """The word for a risk."""
+        if risk <= self.trust_up_to:
+            return Word.TRUST
+        return Word.REDO if risk >= self.redo_from else Word.CHECK
+
+    def judge(
+        self, dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]
+    ) -> Verdict:
+        """The verdict on predicted Dice (the mean among them) and lesions by name."""
+        mean = next(one for one in dice if one.structure == MEAN)
+        risk = self.risk.probability({RISK_FEATURE: mean.value})
+        word = self.word(risk)
+        reason = f"predicted mean Dice {mean.as_text()}"
+        if word is not Word.TRUST:
+            reason = _weakest([one for one in dice if one.structure != MEAN], presence, drawn) or reason
+        return Verdict(word, reason, round(risk, 4), self.low_dice)
+
+
+def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
+    """The gravest of several phases, its reason led by the phase's name; None if any phase has none."""
+    known = {name: one for name, one in verdicts.items() if one is not None}
+    if not known or len(known) < len(verdicts):
+        return None
+    order = list(Word)
+    name = max(known, key=lambda name: (order.index(known[name].word), known[name].risk or 0.0))
+    return replace(known[name], reason=f"{name}: {known[name].reason}")
+
+
+def unlike_verdict(reasons: Sequence[str]) -> Verdict:
+    """The verdict on a scan that does not belong here."""
+    return Verdict(Word.REDO, f"unlike the training scans: {'; '.join(reasons)}")
+
+
+def _weakest(dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]) -> str:
+    """What costs most: a structure with a low predicted Dice, or a lesion that may be missed."""
+    if not dice:
+        return ""
+    worst = min(dice, key=lambda one: one.value)
+    missed = {name: p for name, p in presence.items() if not drawn.get(name, True) and p >= MAY_BE_MISSED}
+    if worst.structure in missed:
+        return f"{worst.structure} may be missed, probability {missed[worst.structure]:.2f}"
+    text = f"{worst.structure} unsure, predicted Dice {worst.as_text()}"
+    others = [f"{name} may be missed ({p:.2f})" for name, p in missed.items()]
+    return "; ".join([text, *others])

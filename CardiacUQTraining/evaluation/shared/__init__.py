@@ -1,0 +1,1 @@
+"""What both kinds of evaluation use: predictions, metrics, statistics, kept cases, Markdown."""
