@@ -131,6 +131,7 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         "bundle_sha256": case.bundle_sha256,
         "default_map": case.default_map,
         "warnings": list(case.warnings),
+        "verdict": None if nodes.verdict is None else [nodes.verdict.word, nodes.verdict.text],
         "grid": None if nodes.grid is None else [list(nodes.grid[0]), nodes.grid[1].ravel().tolist()],
         "classes": [
             [info.value, info.name, info.colour, info.code.scheme, info.code.value, info.code.meaning]
@@ -259,6 +260,7 @@ def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
         default_map=MapName(content["default_map"]) if content.get("default_map") else None,
         warnings=tuple(content.get("warnings", ())),
         grid=_grid(content.get("grid")),
+        verdict=Verdict(*content["verdict"]) if content.get("verdict") else None,
     )
 
 

@@ -18,7 +18,7 @@ from CardiacUQLib.inference.result import MapName, Result
 from CardiacUQLib.review import RANKING, CaseMaps
 
 from .bullseyes import add_bullseyes
-from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, remove_case, tie
+from .case_nodes import CASE_ATTRIBUTE, CaseNodes, Verdict, all_cases, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
 from .legends import show_legend
 from .maps import HeatMap, add_map, heat_map, heat_map_choices, set_heat_map
@@ -208,6 +208,7 @@ def _build(
         bullseyes=bullseyes,
         default_map=case.default_map,
         warnings=case.warnings,
+        verdict=None if case.verdict is None else Verdict(case.verdict.word.value, case.verdict.as_text()),
         grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield

@@ -34,6 +34,8 @@ class ResultPanel:
         ui.reportButton.connect("clicked(bool)", lambda checked=False: self._guarded(self.open_report))
         ui.folderButton.connect("clicked(bool)", lambda checked=False: self._open(self._folder))
         ui.plotButton.connect("clicked(bool)", lambda checked=False: self._plot())
+        ui.measuresTable.verticalHeader().setVisible(False)
+        ui.measuresTable.horizontalHeader().setStretchLastSection(True)
         self.show(None, None)
 
     @property

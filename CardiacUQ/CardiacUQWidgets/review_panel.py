@@ -17,6 +17,7 @@ from .region_editor import RegionEditor
 
 _CLASS_BUTTONS = 4
 _SHORTENED = "healthy "
+_ROW_PX = 22
 _STATUS: dict[str, Callable[[], str]] = {
     "NotStarted": lambda: _("open"),
     "InProgress": lambda: _("here"),
@@ -66,7 +67,8 @@ class ReviewPanel:
         bound = {key: (lambda key=key: self.press(key)) for key in actions}
         self.keys = Keys({**bound, "H": toggle_heat_map})
         ui.regionTable.verticalHeader().setVisible(False)
-        ui.regionTable.horizontalHeader().setStretchLastSection(True)
+        ui.regionTable.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        ui.regionTable.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         self._connect()
         self.close()
 
@@ -145,7 +147,9 @@ class ReviewPanel:
     def refresh(self) -> None:
         """Bring card, table and buttons up to date."""
         ui, session = self.ui, self.session
-        ui.reviewSection.enabled = session is not None
+        if ui.reviewSection.enabled != (session is not None):
+            ui.reviewSection.enabled = session is not None
+            ui.reviewSection.collapsed = session is None
         ui.reviewButton.visible = session is not None and session.index < 0
         if session is None:
             ui.regionTable.setRowCount(0)

@@ -34,10 +34,12 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         if value == self._read_collapsed():
             return
         self.__dict__["_collapsed"] = value
-        for child in self.findChildren(
-            QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly
-        ):
-            child.setVisible(not value)
+        direct = QtCore.Qt.FindChildOption.FindDirectChildrenOnly
+        children = self.findChildren(QtWidgets.QWidget, options=direct)
+        if value:  # what was hidden on purpose stays hidden, as in CTK
+            self.__dict__["_hidden"] = [child for child in children if child.isHidden()]
+        for child in children:
+            child.setVisible(not value and child not in self.__dict__.get("_hidden", []))
         self.setMaximumHeight(self._BAR + 2 if value else 16777215)
         self.contentsCollapsed.emit(value)
 

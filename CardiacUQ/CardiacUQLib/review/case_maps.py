@@ -17,6 +17,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, MapName, Result
+from ..uncertainty.verdict import Verdict
 
 RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE)
 """Maps in the order in which they are offered to the reader."""
@@ -59,6 +60,7 @@ class CaseMaps:
     input_sha256: str = ""
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     @classmethod
     def from_result(cls, result: Result) -> CaseMaps:
@@ -84,6 +86,7 @@ class CaseMaps:
             input_sha256=volume.sha256,
             default_map=result.run.default_map,
             warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+            verdict=result.verdict,
         )
 
     @classmethod
@@ -112,6 +115,7 @@ class CaseMaps:
             input_sha256=case.input_sha256,
             default_map=case.run.default_map,
             warnings=case.warnings,
+            verdict=case.record.verdict,
         )
         maps.check()
         return maps

@@ -56,6 +56,14 @@ def module(host, models, monkeypatch):
 
 
 @pytest.fixture
+def without_torch(module, monkeypatch):
+    """A reader's computer: no torch, so no child process that loads it either."""
+    from CardiacUQWidgets import computer
+
+    monkeypatch.setattr(computer, "has_torch", lambda: False)
+
+
+@pytest.fixture
 def widget(host, module):
     """The module opened by the user."""
     return host.open("CardiacUQ")

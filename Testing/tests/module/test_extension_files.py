@@ -91,9 +91,8 @@ def test_the_xml_describes_the_scripts_parameters():
 
 def test_the_xml_offers_the_bundles_that_are_shipped():
     offered = [element.text for element in _xml_parameters()["model"].findall("element")]
-    assert sorted(offered) == sorted(
-        p.parent.name for p in REPOSITORY.glob("Resources/Models/*/manifest.json")
-    )
+    shipped = [path.parent.name for path in REPOSITORY.glob("Resources/Models/*/manifest.json")]
+    assert sorted(offered) == sorted(shipped)
 
 
 def test_the_index_entry_satisfies_the_schema():

@@ -260,10 +260,11 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(phantom_file,
 
 
 def test_the_measures_of_the_batch_command_hold_intervals_and_segments():
+    interval = {"interval": [100.0, 140.0], "level": 0.9, "calibrated": True}
     measures = {
         "headline": "Infarct 18 %",
         "sizes": {
-            "lv_mass_g": dict(value=120.0, unit="g", interval=[100.0, 140.0], level=0.9, calibrated=True),
+            "lv_mass_g": {"value": 120.0, "unit": "g", **interval},
             "mvo_volume_ml": {"value": None, "unit": "ml", "interval": None},
         },
         "segments": {"segments": [{"name": "1 basal anterior", "segments": [1], "infarct_ml": 0.5}]},

@@ -10,6 +10,9 @@ import pytest
 import slicer
 
 
+pytestmark = pytest.mark.usefixtures("without_torch")
+
+
 @pytest.fixture
 def case(case_folder, tmp_path):
     """A case folder that the test may write into."""
