@@ -19,12 +19,13 @@ from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.json_codec import to_plain, write_json
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.manifest import BundleKind, View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import check_case, write_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.film import Cine
 from CardiacUQLib.images.reading import write_stored
 from CardiacUQLib.images.volume import Volume, case_name
-from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.measures import Frame, cine_measures, measures_json

@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 
 from CardiacUQLib.bundles.manifest import BundleKind, ClassInfo, Code
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.review import CaseMaps
 
 from .colours import heat_table

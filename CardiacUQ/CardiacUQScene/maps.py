@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
 
-from CardiacUQLib.inference.result import MapName
-from CardiacUQLib.review import RANKING
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 
 from .case_nodes import HEAT_ATTRIBUTE, PART_ATTRIBUTE, CaseNodes, composites
 from .colours import heat_table
@@ -21,22 +18,6 @@ from .voxels import set_volume_array
 DEFAULT_OPACITY = 0.4
 DEFAULT_THRESHOLD = 0.1
 """Share of the scale below which tissue counts as certain and shows the image alone."""
-
-TITLES = {
-    MapName.SCS: "SCS",
-    MapName.ERROR_PROBABILITY: "P(wrong)",
-    MapName.UNCERTAINTY: "Uncertainty",
-    MapName.ENTROPY: "Entropy",
-    MapName.VARIANCE: "Variance",
-}
-
-_HIGHEST: dict[MapName, Callable[[int], float]] = {
-    MapName.SCS: lambda classes: 2.0 / classes,
-    MapName.ERROR_PROBABILITY: lambda classes: 1.0,
-    MapName.UNCERTAINTY: lambda classes: 1.0,
-    MapName.ENTROPY: lambda classes: math.log(classes),
-    MapName.VARIANCE: lambda classes: (1.0 - 1.0 / classes) / classes,
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +40,7 @@ class HeatMap:
 
 def scale(name: MapName, classes: int) -> Scale:
     """From 0 to the largest value the map can take with this number of classes."""
-    return Scale(0.0, _HIGHEST[name](classes), TITLES[name])
+    return Scale(0.0, name.info.highest(classes), name.info.title)
 
 
 def scale_of(nodes: CaseNodes, name: MapName) -> Scale:
@@ -96,8 +77,8 @@ def add_map(
 
 def heat_map_choices(nodes: CaseNodes) -> tuple[MapName, ...]:
     """The maps that can be shown: first the one that the evaluation of the bundle found best."""
-    ranked = sorted(RANKING, key=lambda name: name != nodes.default_map)
-    return tuple(name for name in ranked if name in nodes.maps)
+    ranked = maps_used(Use.OFFERED, nodes.maps)
+    return tuple(sorted(ranked, key=lambda name: name != nodes.default_map))
 
 
 def set_heat_map(

@@ -12,9 +12,10 @@ import vtk
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import CaseFolder
 from CardiacUQLib.images.volume import StorageOrder
-from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import RANKING, CaseMaps
 
 from .bullseyes import add_bullseyes

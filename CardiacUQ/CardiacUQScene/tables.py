@@ -9,11 +9,9 @@ import numpy as np
 import slicer
 import vtk
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.review import CaseMaps
-
-from .maps import TITLES, scale
 
 SLICE_COLUMN = "slice"
 _SHARES = {
@@ -21,7 +19,6 @@ _SHARES = {
     "transmurality_max_percent": "Transmurality, greatest",
     "infarcted_circumference_percent": "Infarcted circumference",
 }
-_PROFILED = (MapName.SCS, MapName.UNCERTAINTY, MapName.ERROR_PROBABILITY)
 _LINE_COLOURS = ((0.835, 0.369, 0.0), (0.0, 0.447, 0.698), (0.8, 0.475, 0.655))
 
 
@@ -89,13 +86,18 @@ def _size_row(key: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
     """One row per slice that shows the heart: its number, counted from 1, and the mean of each score."""
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
-    profiles = {TITLES[score]: case.slice_profile(score) for score in _PROFILED if score in case.maps}
+    profiles = {name.info.title: case.slice_profile(name) for name in _profiled(case)}
     seen = np.flatnonzero(case.storage.from_stored(case.foreground).any(axis=(1, 2)))
     _add_column(table, SLICE_COLUMN, seen + 1.0)
     for title, profile in profiles.items():
         _add_column(table, title, profile[seen])
     table.SetLocked(True)
     return table
+
+
+def _profiled(case: CaseMaps) -> tuple[MapName, ...]:
+    """The maps that are told slice by slice."""
+    return plain_first(maps_used(Use.REPORTED, case.maps))
 
 
 def _add_column(table: slicer.vtkMRMLTableNode, title: str, values: np.ndarray) -> None:
@@ -139,7 +141,7 @@ def add_chart(
     chart.SetTitle("Mean over the heart, slice by slice")
     chart.SetXAxisTitle("slice")
     chart.SetYAxisTitle("")
-    tops = [scale(score, len(case.classes)).highest for score in _PROFILED if score in case.maps]
+    tops = [name.info.highest(len(case.classes)) for name in _profiled(case)]
     if tops:
         chart.SetYAxisRangeAuto(False)
         chart.SetYAxisRange(0.0, max(tops))

@@ -9,27 +9,19 @@ from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 
 
 class HeatMapChoice(enum.Enum):
-    """The heat maps on offer; kept in scenes by name, so the names are for ever."""
+    """The heat maps on offer, those of the catalogue; kept in scenes by name, so the names are for ever."""
 
-    ERROR_PROBABILITY = MapName.ERROR_PROBABILITY
-    SCS = MapName.SCS
-    ENTROPY = MapName.ENTROPY
-    VARIANCE = MapName.VARIANCE
-    UNCERTAINTY = MapName.UNCERTAINTY
+    _ignore_ = ("offered",)
+    for offered in maps_used(Use.OFFERED):
+        vars()[offered.name] = offered
 
     def label(self) -> str:
         """The words in the selector."""
-        return {
-            HeatMapChoice.ERROR_PROBABILITY: _("probability of error"),
-            HeatMapChoice.SCS: _("Soft Correction Score (SCS)"),
-            HeatMapChoice.ENTROPY: _("entropy"),
-            HeatMapChoice.VARIANCE: _("variance"),
-            HeatMapChoice.UNCERTAINTY: _("uncertainty of the ensemble"),
-        }[self]
+        return _(self.value.info.name)
 
 
 @parameterNodeWrapper
@@ -38,7 +30,7 @@ class CardiacUQParameterNode:
 
     inputVolume: vtkMRMLScalarVolumeNode
     model: str = ""
-    heatMap: HeatMapChoice = HeatMapChoice.ERROR_PROBABILITY
+    heatMap: HeatMapChoice = HeatMapChoice(MapName.ERROR_PROBABILITY)
     heatMapChosen: bool = False
     heatVisible: bool = True
     heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4

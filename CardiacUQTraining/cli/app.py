@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "Measure a model or a folder of cases against expert labels.",
     "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",
+    "review": "Review cases in a browser: regions, decisions, painting.",
     "report": "Make report.html of a case folder anew.",
     "measure": "Measure a case folder anew, or ED and ES together.",
     "dicom": "Write a case folder as DICOM: SEG, maps, structured report.",
@@ -48,7 +49,9 @@ EXTRA_OF: dict[str, str] = {
     "monai": "train",
     "pydantic": "train",
     "sklearn": "train",
+    "starlette": "web",
     "tensorboard": "train",
+    "uvicorn": "web",
     "yaml": "train",
 }
 """Which optional dependency of pyproject.toml brings a package."""

@@ -14,6 +14,7 @@ from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import BundleKind, View
 
+from ..datasets.catalogue import dataset_help
 from .progress import shown_progress
 
 if TYPE_CHECKING:
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from ..evaluation.shared.methods import Method
     from ..evaluation.shared.predict import PassOptions
 
-DATASET_HELP = "Layout of the data: emidec, myops, phantom; for cine models acdc, mnms, cine-phantom."
-
 
 def command(
     model: Annotated[
         str, typer.Option(help="Name of a bundle, its folder, or the folder of a training run.")
     ] = "lge-cascade",
-    dataset: Annotated[str, typer.Option(help=DATASET_HELP)] = "emidec",
+    dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
         "evaluation"

@@ -55,7 +55,7 @@ def measures_of(
     cases: list[CaseFolder], point: tuple[float, float, float] | None = None, model: str = ""
 ) -> dict[str, Any]:
     """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
     from CardiacUQLib.measures.anatomy import class_values
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ..datasets.catalogue import dataset_help
+
 
 def command(
     model: Annotated[str, typer.Argument(help="Name of a bundle, or its folder; its manifest is changed.")],
-    dataset: Annotated[
-        str, typer.Option(help="Layout of the training data: emidec, myops, acdc, mnms.")
-    ] = "emidec",
+    dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the training data.")] = None,
 ) -> None:
     """Store spacing, slice count and grey values of the training scans, for the flags of a cohort.

@@ -12,6 +12,8 @@ import typer
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 
+from ..datasets.catalogue import dataset_help
+
 DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[smh]?)$")
 SECONDS = {"s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 EXIT_STOPPED_BY_SIGNAL = 130
@@ -40,9 +42,7 @@ def choose_folds(text: str | None, available: int) -> list[int]:
 def command(
     kind: Annotated[str, typer.Argument(help="Which method to train: cascade or streaming.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Run folder for checkpoints and logs.")],
-    dataset: Annotated[
-        str, typer.Option(help="Layout of the data: emidec, myops, acdc, mnms, phantom.")
-    ] = "emidec",
+    dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     recipe: Annotated[
         str, typer.Option(help="A shipped recipe (paper, cpu, cine-cpu, ...) or a YAML file.")

@@ -154,6 +154,8 @@ class Row:
     bundle: str = ""
     bundle_sha256: str = ""
     options: str = ""
+    review: str = ""
+    reviewed: bool = False
 
 
 def safe_name(text: str) -> str:

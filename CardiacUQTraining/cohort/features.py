@@ -6,14 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used
+from CardiacUQLib.inference.result import Result
 
-_UNCERTAINTIES = {
-    MapName.ERROR_PROBABILITY: "mean_error_probability",
-    MapName.SCS: "mean_scs",
-    MapName.UNCERTAINTY: "mean_uncertainty",
-    MapName.ENTROPY: "mean_entropy",
-}
+UNCERTAINTIES = {name: f"mean_{name.value}" for name in maps_used(Use.OFFERED)}
+"""Key of the mean over the heart of every map that readers are offered, best first."""
 
 
 def case_uncertainty(result: Result) -> dict[str, float | None]:
@@ -27,7 +24,7 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
     foreground = (result.segmentation > 0) | (result.stage2d > 0)
     found: dict[str, float | None] = {
         key: float(result.maps[name][foreground].mean()) if foreground.any() else None
-        for name, key in _UNCERTAINTIES.items()
+        for name, key in UNCERTAINTIES.items()
         if name in result.maps
     }
     if result.verdict is not None and result.verdict.risk is not None:

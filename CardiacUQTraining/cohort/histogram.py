@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 300, 120
 LEFT, RIGHT, TOP, BASE = 10, 290, 34, 96
 MOST_BINS = 24
 MOST_DOTS = 40
-_PREFERRED = (
+PREFERRED = (
     "infarct_share_of_lv_percent", "infarct_volume_ml", "mvo_volume_ml", "lv_mass_g", "ef_percent",
     "predicted_dice_mean", "edv_ml", "blood_pool_volume_ml",
     "mean_error_probability", "mean_scs", "regions", "corrected_share",
@@ -70,7 +70,7 @@ def histograms(
     """The quantities that vary over the finished cases, the most telling first, eight at most."""
     done = [row for row in rows if row.state is State.DONE]
     found = []
-    for key in _PREFERRED:
+    for key in PREFERRED:
         values = {
             row.name: value
             for row in done

@@ -10,27 +10,26 @@ from typing import Any
 from urllib.parse import quote
 
 from CardiacUQLib.base.version import __version__
-from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES, digits
+from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
 from .display import duration
+from .features import UNCERTAINTIES
 from .flags import WORDS, outliers
 from .histogram import histograms, number
 from .table import DOUBTS, TABLE, doubt, in_order_of_need, write_whole
 
 PAGE = "cohort.html"
 MOST_MEASURES = 3
-_COLUMNS = (
+MAIN_SIZES = (
     "infarct_share_of_lv_percent", "infarct_volume_ml", "mvo_volume_ml", "ef_percent", "edv_ml", "lv_mass_g",
     "blood_pool_volume_ml", "lv_volume_ml",
 )  # fmt: skip
 _TITLES = {
     **WORDS,
-    "mean_error_probability": "Mean P(wrong) of the heart",
-    "mean_scs": "Mean SCS of the heart",
-    "mean_uncertainty": "Mean uncertainty of the heart",
-    "mean_entropy": "Mean entropy of the heart",
+    **{key: f"{name.info.title} of the heart, mean" for name, key in UNCERTAINTIES.items()},
     "risk": "Risk of a low Dice",
     "predicted_dice_mean": "Predicted mean Dice",
     "regions": "Regions to look at",
@@ -38,18 +37,19 @@ _TITLES = {
 }
 
 
-def write_page(rows: Sequence[Row], out: Path) -> Path | None:
+def write_page(rows: Sequence[Row], out: Path, address: str = "") -> Path | None:
     """Write ``out/cohort.html``, whole or not at all; None without the packages of the extra "report".
 
-    Raises OSError if it cannot be written.
+    ``address`` is that of a running ``cardiacuq review``, into which every case is linked. Raises
+    OSError if it cannot be written.
     """
     if importlib.util.find_spec("jinja2") is None:
         return None
-    return write_whole(out / PAGE, render_page(rows, out.resolve().name))
+    return write_whole(out / PAGE, render_page(rows, out.resolve().name, address))
 
 
-def render_page(rows: Sequence[Row], name: str) -> str:
-    """The page as HTML; links lead to the case folders beside it."""
+def render_page(rows: Sequence[Row], name: str, address: str = "") -> str:
+    """The page as HTML; links lead to the case folders beside it, and to the review at ``address``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -61,7 +61,7 @@ def render_page(rows: Sequence[Row], name: str) -> str:
     )
     ordered = in_order_of_need(rows)
     apart = outliers(rows)
-    shown = [key for key in _COLUMNS if any(key in row.measures for row in ordered)][:MOST_MEASURES]
+    shown = [key for key in MAIN_SIZES if any(key in row.measures for row in ordered)][:MOST_MEASURES]
     states = {state.value: sum(row.state is state for row in ordered) for state in State}
     return environment.get_template(PAGE).render(
         name=name,
@@ -72,15 +72,17 @@ def render_page(rows: Sequence[Row], name: str) -> str:
         look=sum(row.state is State.DONE and _strange(row, apart) for row in ordered),
         seconds=_usual_time(ordered),
         bundles=sorted({row.bundle for row in ordered if row.bundle}),
-        histograms=histograms(ordered, apart, _titles()),
+        histograms=histograms(ordered, apart, titles()),
         links={row.name: _link(row) for row in ordered if row.state is State.DONE},
         columns=[(_title(key), unit_of(key)) for key in shown],
         doubt_title=_doubt_title(ordered),
-        rows=[_entry(rank, row, shown, apart) for rank, row in enumerate(ordered, 1)],
+        rows=[_entry(rank, row, shown, apart, address) for rank, row in enumerate(ordered, 1)],
     )
 
 
-def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+def _entry(
+    rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str, ...]], address: str
+) -> dict[str, Any]:
     unsure = doubt(row)
     values = [row.measures.get(key) for key in shown]
     return {
@@ -91,6 +93,8 @@ def _entry(rank: int, row: Row, shown: Sequence[str], apart: dict[str, tuple[str
         "word": row.verdict or ("look" if _strange(row, apart) else row.state.value),
         "verdict_reason": row.verdict_reason,
         "link": _link(row) if row.state is State.DONE else "",
+        "review": row.review,
+        "review_link": _review_link(row, address) if address and row.state is State.DONE else "",
         "reason": row.reason,
         "headline": row.headline,
         "flags": row.flags,
@@ -117,6 +121,12 @@ def _link(row: Row) -> str:
     return quote(row.report or row.name)
 
 
+def _review_link(row: Row, address: str) -> str:
+    """The case in the running review; of a cine end-diastole, from which the page leads to the other."""
+    folder = row.report.partition("/")[0] or row.name
+    return f"{address}/#{quote(folder)}"
+
+
 def _whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
@@ -131,7 +141,8 @@ def _inside_a_sentence(key: str) -> str:
     return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
-def _titles() -> dict[str, str]:
+def titles() -> dict[str, str]:
+    """Name of every number of a row for people, sizes with their units."""
     return {**{key: f"{name} ({unit_of(key)})" for key, name in SIZE_NAMES.items()}, **_TITLES}
 
 

@@ -21,6 +21,7 @@ from CardiacUQLib.images.reading import read_volume
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
 from .lock import process_lives
+from .reviewed import with_review
 from .tries import TRIES_FOLDER
 
 _DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)")
@@ -33,13 +34,15 @@ def write_row(row: Row, folder: Path) -> None:
 
 
 def read_row(folder: Path) -> Row | None:
-    """The row of a whole case folder; None if there is none or it is of another version."""
+    """The row of a whole case folder, as corrected by its review; None if there is none or it is of another
+    version."""
     if not (folder / CASE_FILE).is_file():
         return None
     try:
-        return decode(json.loads((folder / ROW_FILE).read_text("utf-8")), Row, "row")
+        row = decode(json.loads((folder / ROW_FILE).read_text("utf-8")), Row, "row")
     except (OSError, ValueError, JsonMismatch):
         return None
+    return with_review(row, folder)
 
 
 def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: Path) -> dict[str, Row]:

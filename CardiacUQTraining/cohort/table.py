@@ -11,6 +11,7 @@ from pathlib import Path
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
+from .features import UNCERTAINTIES
 from .flags import outliers
 
 TABLE = "cohort.csv"
@@ -24,13 +25,14 @@ _FIRST = (
     "flags",
     "stands_out_by",
     "headline",
+    "review",
 )
 _LAST = (
     "seconds", "peak_memory_mb", "tries", "report", "source", "series", "bundle", "options", "warnings",
     "worker", "finished", "input_sha256", "bundle_sha256",
 )  # fmt: skip
 _URGENCY = {Word.REDO.value: 0, Word.CHECK.value: 1, Word.TRUST.value: 3}
-DOUBTS = ("risk", "mean_error_probability", "mean_scs", "mean_uncertainty", "mean_entropy")
+DOUBTS = ("risk", *UNCERTAINTIES.values())
 """The case-level uncertainties by preference; the first one known orders the cases."""
 
 
@@ -38,7 +40,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
     """Failed cases first, then by verdict (redo, check, trust) and falling risk; skipped ones last.
 
     Cases of bundles that give no verdict come after "check", flagged ones, outliers and the rest by falling
-    uncertainty: what stands out of its cohort need not be badly segmented.
+    uncertainty: what stands out of its cohort need not be badly segmented. Cases reviewed to the end need
+    nobody any more and come last of them.
     """
     rows = list(rows)
     apart = outliers(rows)
@@ -46,7 +49,8 @@ def in_order_of_need(rows: Iterable[Row]) -> list[Row]:
 
     def need(row: Row) -> tuple[object, ...]:
         strange = 0 if row.verdict else len(row.flags) + min(1, len(apart.get(row.name, ())))
-        return (states[row.state], _URGENCY.get(row.verdict, 2), -strange, -(doubt(row) or 0.0), row.name)
+        urgency = _URGENCY.get(row.verdict, 2)
+        return (states[row.state], row.reviewed, urgency, -strange, -(doubt(row) or 0.0), row.name)
 
     return sorted(rows, key=need)
 
@@ -84,6 +88,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,
+        "review": _plain(row.review),
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",

@@ -16,6 +16,7 @@ from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
 from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
 
+from ..datasets.catalogue import dataset_info
 from ..training.input_statistics import INPUT_STATISTICS
 from ..training.method import Method
 from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
@@ -32,23 +33,6 @@ from ..training.warm_start import (
 )
 from .model_card import model_card
 from .weight_mean import check_descent, mean_weights
-
-LICENCES = {
-    "emidec": "CC BY-NC-SA 4.0, research only",
-    "myops": "research only, citation required",
-    "acdc": "research only, citation required",
-    "mnms": "research only, citation required",
-    "phantom": "Apache-2.0",
-    "cine-phantom": "Apache-2.0",
-}
-TRAINING_DATA = {
-    "emidec": "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
-    "myops": "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
-    "acdc": "ACDC (Bernard et al., IEEE TMI 2018, doi 10.1109/TMI.2018.2837502)",
-    "mnms": "M&Ms (Campello et al., IEEE TMI 2021, doi 10.1109/TMI.2021.3090082)",
-    "phantom": "synthetic phantoms of this project",
-    "cine-phantom": "synthetic cine phantoms of this project",
-}
 
 
 def export_run(
@@ -117,7 +101,7 @@ def _manifest(
     weights: tuple[WeightFile, ...],
     sharpness: float,
 ) -> Manifest:
-    origins = _origins(record)
+    data = origins(record)
     folds = {weight.fold for weight in weights}
     special: dict[str, Any]
     if isinstance(recipe, CascadeRecipe):
@@ -136,8 +120,8 @@ def _manifest(
         name=name,
         version=version,
         kind=recipe.kind,
-        licence=_joined([licence for licence, _ in origins]),
-        training_data=_joined([data for _, data in origins]) + mixed,
+        licence=_joined([licence for licence, _ in data]),
+        training_data=_joined([name for _, name in data]) + mixed,
         roi=recipe.roi.spec(),
         networks=method.specs(),
         weights=weights,
@@ -157,12 +141,13 @@ def _manifest(
     )
 
 
-def _origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+def origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
     if LICENCE in record:
         return [(record[LICENCE], record[DATA_NAME])]
-    own = (LICENCES[record[DATASET]], TRAINING_DATA[record[DATASET]])
-    return [own, *(_origins(record[STARTED_FROM]) if STARTED_FROM in record else [])]
+    info = dataset_info(record[DATASET])
+    earlier = origins(record[STARTED_FROM]) if STARTED_FROM in record else []
+    return [(info.licence, info.citation), *earlier]
 
 
 def _joined(texts: Sequence[str]) -> str:

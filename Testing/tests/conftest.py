@@ -12,6 +12,20 @@ TINY_FOLDS = (0, 1)
 TINY_ROI_PX = 64
 
 
+def pytest_sessionstart() -> None:
+    """A wrong or double entry of a catalogue stops every test, by its name."""
+    from CardiacUQLib.bundles.map_catalogue import check_maps
+    from CardiacUQLib.measures.size_catalogue import check_sizes
+    from CardiacUQTraining.datasets.catalogue import check_datasets
+
+    try:
+        check_maps()
+        check_sizes()
+        check_datasets()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def write_tiny_bundle(folder: Path, *, folds: tuple[int, ...] = TINY_FOLDS, seed: int = 0) -> Path:
     """An LGE cascade of 4-filter networks with seeded random weights in ``folder``; returns the folder."""
     import torch

@@ -93,8 +93,8 @@ def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.base.progress import print_filter_progress
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.bundles.fold_numbers import parse_folds
+    from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQLib.images.reading import read_volume, write_map
-    from CardiacUQLib.inference.result import MapName
     from CardiacUQLib.measures.aha import parse_insertion
 
     point = options.rvInsertion

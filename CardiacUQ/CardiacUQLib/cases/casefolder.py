@@ -20,11 +20,12 @@ from ..base.errors import InputError
 from ..base.folder_swap import check_target, new_folder
 from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..bundles.map_catalogue import MapName
 from ..images import image_file
 from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
-from ..inference.result import Component, MapName, Result, RunRecord
+from ..inference.result import Component, Result, RunRecord
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..bundles.classes import PRIVATE_SCHEME
+from ..bundles.classes import PRIVATE_SCHEME, private
 from ..bundles.manifest import ClassInfo, Code
-from ..inference.result import MapName
+from ..measures.size_catalogue import SIZES
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
-
-
-def private(value: str, meaning: str) -> Code:
-    """A code of our own scheme."""
-    return Code(PRIVATE_SCHEME, value, meaning)
 
 
 ANATOMICAL_STRUCTURE = Code("SCT", "91723000", "Anatomical Structure")
@@ -40,24 +35,7 @@ NO_UNITS = Code("UCUM", "1", "no units")
 UNITS = {"ml": MILLILITRE, "g": GRAM, "percent": PERCENT, "mm": MILLIMETRE}
 
 MEASURES: dict[str, Code] = {
-    "lv_mass_g": Code("LN", "18087-7", "Left Ventricle Mass"),
-    "infarct_volume_ml": private("INFVOL", "Infarct volume"),
-    "infarct_mass_g": private("INFMASS", "Infarct mass"),
-    "infarct_share_of_lv_percent": private("INFSHARE", "Infarct share of left ventricular mass"),
-    "mvo_volume_ml": private("MVOVOL", "Microvascular obstruction volume"),
-    "mvo_share_of_infarct_percent": private("MVOINF", "Microvascular obstruction share of infarct"),
-    "mvo_share_of_lv_percent": private("MVOLV", "Microvascular obstruction share of LV mass"),
-    "blood_pool_volume_ml": private("LVPOOL", "Left ventricular blood pool volume"),
-    "lv_volume_ml": private("LVPOOL", "Left ventricular blood pool volume"),
-    "rv_volume_ml": private("RVPOOL", "Right ventricular blood pool volume"),
-    "edv_ml": Code("LN", "8821-1", "Left Ventricular ED Volume"),
-    "esv_ml": Code("LN", "8823-7", "Left Ventricular ES Volume"),
-    "sv_ml": Code("SCT", "90096001", "Stroke Volume"),
-    "ef_percent": Code("LN", "8811-2", "Left ventricular ejection fraction by MR"),
-    "rv_edv_ml": Code("LN", "8822-9", "Right Ventricular ED Volume"),
-    "rv_esv_ml": Code("LN", "8824-5", "Right Ventricular ES Volume"),
-    "rv_sv_ml": Code("SCT", "429483009", "RV Stroke Volume"),
-    "rv_ef_percent": Code("LN", "8818-7", "Right ventricular ejection fraction by MR"),
+    **{info.key: info.code for info in SIZES},
     "transmurality_mean_percent": private("TRMEAN", "Mean transmurality of infarcted chords"),
     "transmurality_max_percent": private("TRMAX", "Maximum transmurality of chords"),
     "infarcted_circumference_percent": private("INFCIRC", "Infarcted share of circumference"),
@@ -65,12 +43,6 @@ MEASURES: dict[str, Code] = {
     "wall_thickness_mm": private("WALLTH", "Wall thickness"),
     "mean_scs": private("SCSMEAN", "Mean soft correction score"),
     "mean_error_probability": private("PWRMEAN", "Mean probability of a wrong label"),
-}
-
-MAPS: dict[MapName, Code] = {
-    MapName.SCS: private("SCS", "Soft correction score"),
-    MapName.ERROR_PROBABILITY: private("PWRONG", "Probability that the label is wrong"),
-    MapName.UNCERTAINTY: private("UNCERT", "Uncertainty of the segmentation"),
 }
 
 _SNOMED_SEGMENTS = (

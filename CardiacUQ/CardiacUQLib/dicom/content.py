@@ -10,11 +10,11 @@ import numpy as np
 
 from ..base.version import __version__
 from ..bundles.manifest import ClassInfo
+from ..bundles.map_catalogue import MapName, Use, maps_used
 from ..images.volume import Geometry
-from ..inference.result import MapName, Result
+from ..inference.result import Result
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
-from .codes import MAPS
 
 if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
@@ -26,16 +26,14 @@ class DicomContent:
     """All arrays are (k, j, i) as stored, on ``geometry``, the grid of the source series.
 
     ``series`` is the UID of the source series ("" if unknown); ``reviewers`` names those whose
-    decisions changed the labels, in order; it is empty for the networks' own result. ``scale`` is the
-    fixed end of each map's range. Verdict, predicted Dice and P(lesion) are those of the networks' own
-    labels; a reviewed case has none.
+    decisions changed the labels, in order; it is empty for the networks' own result. Verdict, predicted
+    Dice and P(lesion) are those of the networks' own labels; a reviewed case has none.
     """
 
     name: str
     classes: tuple[ClassInfo, ...]
     labels: np.ndarray
     maps: Mapping[MapName, np.ndarray]
-    scale: Mapping[MapName, float]
     measures: Mapping[str, Any]
     geometry: Geometry
     series: str
@@ -91,8 +89,7 @@ def _from_result(result: Result) -> DicomContent:
         name=result.volume.name,
         classes=result.classes,
         labels=stored(result.segmentation),
-        maps={name: stored(result.maps[name]) for name in MAPS if name in result.maps},
-        scale=_scale(result.classes),
+        maps={name: stored(result.maps[name]) for name in maps_used(Use.REPORTED, result.maps)},
         measures=result.measures,
         geometry=result.volume.source_geometry,
         series=result.volume.series,
@@ -109,8 +106,10 @@ def _from_folder(case: CaseFolder) -> DicomContent:
         name=case.name,
         classes=case.classes,
         labels=case.read_stored("segmentation").astype(np.uint8),
-        maps={name: case.read_stored(name.value).astype(np.float32) for name in MAPS if name in case.maps},
-        scale=_scale(case.classes),
+        maps={
+            name: case.read_stored(name.value).astype(np.float32)
+            for name in maps_used(Use.REPORTED, case.maps)
+        },
         measures=case.measures,
         geometry=case.source_geometry,
         series=case.record.series,
@@ -131,8 +130,7 @@ def _from_review(review: Review, folder: CaseFolder | None = None) -> DicomConte
         name=case.name,
         classes=case.classes,
         labels=review.labels,
-        maps={name: case.maps[name] for name in MAPS if name in case.maps},
-        scale=_scale(case.classes),
+        maps={name: case.maps[name] for name in maps_used(Use.REPORTED, case.maps)},
         measures=corrected_measures(review),
         geometry=case.geometry,
         series="" if folder is None else folder.record.series,
@@ -140,7 +138,3 @@ def _from_review(review: Review, folder: CaseFolder | None = None) -> DicomConte
         bundle_version="" if folder is None else folder.run.bundle_version,
         reviewers=who,
     )
-
-
-def _scale(classes: tuple[ClassInfo, ...]) -> dict[MapName, float]:
-    return {MapName.SCS: 2.0 / len(classes), MapName.ERROR_PROBABILITY: 1.0, MapName.UNCERTAINTY: 1.0}

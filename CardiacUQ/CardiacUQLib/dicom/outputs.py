@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import InputError, UsageError
-from ..inference.result import MapName, Result
+from ..bundles.map_catalogue import REPORT_SERIES, SEGMENTATION_SERIES, MapName
+from ..inference.result import Result
 from .content import DicomContent, content_of
 from .source import SourceImages, load_source
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..cases.casefolder import CaseFolder
     from ..review import Review
 
-SERIES_NUMBERS = {"seg": 1, MapName.SCS: 2, MapName.UNCERTAINTY: 2, MapName.ERROR_PROBABILITY: 3, "sr": 4}
 REVIEWED = "_reviewed"
 
 
@@ -84,16 +84,13 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
         segmentation = None
         if (content.labels > 0).any():
             segmentation = segmentation_object(
-                content, source, series_number=number + SERIES_NUMBERS["seg"], phase=phase
+                content, source, series_number=number + SEGMENTATION_SERIES, phase=phase
             )
         objects = {} if segmentation is None else {"segmentation": segmentation}
         for name in content.maps:
-            objects[name] = parametric_map_object(
-                content, source, name, series_number=number + SERIES_NUMBERS[name], phase=phase
-            )
-        objects["report"] = report_object(
-            content, source, segmentation, series_number=number + SERIES_NUMBERS["sr"]
-        )
+            if name.info.dicom is not None:
+                objects[name] = parametric_map_object(content, source, name, number, phase)
+        objects["report"] = report_object(content, source, segmentation, series_number=number + REPORT_SERIES)
     except (AttributeError, ValueError, TypeError, LookupError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         problem = f"the images' headers lack what DICOM output needs ({reason})"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..inference.result import MapName
-from .codes import MAPS, NO_UNITS, concept, describe_private_scheme
+from ..bundles.map_catalogue import MapName
+from .codes import NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
 from .references import point_at_frames
 from .segmentation import origin
@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 
 
 def parametric_map_object(
-    content: DicomContent, source: SourceImages, name: MapName, *, series_number: int, phase: str = ""
+    content: DicomContent, source: SourceImages, name: MapName, series: int, phase: str = ""
 ) -> ParametricMap:
-    """One map over all slices, its window fixed at 0 .. the end of the map's scale."""
+    """One map over all slices, its window fixed at 0 .. the end of the map's scale.
+
+    ``series`` is the number that the map's own series number is added to. Raises ValueError for a map
+    without a DICOM code.
+    """
     import highdicom as hd
 
-    code, maximum = MAPS[name], float(content.scale[name])
+    entry = name.info.dicom
+    if entry is None:
+        raise ValueError(f"map {name} has no DICOM code")
+    code, maximum = entry.code, float(name.info.highest(len(content.classes)))
     parametric_map = hd.pm.ParametricMap(
         source_images=list(source.datasets),
         pixel_array=frames_of(content.maps[name], source).astype(np.float32),
-        **origin(content, series_number),
+        **origin(content, series + entry.series),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[
             hd.pm.RealWorldValueMapping(

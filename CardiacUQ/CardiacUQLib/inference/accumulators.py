@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..bundles.map_catalogue import MapName
 from . import maps
-from .result import MapName
 
 _STAGE_MAPS = {
     "": (MapName.VARIANCE, MapName.ENTROPY, MapName.MUTUAL_INFORMATION, MapName.MAX_PROBABILITY),

@@ -25,7 +25,7 @@ from scipy import ndimage
 from scipy.special import expit
 
 from ..base.errors import ModelError
-from .result import MapName
+from ..bundles.map_catalogue import MapName
 
 KEY = "error_probability"
 """Name of the model in ``manifest.calibration``."""

@@ -10,12 +10,11 @@ import dataclasses
 
 import numpy as np
 
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume
 from .components import find_components
 from .found import Findings
-from .jobs import INVERTED_MAPS
 from .maps import discrete_correction_map
-from .result import MapName
 
 
 def filled_slices(volume: Volume) -> np.ndarray:
@@ -54,7 +53,7 @@ def back_in_place(findings: Findings, volume: Volume, filled: np.ndarray, classe
         return placed
 
     segmentation, opinion = whole(findings.segmentation, 0), whole(findings.opinion, 0)
-    maps = {name: whole(array, float(name in INVERTED_MAPS)) for name, array in findings.maps.items()}
+    maps = {name: whole(array, float(name.info.falling)) for name, array in findings.maps.items()}
     dcm = discrete_correction_map(opinion, segmentation, classes)
     return dataclasses.replace(
         findings,

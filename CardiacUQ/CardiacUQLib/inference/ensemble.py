@@ -20,11 +20,11 @@ from ..base.errors import ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
+from ..bundles.map_catalogue import SIGMAS, WEIGHTS, MapName
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
 from .maps import entropy, information_gain, soft_correction_score
 from .passes import Arithmetic, NetworkSource, predict_slices
-from .result import SIGMAS, WEIGHTS, MapName
 from .streaming_turns import ANGLES_DEG, turned_back, turned_copies
 from .views import from_view, to_view
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessment
 from .components import Corrections
 from .ensemble import StreamingPass
 from .passes import Arithmetic, CascadePass
-from .result import MapName
 from .roi import Roi
 
 Passes = tuple[CascadePass, ...] | tuple[StreamingPass, ...]

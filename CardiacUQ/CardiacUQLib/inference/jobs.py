@@ -12,6 +12,7 @@ from ..base.errors import ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume
 from ..uncertainty.assessment import Assessment, Assessor
 from ..uncertainty.presence import class_values, drawn_lesions
@@ -19,13 +20,10 @@ from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
 from .passes import Arithmetic, NetworkSource
-from .result import MapName
 from .roi import Roi, find_roi
 
 VIEWS_LEFT_OUT = "all views of the bundle"
 LOCATED, PASSED, RESTORED = 0.05, 0.85, 0.95
-INVERTED_MAPS = (MapName.MAX_PROBABILITY, MapName.MAX_PROBABILITY_2D)
-"""Maps that are 1, not 0, where there is nothing to doubt: outside the ROI."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,11 @@ def find_corrections(
 
 
 def maps_on_image(maps: Mapping[MapName, np.ndarray], roi: Roi) -> dict[MapName, np.ndarray]:
-    """All maps from the ROI to the image grid at once, float32."""
-    doubts = [1 - values if name in INVERTED_MAPS else values for name, values in maps.items()]
+    """All maps from the ROI to the image grid at once, float32; outside it nothing is in doubt."""
+    doubts = [1 - values if name.info.falling else values for name, values in maps.items()]
     restored = roi.restore(np.stack(doubts))
     return {
-        name: np.asarray(1 - doubt if name in INVERTED_MAPS else doubt, np.float32)
+        name: np.asarray(1 - doubt if name.info.falling else doubt, np.float32)
         for name, doubt in zip(maps, restored, strict=True)
     }
 

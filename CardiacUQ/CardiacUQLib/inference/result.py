@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,44 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
-
-
-class MapName(enum.StrEnum):
-    """Voxel-wise maps; the value is the file stem in the case folder.
-
-    The plain names belong to the final prediction, ``*_2D`` to the 2D stage of the cascade, ``*_member*``
-    to the members of a cine ensemble (of more than four, the first four are kept).
-    """
-
-    SCS = "scs"
-    VARIANCE = "variance"
-    ENTROPY = "entropy"
-    MUTUAL_INFORMATION = "mutual_information"
-    MAX_PROBABILITY = "max_probability"
-    VARIANCE_2D = "variance_2d"
-    ENTROPY_2D = "entropy_2d"
-    MUTUAL_INFORMATION_2D = "mutual_information_2d"
-    MAX_PROBABILITY_2D = "max_probability_2d"
-    ERROR_PROBABILITY = "error_probability"
-    UNCERTAINTY = "uncertainty"
-    SIGMA_0 = "sigma_member0"
-    SIGMA_1 = "sigma_member1"
-    SIGMA_2 = "sigma_member2"
-    SIGMA_3 = "sigma_member3"
-    WEIGHT_0 = "weight_member0"
-    WEIGHT_1 = "weight_member1"
-    WEIGHT_2 = "weight_member2"
-    WEIGHT_3 = "weight_member3"
-
-
-SIGMAS = (MapName.SIGMA_0, MapName.SIGMA_1, MapName.SIGMA_2, MapName.SIGMA_3)
-"""How consistently each member of a cine ensemble sees one class over the slices; the same in all slices."""
-
-WEIGHTS = (MapName.WEIGHT_0, MapName.WEIGHT_1, MapName.WEIGHT_2, MapName.WEIGHT_3)
-"""What each member counts at each pixel."""
 
 
 @dataclass(frozen=True)

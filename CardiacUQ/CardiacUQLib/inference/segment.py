@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import View
+from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.aha import check_insertion
@@ -18,7 +19,7 @@ from .explore import choose_folds, choose_views, explore
 from .found import Findings
 from .heat_map import default_heat_map
 from .jobs import Job
-from .result import MapName, Result, RunRecord
+from .result import Result, RunRecord
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle

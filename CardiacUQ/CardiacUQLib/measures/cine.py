@@ -12,10 +12,11 @@ from ..base.errors import UsageError
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
-from .anatomy import DENSITY_G_PER_ML, Anatomy, anatomy_of, class_values, percent, stack_notes, volume_ml
+from .anatomy import anatomy_of, percent, stack_notes
 from .lge import segments_json
 from .segments import SegmentMeasures, per_segment, per_territory
-from .sizes import Size, share, sizes_with_intervals
+from .size_catalogue import Scan
+from .sizes import Size, only_values, sizes_of, sizes_with_intervals, structures_in, structures_of
 from .transmurality import radial_chords
 
 
@@ -43,7 +44,7 @@ class FrameMeasures:
     def as_json(self) -> dict[str, Any]:
         """Content of ``measures.json`` of one frame."""
         return {
-            "kind": "cine_frame",
+            "kind": Scan.FRAME.value,
             "sizes": {key: size.as_json() for key, size in self.sizes.items()},
             "segments": segments_json(self.segment_model, self.segments, self.territories),
             "notes": list(self.notes),
@@ -68,7 +69,7 @@ class CineMeasures:
             for a, b in zip(self.ed.segments, self.es.segments, strict=False)
         ]
         return {
-            "kind": "cine",
+            "kind": Scan.PAIR.value,
             "sizes": {key: size.as_json() for key, size in self.sizes.items()},
             "ed": self.ed.as_json(),
             "es": self.es.as_json(),
@@ -88,10 +89,12 @@ def frame_measures(
     anatomy = anatomy_of(frame.labels, classes, frame.geometry)
     model = segment_model(anatomy, frame.geometry, rv_insertion_ras)
     chords = radial_chords(anatomy, frame.geometry)
-    passes = None if frame.pass_volumes_ml is None else frame_pass_sizes(frame.pass_volumes_ml, classes)
+    volumes = frame.pass_volumes_ml
+    passes = None if volumes is None else sizes_of(Scan.FRAME, structures_of(volumes, classes))
+    values = only_values(sizes_of(Scan.FRAME, structures_in(anatomy, frame.geometry)))
     shown = (anatomy, frame.geometry, chords, frame.scs, frame.error_probability)
     return FrameMeasures(
-        sizes=sizes_with_intervals(frame_sizes(anatomy, frame.geometry), passes, intervals),
+        sizes=sizes_with_intervals(values, passes, intervals),
         segment_model=model,
         segments=() if model is None else per_segment(model, *shown),
         territories=() if model is None else per_territory(model, *shown),
@@ -115,78 +118,23 @@ def cine_measures(
     at_ed, at_es = (
         frame_measures(f, classes, intervals=intervals, rv_insertion_ras=rv_insertion_ras) for f in (ed, es)
     )
-    values = pair_sizes(*({key: size.value for key, size in m.sizes.items()} for m in (at_ed, at_es)))
-    if values["edv_ml"] < values["esv_ml"]:
+    structures = [
+        structures_in(anatomy_of(frame.labels, classes, frame.geometry), frame.geometry) for frame in (ed, es)
+    ]
+    edv, esv = (float(at.cavity[0]) for at in structures)
+    if edv < esv:
         raise UsageError(
-            f"the end-diastolic left ventricle ({values['edv_ml']:.0f} ml) is smaller than "
-            f"the end-systolic one ({values['esv_ml']:.0f} ml); give the frames in the order ED, ES"
+            f"the end-diastolic left ventricle ({edv:.0f} ml) is smaller than "
+            f"the end-systolic one ({esv:.0f} ml); give the frames in the order ED, ES"
         )
+    values = only_values(sizes_of(Scan.PAIR, *structures))
     passes = None
     if ed.pass_volumes_ml is not None and es.pass_volumes_ml is not None:
         if len(ed.pass_volumes_ml) != len(es.pass_volumes_ml):
             raise UsageError(
                 "ED and ES have different numbers of passes; run both with the same folds and views"
             )
-        passes = pair_pass_sizes(ed.pass_volumes_ml, es.pass_volumes_ml, classes)
+        both = (structures_of(of, classes) for of in (ed.pass_volumes_ml, es.pass_volumes_ml))
+        passes = sizes_of(Scan.PAIR, *both)  # pass n of ED goes with pass n of ES: same fold and view
     notes = [f"ED: {n}" for n in at_ed.notes] + [f"ES: {n}" for n in at_es.notes]
     return CineMeasures(sizes_with_intervals(values, passes, intervals), at_ed, at_es, tuple(notes))
-
-
-def frame_sizes(anatomy: Anatomy, geometry: Geometry) -> dict[str, float | None]:
-    """Cavity volumes and mass of one frame; the RV only where the label set knows it."""
-    sizes: dict[str, float | None] = {
-        "lv_volume_ml": volume_ml(anatomy.cavity, geometry),
-        "lv_mass_g": DENSITY_G_PER_ML * volume_ml(anatomy.wall, geometry),
-    }
-    return sizes if anatomy.rv is None else sizes | {"rv_volume_ml": volume_ml(anatomy.rv, geometry)}
-
-
-def frame_pass_sizes(pass_volumes_ml: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, np.ndarray]:
-    """The same sizes for every pass, from its class volumes (passes, classes) in ml."""
-    volumes = np.asarray(pass_volumes_ml, float)
-    column = {info.value: n for n, info in enumerate(classes)}
-    value = class_values(classes)
-    sizes = {
-        "lv_volume_ml": volumes[:, column[value["cavity"]]],
-        "lv_mass_g": DENSITY_G_PER_ML * volumes[:, column[value["wall"]]],
-    }
-    return sizes if "rv" not in value else sizes | {"rv_volume_ml": volumes[:, column[value["rv"]]]}
-
-
-def pair_sizes(ed: Mapping[str, float | None], es: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Sizes of the pair from the sizes of its frames."""
-    edv, esv = ed["lv_volume_ml"], es["lv_volume_ml"]
-    sizes: dict[str, float | None] = {
-        "edv_ml": edv,
-        "esv_ml": esv,
-        "sv_ml": edv - esv,
-        "ef_percent": percent(edv - esv, edv),
-        "lv_mass_g": ed["lv_mass_g"],
-    }
-    if "rv_volume_ml" in ed:
-        rv_edv, rv_esv = ed["rv_volume_ml"], es["rv_volume_ml"]
-        sizes |= {
-            "rv_edv_ml": rv_edv,
-            "rv_esv_ml": rv_esv,
-            "rv_sv_ml": rv_edv - rv_esv,
-            "rv_ef_percent": percent(rv_edv - rv_esv, rv_edv),
-        }
-    return sizes
-
-
-def pair_pass_sizes(
-    ed_volumes_ml: np.ndarray, es_volumes_ml: np.ndarray, classes: Sequence[ClassInfo]
-) -> dict[str, np.ndarray]:
-    """Sizes of the pair for every pass; pass n of ED goes with pass n of ES (same fold and view)."""
-    ed, es = frame_pass_sizes(ed_volumes_ml, classes), frame_pass_sizes(es_volumes_ml, classes)
-    sizes = {"lv_mass_g": ed["lv_mass_g"]}
-    for prefix, chamber in (("", "lv_volume_ml"), ("rv_", "rv_volume_ml")):
-        if chamber in ed:
-            stroke = ed[chamber] - es[chamber]
-            sizes |= {
-                f"{prefix}edv_ml": ed[chamber],
-                f"{prefix}esv_ml": es[chamber],
-                f"{prefix}sv_ml": stroke,
-                f"{prefix}ef_percent": share(stroke, ed[chamber]),
-            }
-    return sizes

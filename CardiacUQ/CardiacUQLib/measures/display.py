@@ -5,32 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SIZE_NAMES = {
-    "lv_mass_g": "LV mass",
-    "infarct_volume_ml": "Infarct volume",
-    "infarct_mass_g": "Infarct mass",
-    "infarct_share_of_lv_percent": "Infarct share of LV mass",
-    "mvo_volume_ml": "MVO volume",
-    "mvo_share_of_infarct_percent": "MVO share of infarct",
-    "mvo_share_of_lv_percent": "MVO share of LV mass",
-    "blood_pool_volume_ml": "Blood pool volume",
-    "lv_volume_ml": "LV volume",
-    "rv_volume_ml": "RV volume",
-    "edv_ml": "LV end-diastolic volume",
-    "esv_ml": "LV end-systolic volume",
-    "sv_ml": "LV stroke volume",
-    "ef_percent": "LV ejection fraction",
-    "rv_edv_ml": "RV end-diastolic volume",
-    "rv_esv_ml": "RV end-systolic volume",
-    "rv_sv_ml": "RV stroke volume",
-    "rv_ef_percent": "RV ejection fraction",
-}
-UNITS = {"ml": "ml", "g": "g", "percent": "%", "mm": "mm"}
+from .size_catalogue import SIZES, unit_of
 
-
-def unit_of(key: str) -> str:
-    """Unit for people, from the last part of a key: ``lv_mass_g`` gives g."""
-    return UNITS[key.rsplit("_", 1)[-1]]
+SIZE_NAMES = {info.key: info.label for info in SIZES}
+"""Label of every size by key."""
 
 
 def digits(value: float) -> str:

@@ -12,9 +12,10 @@ from scipy import ndimage
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
-from .anatomy import DENSITY_G_PER_ML, Anatomy, anatomy_of, class_values, percent, stack_notes, volume_ml
+from .anatomy import Anatomy, anatomy_of, stack_notes
 from .segments import SegmentMeasures, per_segment, per_territory
-from .sizes import Size, share, sizes_with_intervals
+from .size_catalogue import Scan
+from .sizes import Size, only_values, sizes_of, sizes_with_intervals, structures_in, structures_of
 from .thresholds import ThresholdComparison, compare_thresholds
 from .transmurality import Transmurality, radial_chords, summarise
 
@@ -38,7 +39,7 @@ class LgeMeasures:
         """Content of ``measures.json``; slices count from 0 in slice order."""
         depth = self.transmurality
         return {
-            "kind": "lge",
+            "kind": Scan.LGE.value,
             "sizes": {key: size.as_json() for key, size in self.sizes.items()},
             "transmurality_mean_percent": None if depth is None else depth.mean_percent,
             "transmurality_max_percent": None if depth is None else depth.max_percent,
@@ -76,10 +77,11 @@ def lge_measures(
     anatomy = anatomy_of(labels, classes, geometry)
     model = segment_model(anatomy, geometry, rv_insertion_ras)
     chords = radial_chords(anatomy, geometry)
-    passes = None if pass_volumes_ml is None else lge_pass_sizes(pass_volumes_ml, classes)
+    passes = None if pass_volumes_ml is None else sizes_of(Scan.LGE, structures_of(pass_volumes_ml, classes))
+    values = only_values(sizes_of(Scan.LGE, structures_in(anatomy, geometry)))
     maps = (scs, error_probability)
     return LgeMeasures(
-        sizes=sizes_with_intervals(lge_sizes(anatomy, geometry), passes, with_infarct_mass(intervals)),
+        sizes=sizes_with_intervals(values, passes, intervals),
         transmurality=summarise(chords),
         infarct_components=int(ndimage.label(anatomy.infarct, np.ones((3, 3, 3)))[1]),
         infarct_slices=tuple(np.flatnonzero(anatomy.infarct.any(axis=(1, 2))).tolist()),
@@ -90,54 +92,6 @@ def lge_measures(
         thresholds=None if image is None else compare_thresholds(image, anatomy, geometry),
         notes=stack_notes(anatomy) + (() if model is None else model.notes) + _missing_class_notes(anatomy),
     )
-
-
-def lge_sizes(anatomy: Anatomy, geometry: Geometry) -> dict[str, float | None]:
-    """Plain values of all sizes; MVO sizes only where the label set knows MVO."""
-    wall, infarct = volume_ml(anatomy.wall, geometry), volume_ml(anatomy.infarct, geometry)
-    sizes: dict[str, float | None] = {
-        "lv_mass_g": DENSITY_G_PER_ML * wall,
-        "infarct_volume_ml": infarct,
-        "infarct_mass_g": DENSITY_G_PER_ML * infarct,
-        "infarct_share_of_lv_percent": percent(infarct, wall),
-    }
-    if anatomy.mvo is not None:
-        mvo = volume_ml(anatomy.mvo, geometry)
-        sizes["mvo_volume_ml"] = mvo
-        sizes["mvo_share_of_infarct_percent"] = percent(mvo, infarct)
-        sizes["mvo_share_of_lv_percent"] = percent(mvo, wall)
-    return sizes | {"blood_pool_volume_ml": volume_ml(anatomy.cavity, geometry)}
-
-
-def lge_pass_sizes(pass_volumes_ml: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, np.ndarray]:
-    """The same sizes for every pass, from its class volumes (passes, classes) in ml."""
-    volumes = np.asarray(pass_volumes_ml, float)
-    column = {info.value: n for n, info in enumerate(classes)}
-    value = class_values(classes)
-    mvo = volumes[:, column[value["mvo"]]] if "mvo" in value else np.zeros(len(volumes))
-    infarct = volumes[:, column[value["infarct"]]] + mvo
-    wall = volumes[:, column[value["wall"]]] + infarct
-    return {
-        "lv_mass_g": DENSITY_G_PER_ML * wall,
-        "infarct_volume_ml": infarct,
-        "infarct_mass_g": DENSITY_G_PER_ML * infarct,
-        "infarct_share_of_lv_percent": share(infarct, wall),
-        "mvo_volume_ml": mvo,
-        "mvo_share_of_infarct_percent": share(mvo, infarct),
-        "mvo_share_of_lv_percent": share(mvo, wall),
-        "blood_pool_volume_ml": volumes[:, column[value["cavity"]]],
-    }
-
-
-def with_infarct_mass(intervals: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Volume and mass of the infarct are one size: its calibration in grams follows from the one in ml."""
-    if not intervals or "infarct_volume_ml" not in intervals or "infarct_mass_g" in intervals:
-        return intervals
-    by_volume = intervals["infarct_volume_ml"]
-    return {
-        **intervals,
-        "infarct_mass_g": {**by_volume, "constant": by_volume["constant"] * DENSITY_G_PER_ML},
-    }
 
 
 def segments_json(

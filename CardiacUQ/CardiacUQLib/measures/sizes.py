@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .display import SIZE_NAMES, unit_of
+from ..bundles.manifest import ClassInfo
+from ..images.volume import Geometry
+from .anatomy import Anatomy, class_values, volume_ml
+from .display import SIZE_NAMES
 from .intervals import Interval, interval_of
+from .size_catalogue import SIZES, Scan, Structures, unit_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,49 @@ class Size:
         }
 
 
+def structures_in(anatomy: Anatomy, geometry: Geometry) -> Structures:
+    """Volumes of one label map."""
+
+    def ml(mask: np.ndarray | None) -> np.ndarray | None:
+        return None if mask is None else np.array([volume_ml(mask, geometry)])
+
+    cavity, wall = (np.array([volume_ml(mask, geometry)]) for mask in (anatomy.cavity, anatomy.wall))
+    return Structures(cavity, wall, ml(anatomy.infarct), ml(anatomy.mvo), ml(anatomy.rv))
+
+
+def structures_of(volumes_ml: np.ndarray, classes: Sequence[ClassInfo]) -> Structures:
+    """The same from class volumes (n, classes) in ml, those of label maps or of passes."""
+    volumes = np.atleast_2d(np.asarray(volumes_ml, float))
+    column = {info.value: n for n, info in enumerate(classes)}
+    found = {role: volumes[:, column[value]] for role, value in class_values(classes).items()}
+    if "infarct" in found:
+        found["infarct"] = found["infarct"] + found.get("mvo", 0.0)
+    wall = found["wall"] + found.get("infarct", 0.0)
+    return Structures(found["cavity"], wall, found.get("infarct"), found.get("mvo"), found.get("rv"))
+
+
+def scan_of(classes: Sequence[ClassInfo]) -> Scan:
+    """What one label map of these classes is."""
+    return Scan.LGE if "infarct" in class_values(classes) else Scan.FRAME
+
+
+def sizes_of(scan: Scan, *structures: Structures) -> dict[str, np.ndarray]:
+    """Every size of a scan by key, (n,): for label maps and passes; NaN where undefined.
+
+    A pair takes the structures of end-diastole and of end-systole.
+    """
+    return {
+        info.key: info.formula(*structures)
+        for info in SIZES
+        if scan in info.scans and all(getattr(structures[0], name) is not None for name in info.needs)
+    }
+
+
+def only_values(sizes: Mapping[str, np.ndarray]) -> dict[str, float | None]:
+    """The sizes of a single label map as numbers, None where undefined."""
+    return {key: float(of[0]) if np.isfinite(of[0]) else None for key, of in sizes.items()}
+
+
 def sizes_with_intervals(
     values: Mapping[str, float | None],
     passes: Mapping[str, np.ndarray] | None,
@@ -44,13 +91,19 @@ def sizes_with_intervals(
 ) -> dict[str, Size]:
     """Attach to every value the interval from its passes."""
     sizes = {}
+    fitted = _in_every_unit(fitted)
     for key, value in values.items():
         interval, distribution = interval_of(key, value, None if passes is None else passes.get(key), fitted)
         sizes[key] = Size(key, value, interval, distribution)
     return sizes
 
 
-def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Shares in percent of each pass, NaN where the whole is nothing."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, 100.0 * part / whole, np.nan)
+def _in_every_unit(fitted: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """With the calibrations that follow from those of the same size in another unit: only the constant
+    part of the scale has a unit."""
+    found = dict(fitted or {})
+    for info in SIZES:
+        if info.same_as is not None and info.same_as[0] in found and info.key not in found:
+            origin, factor = info.same_as
+            found[info.key] = {**found[origin], "constant": found[origin]["constant"] * factor}
+    return found

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..images.reading import read_volume
 from ..images.volume import Geometry
-from ..inference.result import Component, MapName, Result, RunRecord
+from ..inference.result import Component, Result, RunRecord
 from ..review import labels_after, read_record, stamp_in
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
@@ -90,22 +91,10 @@ def from_result(result: Result, name: str | None = None) -> Contents:
 
 
 def heat_maps(maps: Mapping[MapName, np.ndarray], class_count: int, kind: BundleKind) -> tuple[HeatMap, ...]:
-    """The maps worth a column: the score of the method, and the calibrated error probability if present."""
-    parties = "the 2D and 3D stages" if kind is BundleKind.CASCADE else "the members of the ensemble"
-    known = (
-        (
-            MapName.SCS,
-            "SCS",
-            f"Soft Correction Score: how far {parties} are apart",
-            2.0 / class_count,
-        ),
-        (MapName.UNCERTAINTY, "Uncertainty", "how little the members of the ensemble commit themselves", 1.0),
-        (MapName.ERROR_PROBABILITY, "P(wrong)", "calibrated probability that the label is wrong", 1.0),
-    )
+    """The maps worth a column: the scores of the method, then the calibrated error probability if present."""
     return tuple(
-        HeatMap(name, title, explanation, maps[name], maximum)
-        for name, title, explanation, maximum in known
-        if name in maps
+        HeatMap(name, name.info.title, name.info.explain(kind), maps[name], name.info.highest(class_count))
+        for name in plain_first(maps_used(Use.REPORTED, maps))
     )
 
 

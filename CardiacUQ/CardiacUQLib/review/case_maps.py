@@ -14,15 +14,16 @@ from scipy import ndimage
 from ..base.errors import InputError
 from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
 from ..images.volume import Geometry, StorageOrder
-from ..inference.result import Component, MapName, Result
+from ..inference.result import Component, Result
 from ..uncertainty.verdict import Verdict
 
-RANKING = (MapName.ERROR_PROBABILITY, MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE)
+RANKING = maps_used(Use.OFFERED)
 """Maps in the order in which they are offered to the reader."""
 
-SCORES = (MapName.SCS, MapName.UNCERTAINTY, MapName.ENTROPY, MapName.VARIANCE, MapName.ERROR_PROBABILITY)
+SCORES = plain_first(RANKING)
 """Maps in the order in which they are asked which slice is the most uncertain."""
 
 Box = tuple[slice, slice, slice]

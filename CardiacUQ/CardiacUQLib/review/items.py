@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..inference.result import Component, MapName
+from ..bundles.map_catalogue import MapName
+from ..inference.result import Component
 from .case_maps import SCORES, Box, CaseMaps
 
 SLICES_OFFERED = 3
@@ -149,8 +150,7 @@ def _opinions(case: CaseMaps, item: ReviewItem) -> str:
 def _doubt(item: ReviewItem) -> str:
     if item.mean_error_probability is not None:
         return f"P(wrong) {item.mean_error_probability:.2f}"
-    title = "SCS" if item.score in (MapName.SCS, None) else item.score.value.replace("_", " ")
-    return f"{title} {item.mean_score:.2f}"
+    return f"{(item.score or MapName.SCS).info.title} {item.mean_score:.2f}"
 
 
 def _ml(volume: float) -> str:

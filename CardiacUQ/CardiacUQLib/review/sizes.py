@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
-from ..inference.result import MapName
 from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
 from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of
-from ..measures.lge import lge_sizes
+from ..measures.size_catalogue import Scan
+from ..measures.sizes import only_values, sizes_of, structures_in
 from .review import Review
 
 Point = tuple[float, float, float]
@@ -62,7 +63,8 @@ def corrected_sizes(review: Review) -> dict[str, Any]:
         return corrected_measures(review)
     case = review.case
     labels, geometry = case.storage.from_stored(review.labels), reorder_geometry(case.geometry, case.storage)
-    values = lge_sizes(anatomy_of(labels, case.classes, geometry), geometry)
+    structures = structures_in(anatomy_of(labels, case.classes, geometry), geometry)
+    values = only_values(sizes_of(Scan.LGE, structures))
     sizes = {key: {"value": value, "interval": None} for key, value in values.items()}
     content = {"kind": "lge", "sizes": sizes, "notes": ["corrected by a reader"]}
     return {"headline": headline(content), **content}

@@ -16,8 +16,8 @@ import numpy as np
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import KEY, ErrorProbability
-from CardiacUQLib.inference.result import MapName
 
 from ..shared.agreement import ClassVolumes, SizeRecord, scan_record
 from ..shared.calibration_error import Reliability

@@ -15,12 +15,12 @@ import numpy as np
 
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import ClassInfo, View
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.ensemble import StreamingPass
 from CardiacUQLib.inference.found import Findings, Region
 from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import NetworkSource
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.streaming_cleanup import main_parts
 
 from ...datasets import LabelledCase
@@ -42,16 +42,6 @@ CHOICES = (ONE_VIEW, RAW)
 SWEEP, VOLUMES = "sweep", "volumes"
 """Rows of the kept figures that are no uncertainty map."""
 SWEEP_WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
-JUDGED_MAPS = (
-    MapName.SCS,
-    MapName.UNCERTAINTY,
-    MapName.ENTROPY,
-    MapName.MUTUAL_INFORMATION,
-    MapName.VARIANCE,
-    MapName.MAX_PROBABILITY,
-    MapName.ERROR_PROBABILITY,
-)
-"""Maps that are to point at errors; the last two claim to be P(wrong)."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +105,7 @@ def judge_frame(
     roi_truth = crop_labels(region.roi, truth)
     brier = brier_score(region.final, roi_truth)
     mean_dice = segmentation[ENSEMBLE]["mean_dice"]
-    judged = {name: region.maps[name] for name in JUDGED_MAPS if name in region.maps}
+    judged = {name: region.maps[name] for name in plain_first(maps_used(Use.JUDGED, region.maps))}
     if options.cross_validated:  # the bundle's P(wrong) was fitted on these very cases
         judged.pop(MapName.ERROR_PROBABILITY, None)
     for name, values in judged.items():
@@ -185,13 +175,12 @@ def map_row(
 ) -> dict[str, Any]:
     """Figures of one map on the union of predicted and true foreground, with the reliability of P(wrong)
     also on the whole region and on the predicted foreground, where a reader can check it."""
-    doubt = 1 - values if name is MapName.MAX_PROBABILITY else values
-    probability = name in JUDGED_MAPS[-2:]
+    doubt = 1 - values if name.info.falling else values
     row: dict[str, Any] = {"case_score": case_score(doubt, labels)}
     wrong = labels != truth
     masks = regions(labels, truth)
     union = masks[UNION]
-    row[UNION] = map_scores(doubt[union], wrong[union], brier[union], is_probability=probability)
+    row[UNION] = map_scores(doubt[union], wrong[union], brier[union], is_probability=name.info.is_probability)
     for region in (CROP, PREDICTED) if name is MapName.ERROR_PROBABILITY else ():
         row[region] = {"reliability": reliability(doubt[masks[region]], wrong[masks[region]]).as_dict()}
     return row

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..shared.scores import CROP, PREDICTED, UNION
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from CardiacUQLib.bundles.manifest import ClassInfo
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.bundles.map_catalogue import MapName
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..shared.calibration_error import Reliability
 from ..shared.fit_intervals import Coverage
@@ -182,7 +184,7 @@ def maps_section(found: Mapping[str, Mapping[str, Summary]]) -> str:
     """How well each uncertainty map finds wrong voxels."""
     names = ("auroc", "spearman", "pearson", "aurc", "ause", "ece")
     rows = [
-        [name.replace("_", " "), *(spread(figures.get(figure), digits=3) for figure in names)]
+        [MapName(name).info.title, *(spread(figures.get(figure), digits=3) for figure in names)]
         for name, figures in found.items()
     ]
     header = ["map", "AUROC", "Spearman", "Pearson", "AURC", "AUSE", "ECE"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import ErrorProbability
-from CardiacUQLib.inference.result import MapName
 
 from ..shared.agreement import bland_altman_figure
 from ..shared.figure_style import DPI

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.images.volume import Geometry
 from CardiacUQLib.inference.components import Corrections, find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
-from CardiacUQLib.inference.result import MapName
 
 from ..shared.cases import CaseArrays
 from ..shared.dice import mean_foreground_dice

@@ -172,7 +172,7 @@ def worst_cases(
 ) -> Figure:
     """The cases of lowest Dice, each in the slice with most wrong voxels: truth, prediction, wrong voxels,
     and P(wrong), or SCS where there is none, on its fixed scale."""
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
 
     order = sorted(figures, key=lambda case: figures[case].segmentation[Stage.CASCADE.value]["mean_dice"])
     shown = order[:WORST_CASES]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from CardiacUQLib.bundles.manifest import ClassInfo
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..shared.agreement import SizeRecord
 from ..shared.markdown import PERCENT, interval, spread

@@ -12,18 +12,18 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.calibration import KEY
 from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import NetworkSource
-from CardiacUQLib.inference.result import MapName
 
 from ...datasets import LabelledCase, LabelledDataset
 from ...training.crops import crop_labels
 from ..shared.cases import CaseArrays, CaseFigures, CaseStore, run_key
 from ..shared.dice import mean_foreground_dice
 from ..shared.judged import Judged, check_classes, check_labels, each_case, file_state
-from ..shared.methods import ROWS, Method, Row, Stage, predictions, why_unavailable
+from ..shared.methods import MAP_ROWS, ROWS, Method, Row, Stage, predictions, why_unavailable
 from ..shared.predict import (
     Computer,
     PassOptions,
@@ -127,11 +127,12 @@ def judge_case(
     maps = dict(region.maps)
     if options.cross_validated:  # the bundle's P(wrong) was fitted on these very cases
         maps.pop(MapName.ERROR_PROBABILITY, None)
-    if (p_wrong := maps.get(MapName.ERROR_PROBABILITY)) is not None:
-        calibrated = Row(Stage.CASCADE, Method.ERROR_PROBABILITY)
-        rows[calibrated.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
-            p_wrong, decided, truth.region, brier, is_probability=True
-        )
+    for row in (Row(Stage.CASCADE, Method.ERROR_PROBABILITY), *MAP_ROWS):
+        if (values := maps.get(MapName(row.method.value))) is not None:
+            doubt = 1 - values if MapName(row.method.value).info.falling else values
+            rows[row.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
+                doubt, decided, truth.region, brier, is_probability=row.is_probability
+            )
     reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
     voxel_ml = volume.geometry.voxel_volume_ml
     figures = CaseFigures(

@@ -11,7 +11,8 @@ import numpy as np
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import measurable
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..shared.agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
 from ..shared.cases import CaseFigures

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from CardiacUQLib.bundles.manifest import ClassInfo
-from CardiacUQLib.measures.anatomy import class_values
-from CardiacUQLib.measures.cine import frame_pass_sizes, pair_pass_sizes
-from CardiacUQLib.measures.display import SIZE_NAMES, unit_of
-from CardiacUQLib.measures.lge import lge_pass_sizes
+from CardiacUQLib.measures.display import SIZE_NAMES
+from CardiacUQLib.measures.size_catalogue import Scan, unit_of
+from CardiacUQLib.measures.sizes import scan_of, sizes_of, structures_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,20 +66,25 @@ class Agreement:
 
 def scan_record(volumes: ClassVolumes, classes: Sequence[ClassInfo]) -> SizeRecord:
     """Sizes of an LGE stack or of a single cine frame."""
-    sizes = lge_pass_sizes if "infarct" in class_values(classes) else frame_pass_sizes
-    reference, predicted = (
-        _single(sizes(np.atleast_2d(ml), classes)) for ml in (volumes.reference_ml, volumes.predicted_ml)
+    scan = scan_of(classes)
+    reference, predicted, passes = (
+        sizes_of(scan, structures_of(ml, classes))
+        for ml in (volumes.reference_ml, volumes.predicted_ml, volumes.pass_ml)
     )
-    return SizeRecord(volumes.case, reference, predicted, sizes(volumes.pass_ml, classes))
+    return SizeRecord(volumes.case, _single(reference), _single(predicted), passes)
 
 
 def pair_record(case: str, ed: ClassVolumes, es: ClassVolumes, classes: Sequence[ClassInfo]) -> SizeRecord:
     """Sizes of a patient from the end-diastolic and the end-systolic frame."""
-    reference, predicted = (
-        _single(pair_pass_sizes(np.atleast_2d(a), np.atleast_2d(b), classes))
-        for a, b in ((ed.reference_ml, es.reference_ml), (ed.predicted_ml, es.predicted_ml))
+    reference, predicted, passes = (
+        sizes_of(Scan.PAIR, structures_of(a, classes), structures_of(b, classes))
+        for a, b in (
+            (ed.reference_ml, es.reference_ml),
+            (ed.predicted_ml, es.predicted_ml),
+            (ed.pass_ml, es.pass_ml),
+        )
     )
-    return SizeRecord(case, reference, predicted, pair_pass_sizes(ed.pass_ml, es.pass_ml, classes))
+    return SizeRecord(case, _single(reference), _single(predicted), passes)
 
 
 def class_volumes(labels: np.ndarray, classes: Sequence[ClassInfo], voxel_ml: float) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from CardiacUQLib.base.json_codec import write_json
 from CardiacUQLib.bundles.manifest import Manifest
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 
 FORMAT_VERSION = 3
 

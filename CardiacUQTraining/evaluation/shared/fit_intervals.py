@@ -24,13 +24,14 @@ from CardiacUQLib.measures.intervals import (
     crps,
     within_fold_spread,
 )
+from CardiacUQLib.measures.size_catalogue import SIZES
 
 from .agreement import SizeRecord
 
 PARTS = 10
 MOST_RESIDUALS = 199
-DERIVED = ("infarct_mass_g",)
-"""Not fitted: the same size as the infarct volume in another unit."""
+DERIVED = tuple(info.key for info in SIZES if info.same_as is not None)
+"""Not fitted: the same size as another one in another unit."""
 
 
 @dataclass(frozen=True)

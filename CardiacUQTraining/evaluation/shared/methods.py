@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.manifest import BundleKind, View
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 from CardiacUQLib.inference import maps
 
 from .dice import mean_pairwise_dice
@@ -57,10 +58,10 @@ TITLES = {
 
 @dataclass(frozen=True, order=True)
 class Row:
-    """One line of the table."""
+    """One line of the table: a method, or a map of the catalogue that none of the methods is."""
 
     stage: Stage
-    method: Method
+    method: Method | MapName
 
     @property
     def key(self) -> str:
@@ -70,19 +71,32 @@ class Row:
     @property
     def title(self) -> str:
         """Name for people, e.g. ``TTA (2D)``."""
-        return f"{TITLES[self.method]} ({'2D' if self.stage is Stage.SLICES else 'cascade'})"
+        title = self.method.info.title if isinstance(self.method, MapName) else TITLES[self.method]
+        return f"{title} ({'2D' if self.stage is Stage.SLICES else 'cascade'})"
 
     @property
     def is_probability(self) -> bool:
         """True if the map claims to be P(wrong), so that its calibration can be measured."""
+        if isinstance(self.method, MapName):
+            return self.method.info.is_probability
         return self.method in (Method.MAX_PROBABILITY, Method.ERROR_PROBABILITY)
 
 
-ROWS: tuple[Row, ...] = tuple(
-    Row(stage, method)
-    for stage in Stage
-    for method in Method
-    if stage is Stage.CASCADE or method not in (Method.SCS, Method.ERROR_PROBABILITY)
+MAP_ROWS: tuple[Row, ...] = tuple(
+    Row(Stage.CASCADE, name)
+    for name in maps_used(Use.JUDGED)
+    if BundleKind.CASCADE in name.info.kinds and name.value not in (*Method, MapName.VARIANCE)
+)
+"""What inference says beside the methods (TTA + ensemble is the variance): judged as it is written."""
+
+ROWS: tuple[Row, ...] = (
+    *(
+        Row(stage, method)
+        for stage in Stage
+        for method in Method
+        if stage is Stage.CASCADE or method not in (Method.SCS, Method.ERROR_PROBABILITY)
+    ),
+    *MAP_ROWS,
 )
 """All rows in the order of the table."""
 

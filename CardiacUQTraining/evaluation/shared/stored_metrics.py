@@ -9,9 +9,9 @@ from pathlib import Path
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, write_manifest
 
+from ...datasets.catalogue import dataset_info
 from ...export.model_card import model_card
 
-TITLES = {"emidec": "EMIDEC", "myops": "MyoPS 2020", "acdc": "ACDC", "mnms": "M&Ms"}
 PLACES = {"--data": "DIR", "-o": "OUT", "--output": "OUT"}
 """Options whose value says where things lie on one computer, and what stands for it elsewhere."""
 NAMED = ("--model", "--against")
@@ -35,7 +35,7 @@ def store_metrics(bundle: Bundle, title: str, command: str, figures: Mapping[str
 def section_title(dataset: str, *, cross_validated: bool) -> str:
     """Heading of a data set's figures on the card."""
     kind = "cross-validated" if cross_validated else "external test"
-    return f"{TITLES.get(dataset, dataset)}, {kind}"
+    return f"{dataset_info(dataset).title}, {kind}"
 
 
 def check_unseen(trained_on: Sequence[str]) -> None:

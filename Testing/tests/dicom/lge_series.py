@@ -11,8 +11,9 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
 
 ROWS, COLUMNS, SLICES = 72, 64, 5

@@ -18,12 +18,13 @@ from pydicom.uid import generate_uid
 from CardiacUQLib.base.errors import ExitCode, InputError
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import write_case
 from CardiacUQLib.dicom import write_dicom_outputs
 from CardiacUQLib.images.cine import is_cine, read_cine
 from CardiacUQLib.images.dicom_cine import holds_cine
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import Frame, cine_measures, frame_measures, measures_json
 from CardiacUQTraining.cine_study import phase_measures
 from CardiacUQTraining.cli.app import main

@@ -24,10 +24,10 @@ from pydicom.sr.codedict import codes
 
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case, write_case
 from CardiacUQLib.dicom import content_of, write_dicom_outputs
 from CardiacUQLib.dicom.codes import MEASURES
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps, Review
 
 

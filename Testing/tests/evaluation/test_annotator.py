@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import CLASSES, case
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQTraining.evaluation.lge.annotator import (
     FIRST_VISITS,
     SHOWN_VISITS,

@@ -8,6 +8,7 @@ import pytest
 from synthetic import CLASSES, case
 
 from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import (
     FLOOR,
     Category,
@@ -19,7 +20,6 @@ from CardiacUQLib.inference.calibration import (
     case_features,
     end_distance,
 )
-from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.evaluation.lge.calibrate import ROW, calibrate, verdict
 from CardiacUQTraining.evaluation.shared import fit_calibration
 from CardiacUQTraining.evaluation.shared.cases import CaseFigures, CaseStore

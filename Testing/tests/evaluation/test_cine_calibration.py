@@ -11,8 +11,8 @@ from cine_material import GREY, film, heart_labels, lv_ml, write_band_bundle, wr
 
 from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case
-from CardiacUQLib.inference.result import MapName
 from CardiacUQTraining.cli.app import main
 
 PATIENTS = 20

@@ -11,10 +11,10 @@ from evaluation_bundle import write_bundle
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
 from CardiacUQLib.bundles.manifest import View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.reading import write_map
 from CardiacUQLib.inference.calibration import Category, ErrorProbability, Feature, Term
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.evaluation.lge.analysis import analyse

@@ -5,7 +5,7 @@ import pytest
 from synthetic import final_maps, passes, ring
 
 from CardiacUQLib.bundles.manifest import View
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQTraining.evaluation.shared.methods import (
     ROWS,
     CasePasses,

@@ -53,7 +53,7 @@ def test_figures_go_into_manifest_and_card(own, tmp_path):
     arguments = ("--cross-validated", "--limit", "2", "--methods", "scs", "--store-metrics")
     assert evaluate(own.folder, tmp_path / "out", *arguments) == 0
     after = load_bundle(own.folder)
-    section = after.manifest.metrics["phantom, cross-validated"]
+    section = after.manifest.metrics["LGE phantoms, cross-validated"]
     content = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
     mean = 100 * content["segmentation"]["cascade"]["mean_dice"]["mean"]
     assert section["mean Dice, cascade (2 cases, absent from both = 1)"].startswith(f"{mean:.1f} ± ")

@@ -12,12 +12,13 @@ from scipy import ndimage
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
 
 SHAPE = (6, 80, 72)

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference import maps
 from CardiacUQLib.inference.accumulators import CascadeAccumulator, StageAccumulator
-from CardiacUQLib.inference.result import MapName
 
 
 def softmax_stack(seed, passes, sharpness, n_classes=5, shape=(2, 3, 4)):

@@ -18,9 +18,10 @@ from CardiacUQLib.base import folder_swap
 from CardiacUQLib.base.errors import CancelledError, InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import check_case, read_case, write_case
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQLib.inference.result import Component, MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Component, Result, RunRecord
 
 COMPONENTS = (
     Component(1, 2, 3, 12, 235.2, 1, 2, (-10.25, 3.125, 1 / 3), 0.21, 0.4, 0.9),

@@ -8,6 +8,7 @@ from torch import nn
 
 import CardiacUQLib
 from CardiacUQLib.base.errors import InsufficientMemoryError, ModelError, UsageError
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.device import (
     available_devices,
     choose_device,
@@ -15,7 +16,6 @@ from CardiacUQLib.inference.device import (
     is_out_of_memory,
     with_less_memory,
 )
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.roi import find_roi, normalise_slices
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.networks import build_network

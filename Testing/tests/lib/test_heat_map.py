@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.heat_map import default_heat_map
-from CardiacUQLib.inference.result import MapName
 
 LGE = (MapName.ENTROPY, MapName.SCS, MapName.ERROR_PROBABILITY, MapName.VARIANCE)
 

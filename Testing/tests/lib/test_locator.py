@@ -9,8 +9,8 @@ from cascade_fakes import FakeBundle, FromMasks3D, Pixelwise2D, as_test_volume, 
 from torch import nn
 
 from CardiacUQLib.bundles.manifest import RoiSpec, WeightFile
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.locator import centre_of_heart
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 

@@ -15,10 +15,11 @@ from PIL import Image
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.colours import correction_colour, heat_colours
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
-from CardiacUQLib.inference.result import MapName, Result, RunRecord
+from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.report import render_report
 from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import from_result

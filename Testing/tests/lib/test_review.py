@@ -18,9 +18,10 @@ from CardiacUQLib.base.case_lock import LOCK_FILE
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.images.volume import Geometry, StorageOrder
-from CardiacUQLib.inference.result import Component, MapName
+from CardiacUQLib.inference.result import Component
 from CardiacUQLib.review import ELSEWHERE, CaseMaps, ItemKind, ItemStatus, Review, labels_after, read_record
 from CardiacUQLib.review.decisions import apply_runs, runs_between
 from CardiacUQLib.review.sizes import corrected_measures, corrected_sizes

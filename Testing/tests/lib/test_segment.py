@@ -18,10 +18,10 @@ from torch import nn
 from CardiacUQLib.base.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, RoiSpec, View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference import maps
 from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.passes import Arithmetic, run_cascade
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.inference.roi import find_roi, normalise_slices
 from CardiacUQLib.inference.segment import segment
 

@@ -9,8 +9,9 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQLib.inference.result import MapName, Result
+from CardiacUQLib.inference.result import Result
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.phantom import cine_phantom
 

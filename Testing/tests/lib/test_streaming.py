@@ -13,6 +13,7 @@ from CardiacUQLib.base.errors import CancelledError
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, Manifest, RoiSpec, View
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.combination import Combination, ensemble
 from CardiacUQLib.inference.ensemble import (
     StreamingAccumulator,
@@ -24,7 +25,6 @@ from CardiacUQLib.inference.ensemble import (
 )
 from CardiacUQLib.inference.maps import mutual_information
 from CardiacUQLib.inference.passes import Arithmetic
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.networks.spec import Architecture, NetworkSpec
 
 SPEC = NetworkSpec(Architecture.STREAMING_UNET, 1, 4, (4, 4), 0.0)

@@ -13,7 +13,8 @@ from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.measures import Frame, cine_measures, measure, measures_json
-from CardiacUQLib.measures.cine import pair_pass_sizes
+from CardiacUQLib.measures.size_catalogue import Scan
+from CardiacUQLib.measures.sizes import sizes_of, structures_of
 
 
 def chambers(geometry, inner, outer, rv_radius, slices=8):
@@ -69,7 +70,7 @@ def test_swapped_frames_are_told_not_guessed(axial):
 def test_passes_of_both_frames_are_paired():
     ed = np.array([[0.0, 100.0, 90.0, 120.0], [0.0, 110.0, 100.0, 160.0]])
     es = np.array([[0.0, 60.0, 90.0, 60.0], [0.0, 55.0, 95.0, 40.0]])
-    sizes = pair_pass_sizes(ed, es, CINE_CLASSES)
+    sizes = sizes_of(Scan.PAIR, structures_of(ed, CINE_CLASSES), structures_of(es, CINE_CLASSES))
     assert sizes["ef_percent"] == pytest.approx([50.0, 75.0])
     assert sizes["rv_ef_percent"] == pytest.approx([40.0, 50.0])
     assert sizes["lv_mass_g"] == pytest.approx([94.5, 105.0])

@@ -14,7 +14,8 @@ from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.measures import headline, lge_measures, measure
 from CardiacUQLib.measures.anatomy import anatomy_of
-from CardiacUQLib.measures.lge import lge_pass_sizes
+from CardiacUQLib.measures.size_catalogue import Scan
+from CardiacUQLib.measures.sizes import sizes_of, structures_of
 
 INNER, OUTER = 22.0, 34.0
 
@@ -175,7 +176,7 @@ def test_labels_of_another_grid_are_refused(axial):
 
 def test_pass_sizes_follow_from_class_volumes():
     volumes = np.array([[900.0, 80.0, 90.0, 25.0, 5.0], [900.0, 80.0, 120.0, 0.0, 0.0]])
-    sizes = lge_pass_sizes(volumes, LGE_CLASSES)
+    sizes = sizes_of(Scan.LGE, structures_of(volumes, LGE_CLASSES))
     assert sizes["lv_mass_g"] == pytest.approx([126.0, 126.0])
     assert sizes["infarct_share_of_lv_percent"] == pytest.approx([25.0, 0.0])
     assert sizes["mvo_share_of_infarct_percent"][0] == pytest.approx(100 * 5 / 30)

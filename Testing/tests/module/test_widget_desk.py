@@ -12,7 +12,6 @@ import pytest
 import slicer
 import vtk
 
-
 pytestmark = pytest.mark.usefixtures("without_torch")
 
 

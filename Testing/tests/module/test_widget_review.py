@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import slicer
 
-
 pytestmark = pytest.mark.usefixtures("without_torch")
 
 
@@ -33,6 +32,13 @@ def _labels(widget) -> np.ndarray:
 
     nodes = widget.display.nodes
     return labels_of(nodes.segmentation, nodes.segments, nodes.volume)
+
+
+def place_of(name) -> int:
+    """Where the selector has a map."""
+    from CardiacUQWidgets.display_panel import HeatMapChoice
+
+    return [choice.value for choice in HeatMapChoice].index(name)
 
 
 def test_a_case_folder_brings_its_own_image(host, reviewing, phantom_file):
@@ -302,14 +308,14 @@ def test_the_export_is_a_training_case(reviewing, tmp_path, host, monkeypatch):
 
 
 def test_display_controls_reach_the_scene(reviewing):
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQScene import heat_map, scale_of
 
     ui, nodes = reviewing.ui, reviewing.display.nodes
     assert heat_map(nodes).name is MapName.SCS and ui.heatMapSelector.currentText.endswith("(SCS)")
     ui.heatMapSelector.currentIndex = 0
     assert heat_map(nodes).name is MapName.SCS and "SCS is shown instead" in ui.cursorLabel.text
-    ui.heatMapSelector.currentIndex = 2
+    ui.heatMapSelector.currentIndex = place_of(MapName.ENTROPY)
     ui.heatOpacitySlider.value, ui.heatThresholdSlider.value = 0.8, 0.25
     shown = heat_map(nodes)
     assert (shown.name, shown.opacity) == (MapName.ENTROPY, pytest.approx(0.8))
@@ -325,12 +331,12 @@ def test_display_controls_reach_the_scene(reviewing):
 
 
 def test_a_heat_map_that_the_user_has_chosen_stays_for_the_next_case(reviewing, case):
-    from CardiacUQLib.inference.result import MapName
+    from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQScene import heat_map
 
     selector = reviewing.ui.heatMapSelector
-    selector.currentIndex = 2
-    selector.activated.emit(2)
+    selector.currentIndex = place_of(MapName.ENTROPY)
+    selector.activated.emit(selector.currentIndex)
     reviewing.load_case(case)
     assert heat_map(reviewing.display.nodes).name is MapName.ENTROPY
 

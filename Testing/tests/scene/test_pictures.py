@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scene_fixtures import Shown
 
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQScene import (
     ReviewSession,
     align_views,

@@ -17,7 +17,7 @@ from scene_fixtures import Shown
 from vtk.util.numpy_support import vtk_to_numpy
 
 import CardiacUQScene
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import (
     CaseNodes,

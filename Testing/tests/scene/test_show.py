@@ -17,8 +17,8 @@ from scene_fixtures import Shown, load_volume
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.bundles.colours import heat_colours
+from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case
-from CardiacUQLib.inference.result import MapName
 from CardiacUQLib.review import CaseMaps, Review
 from CardiacUQScene import (
     all_cases,

@@ -1,0 +1,172 @@
+"""Every labelled data set once: its name, layout, classes, licence, citation and reader.
+
+A data set that is added here, with its reader beside the others, can be trained on, evaluated and exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
+from CardiacUQLib.bundles.manifest import ClassInfo
+
+from .case import LabelledDataset
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where cases come from: a folder, or ``phantoms`` of them made on the fly. With ``complete`` False
+    cases that lack a file are listed too, where the reader can, and reading them raises InputError."""
+
+    folder: Path | None
+    phantoms: int = 20
+    complete: bool = True
+
+    def existing(self) -> Path:
+        """The folder; raises :class:`UsageError` if there is none."""
+        if self.folder is None or not self.folder.is_dir():
+            raise UsageError(f"{self.folder}: no such folder; --data names the folder of the cases")
+        return self.folder
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One data set; ``key`` is its name on the command line and in records of runs, for ever.
+
+    ``layout`` says how its folder looks, ``licence`` and ``citation`` go into every bundle trained on it.
+    """
+
+    key: str
+    title: str
+    layout: str
+    classes: tuple[ClassInfo, ...]
+    licence: str
+    citation: str
+    read: Callable[[Source], LabelledDataset]
+
+
+def _emidec(source: Source) -> LabelledDataset:
+    from .emidec import emidec_dataset
+
+    return emidec_dataset(source.existing(), source.complete)
+
+
+def _myops(source: Source) -> LabelledDataset:
+    from .myops import myops_dataset
+
+    return myops_dataset(source.existing(), source.complete)
+
+
+def _acdc(source: Source) -> LabelledDataset:
+    from .acdc import acdc_dataset
+
+    return acdc_dataset(source.existing())
+
+
+def _mnms(source: Source) -> LabelledDataset:
+    from .mnms import mnms_dataset
+
+    return mnms_dataset(source.existing())
+
+
+def _phantom(source: Source) -> LabelledDataset:
+    from .phantom import phantom_dataset
+
+    return phantom_dataset(source.folder, source.phantoms)
+
+
+def _cine_phantom(source: Source) -> LabelledDataset:
+    from .phantom import cine_phantom_dataset
+
+    return cine_phantom_dataset(source.phantoms)
+
+
+DATASETS: tuple[DatasetInfo, ...] = (
+    DatasetInfo(
+        "emidec",
+        "EMIDEC",
+        "Case_X/Images/Case_X.nii.gz with Case_X/Contours/Case_X.nii.gz",
+        LGE_CLASSES,
+        "CC BY-NC-SA 4.0, research only",
+        "EMIDEC (Lalande et al., Data 2020, doi 10.3390/data5040089)",
+        _emidec,
+    ),
+    DatasetInfo(
+        "myops",
+        "MyoPS 2020",
+        "CaseN/CaseN_LGE.nii.gz with CaseN/CaseN_gd.nii.gz",
+        LGE_CLASSES,
+        "research only, citation required",
+        "MyoPS 2020 (Zhuang, TPAMI 2019; Li et al., MedIA 2023)",
+        _myops,
+    ),
+    DatasetInfo(
+        "phantom",
+        "LGE phantoms",
+        "EMIDEC's, or none: made on the fly",
+        LGE_CLASSES,
+        "Apache-2.0",
+        "synthetic phantoms of this project",
+        _phantom,
+    ),
+    DatasetInfo(
+        "acdc",
+        "ACDC",
+        "patientXXX/Info.cfg with the frames it names and their _gt files",
+        CINE_CLASSES,
+        "research only, citation required",
+        "ACDC (Bernard et al., IEEE TMI 2018, doi 10.1109/TMI.2018.2837502)",
+        _acdc,
+    ),
+    DatasetInfo(
+        "mnms",
+        "M&Ms",
+        "a CSV of ED and ES frames beside CODE/CODE_sa.nii.gz with CODE_sa_gt.nii.gz",
+        CINE_CLASSES,
+        "research only, citation required",
+        "M&Ms (Campello et al., IEEE TMI 2021, doi 10.1109/TMI.2021.3090082)",
+        _mnms,
+    ),
+    DatasetInfo(
+        "cine-phantom",
+        "Cine phantoms",
+        "none: made on the fly",
+        CINE_CLASSES,
+        "Apache-2.0",
+        "synthetic cine phantoms of this project",
+        _cine_phantom,
+    ),
+)
+
+
+def dataset_info(key: str) -> DatasetInfo:
+    """The data set of this name; raises :class:`UsageError` for one that is not in the catalogue."""
+    found = next((info for info in DATASETS if info.key == key), None)
+    if found is None:
+        raise UsageError(f"{key}: no such data set; known are {', '.join(info.key for info in DATASETS)}")
+    return found
+
+
+def dataset_help() -> str:
+    """The data sets by name, for the help of an option."""
+    lge, cine = (
+        ", ".join(info.key for info in DATASETS if info.classes == classes)
+        for classes in (LGE_CLASSES, CINE_CLASSES)
+    )
+    return f"Layout of the data: {lge}; for cine models {cine}."
+
+
+def check_datasets(datasets: tuple[DatasetInfo, ...] = DATASETS) -> None:
+    """Raise ValueError, naming the data set, for the first wrong or double entry."""
+    seen: set[str] = set()
+    for info in datasets:
+        if not all((info.key, info.title, info.layout, info.classes, info.licence, info.citation)):
+            raise ValueError(
+                f"data set {info.key}: one of title, layout, classes, licence, citation is empty"
+            )
+        if {info.key, info.title} & seen:
+            raise ValueError(f"data set {info.key}: there are two of this name or title")
+        seen |= {info.key, info.title}

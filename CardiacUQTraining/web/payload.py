@@ -1,0 +1,160 @@
+"""What the page is told about a case: once when it is opened, and anew after every decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
+from CardiacUQLib.cases.casefolder import COMPONENT_IDS
+from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
+from CardiacUQLib.report.contents import heat_maps
+from CardiacUQLib.report.pictures import HIDDEN_BELOW
+from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
+
+from .cases import OpenCase
+from .grid import side_letters, strides_of, voxel_at
+
+FIRST, FINAL, LABELS, REGIONS = "first", "final", "labels", COMPONENT_IDS
+"""Label arrays that the page can ask for: the overruled opinion, the final one, as reviewed, the regions."""
+
+LONGEST_TRAIL = 100
+"""The page and its print show the latest decisions; all are in ``review.json``."""
+
+_PLAIN_MAPS = {
+    MapName.ENTROPY: ("Entropy", "entropy of the mean prediction"),
+    MapName.VARIANCE: ("Variance", "how far the passes are apart"),
+}
+
+
+def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]:
+    """Everything about an opened case but its arrays; ends with :func:`state_of`."""
+    maps, review = case.maps, case.review
+    strides = strides_of(maps.storage, maps.segmentation.shape)
+    geometry = case.case.geometry
+    film = case.film()
+    return {
+        "number": number,
+        "name": case.folder.name,
+        "read_only": read_only,
+        "opinions": list(maps.kind.opinions),
+        "size": list(geometry.shape),
+        "offset": strides.offset,
+        "steps": list(strides.steps),
+        "spacing": list(geometry.spacing[::-1]),
+        "letters": side_letters(geometry),
+        "classes": [{"value": c.value, "name": c.name, "colour": c.colour} for c in maps.classes],
+        "has_first": maps.stage2d is not None,
+        "maps": shown_maps(maps),
+        "default_map": None if maps.default_map is None else maps.default_map.value,
+        "heat_stops": list(HEAT_STOPS),
+        "hidden_below": HIDDEN_BELOW,
+        "items": [_item(case, review, index, item) for index, item in enumerate(review.items)],
+        "warnings": list(maps.warnings),
+        "model": f"{case.case.run.bundle} {case.case.run.bundle_version}".strip(),
+        "model_headline": str(maps.measures.get("headline", "")),
+        "predicted_dice": case.stated("predicted_dice"),
+        "film": None if film is None else {"frames": film.frames, "count": film.count, "here": film.here},
+        "state": state_of(case),
+    }
+
+
+def state_of(case: OpenCase) -> dict[str, Any]:
+    """What changes with decisions: statuses, progress, sizes, what can be undone."""
+    review = case.review
+    progress, sizes = review.progress(), corrected_sizes(review)
+    last = review.decisions[-1] if review.decisions else None
+    return {
+        "revision": case.revision,
+        "statuses": [review.status(index).value for index in range(len(review.items))],
+        "done": progress.done,
+        "progress": progress.as_text(),
+        "decided": progress.decided,
+        "headline": str(sizes.get("headline", "")),
+        "sizes": sizes_of(sizes, review.case.measures),
+        "interval_title": _interval_title(sizes),
+        "notes": [str(note) for note in sizes.get("notes", ())],
+        "can_undo": review.can_undo,
+        "can_redo": review.can_redo,
+        "last": None if last is None else {"what": last.what, "item": last.item, "reviewer": last.reviewer},
+        "trail": [
+            {"what": d.what, "reviewer": d.reviewer, "time": d.time, "note": d.note}
+            for d in review.decisions[-LONGEST_TRAIL:]
+        ],
+    }
+
+
+def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Name, value, interval of every size; after a correction ``model`` is what the networks had said."""
+    own = model.get("sizes") or {}
+    found = []
+    for key, entry in (measures.get("sizes") or {}).items():
+        before = own.get(key)
+        found.append(
+            {
+                "name": SIZE_NAMES.get(key, str(entry.get("label", key))),
+                "value": _value(key, entry),
+                "interval": _interval(entry),
+                "model": "" if before is None else _value(key, before),
+            }
+        )
+    if found:
+        return found
+    volumes, before = measures.get("volumes_ml") or {}, model.get("volumes_ml") or {}
+    return [
+        {
+            "name": name,
+            "value": f"{digits(volume)} ml",
+            "interval": "",
+            "model": f"{digits(before[name])} ml" if name in before else "",
+        }
+        for name, volume in volumes.items()
+    ]
+
+
+def _value(key: str, entry: Mapping[str, Any]) -> str:
+    return "not defined" if entry["value"] is None else f"{digits(entry['value'])} {unit_of(key)}"
+
+
+def _interval(entry: Mapping[str, Any]) -> str:
+    interval = entry.get("interval")
+    return "" if interval is None else f"{digits(interval[0])}–{digits(interval[1])}"
+
+
+def _interval_title(measures: Mapping[str, Any]) -> str:
+    """ "90 % interval", or "passes" for a spread that nobody has calibrated."""
+    for entry in (measures.get("sizes") or {}).values():
+        if entry.get("interval") is not None:
+            return f"{100 * entry['level']:.0f} % interval" if entry["calibrated"] else "passes"
+    return ""
+
+
+def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[str, Any]:
+    colour = ""
+    if item.was is not None and item.became is not None:
+        colour = correction_colour(item.was, item.became, case.maps.classes)
+    return {
+        "key": item.key,
+        "component": item.number if item.kind is ItemKind.COMPONENT else 0,
+        "slice": item.number if item.kind is ItemKind.SLICE else None,
+        "was": item.was,
+        "became": item.became,
+        "ml": item.volume_ml,
+        "voxel": list(voxel_at(case.case.geometry, item.centre_ras)),
+        "card": review.card_text(index),
+        "colour": colour,
+    }
+
+
+def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:
+    """Name, title and the fixed end of the scale of every map that the page offers."""
+    known = [
+        {"name": m.name.value, "title": m.title, "explanation": m.explanation, "maximum": m.maximum}
+        for m in heat_maps(maps.maps, len(maps.classes), maps.kind)
+    ]
+    return known or [
+        {"name": name.value, "title": title, "explanation": words, "maximum": 1.0}
+        for name, (title, words) in _PLAIN_MAPS.items()
+        if name in maps.maps
+    ]
