@@ -95,7 +95,12 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.display = DisplayPanel(self.ui)
         self.review = ReviewPanel(self.ui, guarded, say, self.toggle_heat_map)
         self.desk = Desk(self.ui, self.review, self.display, say, guarded)
-        self.queue = QueuePanel(self.ui, guarded, lambda folder: self.desk.open_folder(folder, instead=True))
+        self.queue = QueuePanel(
+            self.ui,
+            guarded,
+            lambda folder: self.desk.open_folder(folder, instead=True),
+            lambda: self.review.is_done,
+        )
         self.exports = ExportPanel(self.ui, self.desk, say, guarded)
         self.insertion = InsertionPanel(self.ui, lambda: self.review.session, say)
         self.notice = FirstUseNotice(self.ui)
@@ -280,7 +285,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The line under the button: device and expected time."""
         parameters = self._parameters
         if parameters is not None:
-            slices = self.logic.slice_count(parameters.inputVolume)
+            slices = inputfile.slice_count(parameters.inputVolume)
             passes = self.models.passes(parameters.folds, parameters.flips)
             self.ui.deviceLabel.text = computer.device_line(slices, passes)
 
@@ -352,11 +357,6 @@ class CardiacUQLogic(ScriptedLoadableModuleLogic):
             if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and not is_ours(volume)
         ]
         return next(iter(sorted(fitting, key=lambda volume: volume.GetID() not in shown)), None)
-
-    def slice_count(self, volume: vtkMRMLScalarVolumeNode | None) -> int | None:
-        """Number of slices of a volume, None without one."""
-        image = volume.GetImageData() if volume is not None else None
-        return min(image.GetDimensions()) if image is not None else None
 
     def read_case(self, folder: Path) -> CaseMaps:
         """A case folder as arrays; raises InputError."""

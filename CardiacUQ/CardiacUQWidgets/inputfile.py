@@ -56,6 +56,12 @@ _MOST_LABELS = 31
 """Grey values of a scan span hundreds; a label volume of the heart a handful."""
 
 
+def slice_count(volume: slicer.vtkMRMLScalarVolumeNode | None) -> int | None:
+    """Number of slices of a volume, None without one."""
+    image = volume.GetImageData() if volume is not None else None
+    return min(image.GetDimensions()) if image is not None else None
+
+
 def write_input(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
     """A file with exactly this volume: the one it was loaded from, or a new one at ``path`` (.nrrd).
 

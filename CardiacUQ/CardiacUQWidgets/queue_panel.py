@@ -16,30 +16,35 @@ from . import computer
 
 
 class QueuePanel:
-    """Which case is next. ``open_case`` opens a folder; what stood there before is its business."""
+    """Which case is next. ``open_case`` opens a folder; what stood there before is its business.
+    ``is_done`` says whether every region of the case that is open has been decided."""
 
     def __init__(
         self,
         ui: SimpleNamespace,
         guarded: Callable[[Callable[[], object]], object],
         open_case: Callable[[Path], object],
+        is_done: Callable[[], bool],
     ) -> None:
         self.ui = ui
         self.cases: tuple[QueuedCase, ...] = ()
         self.index = -1
-        self._guarded, self._open_case = guarded, open_case
+        self._guarded, self._open_case, self._is_done = guarded, open_case, is_done
+        self._reviewed: set[Path] = set()
         ui.loadCohortButton.connect("clicked(bool)", lambda checked=False: self._guarded(self._choose))
         ui.nextCaseButton.connect("clicked(bool)", lambda checked=False: self._guarded(self.next_case))
         self.refresh()
 
     def open(self, path: Path) -> None:
         """Begin with the first case that is not reviewed to the end; raises InputError."""
-        self.cases, self.index = read_queue(path), -1
+        self.cases, self.index, self._reviewed = read_queue(path), -1, set()
         self.next_case()
 
     def next_case(self) -> None:
         """Open the next case that is not reviewed; raises UsageError if there is none."""
-        index = next_open_case(self.cases, self.index)
+        if self.index >= 0 and self._is_done():  # its folder may be written only now, in a thread
+            self._reviewed.add(self.cases[self.index].folder)
+        index = next_open_case(self.cases, self.index, self._reviewed)
         if index is None or (index == self.index and len(self.cases) == 1):
             self.refresh()
             raise UsageError(_("every case of the queue is reviewed"))

@@ -103,6 +103,11 @@ class ReviewPanel:
         """The name written beside decisions."""
         return self.ui.reviewerEdit.text.strip()
 
+    @property
+    def is_done(self) -> bool:
+        """True if a review is open and every region of it has been decided."""
+        return self.session is not None and self.session.progress().done
+
     def open(self, nodes: CaseNodes, review: Review) -> None:
         """Begin or resume the review of a case, at the first open region if there are decisions already;
         raises InputError if it does not belong to the nodes."""
