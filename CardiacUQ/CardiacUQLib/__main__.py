@@ -14,19 +14,17 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from .base.errors import CardiacUQError, ExitCode, UsageError
-from .base.progress import ProgressCallback, ignore_progress, print_filter_progress
+from .base.progress import ignore_progress, portion, print_filter_progress
 from .bundles.fold_numbers import parse_folds
 from .bundles.manifest import View
 from .childprocess import WAIT
-
-if TYPE_CHECKING:
-    from .bundles.bundle import Bundle
-    from .images.volume import Volume
+from .studies.options import CaseOptions
 
 PREVIEW_SUFFIX = ".preview"
 _PREVIEW_SHARE = 0.2
@@ -94,60 +92,40 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> None:
     progress = print_filter_progress if options.progress else ignore_progress
-    folds = parse_folds(options.folds)
-    insertion = _insertion(options.rv_insertion)
+    asked = CaseOptions(
+        options.device,
+        options.precision,
+        parse_folds(options.folds),
+        (View.IDENTITY,) if options.no_tta else None,
+        _insertion(options.rv_insertion),
+    )
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
     from .bundles.bundle import load_bundle
     from .cases.casefolder import check_case
     from .images.reading import read_volume
+    from .studies.scan import segment_to_folder
 
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
     check_case(options.output, name, overwrite=options.overwrite)
     bundle = load_bundle(options.model)
-    views = (View.IDENTITY,) if options.no_tta else None
     start = 0.0
     if options.preview:
-        first = (folds or bundle.manifest.folds)[:1]
-        preview = _part(progress, 0.0, _PREVIEW_SHARE)
-        _segment(options, volume, bundle, name + PREVIEW_SUFFIX, first, (View.IDENTITY,), insertion, preview)
+        first = replace(asked, folds=(asked.folds or bundle.manifest.folds)[:1], views=(View.IDENTITY,))
+        segment_to_folder(
+            volume,
+            bundle,
+            options.output / (name + PREVIEW_SUFFIX),
+            replace(first, report=False),
+            overwrite=True,
+            progress=portion(progress, 0.0, _PREVIEW_SHARE),
+        )
         progress(_PREVIEW_SHARE, "preview written")
         start = _PREVIEW_SHARE
-    _segment(options, volume, bundle, name, folds, views, insertion, _part(progress, start, 1.0))
+    target, rest = options.output / name, portion(progress, start, 1.0)
+    segment_to_folder(volume, bundle, target, asked, overwrite=options.overwrite, progress=rest)
     progress(1.0, "done")
-
-
-def _segment(
-    options: argparse.Namespace,
-    volume: Volume,
-    bundle: Bundle,
-    name: str,
-    folds: Sequence[int] | None,
-    views: Sequence[View] | None,
-    insertion: tuple[float, float, float] | None,
-    progress: ProgressCallback,
-) -> None:
-    """One segmentation into one case folder; an older preview is always replaced and has no report."""
-    from .cases.casefolder import write_case
-    from .inference.segment import segment
-    from .report import can_render, report_writer
-
-    result = segment(
-        volume,
-        bundle,
-        device=options.device,
-        folds=folds,
-        views=views,
-        precision=options.precision,
-        progress=_part(progress, 0.0, 0.95),
-        rv_insertion_ras=insertion,
-    )
-    progress(0.95, "writing")
-    preview = name.endswith(PREVIEW_SUFFIX)
-    writers = (report_writer(name),) if can_render() and not preview else ()
-    replace = options.overwrite or preview
-    write_case(result, options.output, name=name, overwrite=replace, extra_writers=writers)
 
 
 def _insertion(text: str | None) -> tuple[float, float, float] | None:
@@ -156,10 +134,6 @@ def _insertion(text: str | None) -> tuple[float, float, float] | None:
     from .measures.aha import parse_insertion
 
     return parse_insertion(text)
-
-
-def _part(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
-    return lambda share, comment: progress(start + share * (end - start), comment)
 
 
 def _fail(line: str, code: ExitCode) -> ExitCode:

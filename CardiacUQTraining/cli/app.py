@@ -124,7 +124,8 @@ def _register(app: typer.Typer, name: str, short_help: str) -> None:
     module = importlib.import_module(f"{__package__}.{name}")
     if isinstance(group := getattr(module, "app", None), typer.Typer):
         for info in group.registered_commands:
-            info.callback = _interruptible(info.callback)
+            if info.callback is not None:
+                info.callback = _interruptible(info.callback)
         app.add_typer(group, name=name, help=short_help)
     else:
         app.command(name, short_help=short_help)(_interruptible(module.command))

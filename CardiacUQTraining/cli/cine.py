@@ -14,14 +14,13 @@ import typer
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.images.volume import case_name
 
-from .options import Options
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
     from CardiacUQLib.base.progress import ProgressCallback
     from CardiacUQLib.bundles.bundle import Bundle
-
-    from ..cine_study import CineStudy, Networks
+    from CardiacUQLib.studies.cine import CineStudy
+    from CardiacUQLib.studies.options import CaseOptions
 
 PHASES_HELP = "What two files of one heart are, in their order: ED,ES or ES,ED."
 ED_HELP = "Frame of end-diastole in a 4D file, counted from 0."
@@ -41,7 +40,7 @@ def segment_cines(
     inputs: Sequence[Path],
     output: Path,
     open_model: Callable[[], Bundle],
-    options: Options,
+    options: CaseOptions,
     cine: CineOptions,
     *,
     as_cohort: bool,
@@ -108,13 +107,13 @@ def _film(
     source: Path,
     bundle: Bundle,
     output: Path,
-    options: Options,
+    options: CaseOptions,
     cine: CineOptions,
     overwrite: bool,
     progress: ProgressCallback,
     series: str,
 ) -> CineStudy:
-    from ..cine_study import segment_cine
+    from CardiacUQLib.studies.cine import segment_cine
 
     return segment_cine(
         source,
@@ -123,7 +122,7 @@ def _film(
         series=series or None,
         ed=cine.ed,
         es=None if cine.es < 0 else cine.es,
-        networks=_networks(options),
+        networks=options,
         overwrite=overwrite,
         progress=progress,
     )
@@ -133,13 +132,12 @@ def _pair(
     pair: dict[str, Path],
     bundle: Bundle,
     output: Path,
-    options: Options,
+    options: CaseOptions,
     overwrite: bool,
     progress: ProgressCallback,
 ) -> CineStudy:
     from CardiacUQLib.images.reading import read_volume
-
-    from ..cine_study import segment_pair
+    from CardiacUQLib.studies.cine import segment_pair
 
     ed, es = read_volume(pair["ED"]), read_volume(pair["ES"])
     return segment_pair(
@@ -148,16 +146,10 @@ def _pair(
         bundle,
         output,
         _common_name(case_name(pair["ED"]), case_name(pair["ES"])),
-        networks=_networks(options),
+        networks=options,
         overwrite=overwrite,
         progress=progress,
     )
-
-
-def _networks(options: Options) -> Networks:
-    from ..cine_study import Networks
-
-    return Networks(options.device, options.precision, options.folds, options.views, options.rv_insertion_ras)
 
 
 def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path]) -> None:
@@ -183,7 +175,7 @@ def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequenc
             raise UsageError(f"{film} and {other} have one name; run them with different --output")
 
 
-def _check_options(options: Options, first: Path, *, as_cohort: bool) -> None:
+def _check_options(options: CaseOptions, first: Path, *, as_cohort: bool) -> None:
     if options.dicom:
         raise UsageError("--dicom is for single scans; write each phase of a cine with `cardiacuq dicom`")
     if as_cohort:

@@ -12,9 +12,10 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
-from .options import Options
 
 if TYPE_CHECKING:
+    from CardiacUQLib.studies.options import CaseOptions
+
     from ..cohort.case import Plan
 
 
@@ -40,7 +41,7 @@ class CohortOptions:
 def plan_cohort(
     inputs: Sequence[Path],
     model: str,
-    options: Options,
+    options: CaseOptions,
     series: str,
     cohort: CohortOptions,
     cine: CineOptions = CineOptions(),
@@ -50,24 +51,13 @@ def plan_cohort(
     Raises UsageError for options that exclude each other or inputs that cannot be sorted into cases, and
     ModelError for the bundle of a 4D file that cannot be loaded.
     """
-    from ..cohort.case import Options as CaseOptions
     from ..cohort.inputs import collect
 
     if cohort.workers and cohort.scheduler:
         raise UsageError("--workers starts a cluster here, --scheduler uses another one; give one of them")
     if cohort.resume and cohort.overwrite:
         raise UsageError("--resume keeps finished cases, --overwrite replaces them; give one of them")
-    asked = CaseOptions(
-        options.device,
-        options.precision,
-        options.folds,
-        options.views,
-        options.dicom,
-        cohort.report,
-        cine.ed,
-        cine.es,
-    )
-    plan = collect(inputs, model, asked, series, functools.cache(_takes_cines))
+    plan = collect(inputs, model, options, series, functools.cache(_takes_cines))
     if cine != CineOptions() and not any(case.cine for case in plan.cases):
         raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
     if not cohort.asked_for and _is_one_scan(inputs, plan):

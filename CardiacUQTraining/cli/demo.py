@@ -11,7 +11,7 @@ import typer
 from CardiacUQLib.base.errors import UsageError
 
 from .progress import part_of, shown_progress
-from .segment import DEFAULT_MODEL, Job, Options, open_bundle, segment_volume
+from .segment import DEFAULT_MODEL, open_bundle
 
 CASE_NAME = "phantom"
 
@@ -32,6 +32,7 @@ def command(
     """
     from CardiacUQLib import phantom
     from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.studies.scan import segment_to_folder
 
     from ..evaluation.shared.dice import dice_by_name
 
@@ -42,18 +43,17 @@ def command(
 
         show_cine(output, seed, model or CINE_MODEL)
         return
-    bundle = open_bundle(model or DEFAULT_MODEL, Options())
+    bundle = open_bundle(model or DEFAULT_MODEL)
     heart = phantom.lge_phantom(seed)
     scan, _ = phantom.write(heart, output / "scan", CASE_NAME)
-    job = Job(scan, CASE_NAME, output / CASE_NAME)
+    target = output / CASE_NAME
     with shown_progress(lines=False, quiet=False) as progress:
-        result = segment_volume(
-            read_volume(scan), bundle, Options(), job, True, part_of(progress, 0, 1, CASE_NAME)
-        )
+        one = part_of(progress, 0, 1, CASE_NAME)
+        result = segment_to_folder(read_volume(scan), bundle, target, overwrite=True, progress=one)
     scores = dice_by_name(result.segmentation, heart.labels, result.classes)
     typer.echo("Dice against the phantom's truth:")
     for name, score in scores.items():
         typer.echo(f"  {name:<20} {score:.2f}")
     typer.echo(f"  {'mean':<20} {np.mean(list(scores.values())):.2f}")
     typer.echo(f"{len(result.components)} regions where the two stages disagree.")
-    typer.echo(f"Open {job.target / 'report.html'} in a browser; the scan lies in {scan}.")
+    typer.echo(f"Open {target / 'report.html'} in a browser; the scan lies in {scan}.")

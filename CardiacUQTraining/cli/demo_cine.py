@@ -11,7 +11,6 @@ import typer
 from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .cine import summary
-from .options import Options
 from .progress import part_of, shown_progress
 from .segment import open_bundle
 
@@ -30,11 +29,11 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     """
     from CardiacUQLib import phantom
     from CardiacUQLib.cases.casefolder import read_case
+    from CardiacUQLib.studies.cine import segment_cine
 
-    from ..cine_study import segment_cine
     from ..evaluation.shared.dice import dice_by_name
 
-    bundle = open_bundle(model, Options())
+    bundle = open_bundle(model)
     heart = phantom.cine_phantom(seed, n_frames=FRAMES)
     film = write_film(heart, output / "scan", CASE_NAME)
     with shown_progress(lines=False, quiet=False) as progress:
@@ -50,7 +49,8 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     measured = study.measures["sizes"]["ef_percent"]["value"]
     text = "undefined" if measured is None else f"{measured:.1f} %"
     typer.echo(f"Ejection fraction {text}, truth {true_ef(heart, heart.ed.classes):.1f} %.")
-    typer.echo(f"End-systole: frame {study.frames['ES']}, truth {heart.es_frame} of {FRAMES}.")
+    found_es = study.frames["ES"] if study.frames else "unknown"
+    typer.echo(f"End-systole: frame {found_es}, truth {heart.es_frame} of {FRAMES}.")
     typer.echo(summary(study))
     typer.echo(f"The film lies in {film}.")
 
@@ -67,7 +67,7 @@ def write_film(heart: CinePhantom, folder: Path, name: str) -> Path:
     import SimpleITK as sitk
 
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels)):
+    for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels or ())):
         image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
         image.SetSpacing((*heart.ed.spacing, 1.0))
         sitk.WriteImage(image, str(folder / f"{name}{suffix}.nii.gz"), useCompression=True)

@@ -76,7 +76,7 @@ def measures_of(
                 "two cases are the frames of a cine scan; late enhancement is measured one by one"
             )
         return measures_json(
-            cine_measures(*frames, first.classes, intervals=intervals, rv_insertion_ras=point)
+            cine_measures(frames[0], frames[1], first.classes, intervals=intervals, rv_insertion_ras=point)
         )
     frame = frames[0]
     if not lge:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,16 +14,15 @@ from CardiacUQLib.base.progress import ProgressCallback
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
+from CardiacUQLib.studies.options import CaseOptions
 
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
-from .options import Options
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
-    from CardiacUQLib.images.volume import Volume
     from CardiacUQLib.inference.result import Result
 
 DEFAULT_MODEL = "lge-cascade"
@@ -86,7 +85,17 @@ def command(
     ejection fraction; in a cohort it is one row.
     """
     views = (View.IDENTITY,) if no_tta else None
-    options = Options(device, precision, parse_folds(folds), views, parse_point(rv_insertion), dicom)
+    options = CaseOptions(
+        device,
+        precision,
+        parse_folds(folds),
+        views,
+        parse_point(rv_insertion),
+        dicom,
+        report=not no_report,
+        ed=ed,
+        es=es,
+    )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     asked = CohortOptions(
@@ -96,7 +105,7 @@ def command(
     if may_be_films(inputs, cine, asked, series) and segment_cines(
         inputs,
         output,
-        lambda: open_bundle(model, options),
+        lambda: open_bundle(model, options.folds),
         options,
         cine,
         as_cohort=asked.asked_for,
@@ -111,7 +120,7 @@ def command(
             raise typer.Exit(code)
         return
     (job,) = plan_jobs(inputs, output, overwrite=overwrite)
-    bundle = open_bundle(model, options)
+    bundle = open_bundle(model, options.folds)
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
         result = _segment_file(
             job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
@@ -152,13 +161,13 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple
     return tuple(jobs.values())
 
 
-def open_bundle(model: str, options: Options) -> Bundle:
+def open_bundle(model: str, folds: Sequence[int] | None = None) -> Bundle:
     """The bundle called ``model``, which must have the folds asked for. Raises ModelError or UsageError."""
     from CardiacUQLib.bundles.bundle import load_bundle
 
     bundle = load_bundle(model)
     available = bundle.manifest.folds
-    if missing := [fold for fold in options.folds or () if fold not in available]:
+    if missing := [fold for fold in folds or () if fold not in available]:
         raise UsageError(
             f"--folds: bundle {bundle.manifest.name} has no fold {missing[0]}; "
             f"it has {','.join(str(fold) for fold in available)}"
@@ -169,57 +178,17 @@ def open_bundle(model: str, options: Options) -> Bundle:
 def _segment_file(
     job: Job,
     bundle: Bundle,
-    options: Options,
+    options: CaseOptions,
     series: str | None,
     overwrite: bool,
     progress: ProgressCallback,
 ) -> Result:
     from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.studies.scan import segment_to_folder
 
     progress(0.0, "reading")
-    return segment_volume(read_volume(job.source, series=series), bundle, options, job, overwrite, progress)
-
-
-def segment_volume(
-    volume: Volume,
-    bundle: Bundle,
-    options: Options,
-    job: Job,
-    overwrite: bool,
-    progress: ProgressCallback,
-) -> Result:
-    """Segment ``volume`` and write its case folder ``job.target``; the result as it was written."""
-    from CardiacUQLib.cases.casefolder import write_case
-    from CardiacUQLib.inference.segment import segment
-    from CardiacUQLib.report import can_render, report_writer
-
-    result = segment(
-        volume,
-        bundle,
-        device=options.device,
-        folds=options.folds,
-        views=options.views,
-        precision=options.precision,
-        rv_insertion_ras=options.rv_insertion_ras,
-        progress=lambda share, comment: progress(0.9 * share, comment),
-    )
-    progress(0.9, "writing")
-    writers = [report_writer(job.name)] if can_render() else []
-    if options.dicom:
-        writers.append(dicom_writer(job.source))
-    write_case(result, job.target.parent, name=job.name, overwrite=overwrite, extra_writers=writers)
-    progress(1.0, "done")
-    return result
-
-
-def dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
+    volume = read_volume(job.source, series=series)
+    return segment_to_folder(volume, bundle, job.target, options, overwrite=overwrite, progress=progress)
 
 
 def summary(result: Result, target: Path) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import enum
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import folder_name
+from CardiacUQLib.studies.options import CaseOptions
 
 STATE_FOLDER = ".cohort"
 """Folder inside the output folder that holds lock, tries and logs of internal errors."""
@@ -28,40 +27,6 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to segment one case: None for ``folds`` or ``views`` means all that the bundle has.
-
-    ``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case. Of a
-    cine ``ed`` and ``es`` are the frames, counted from 0; ``es`` -1 is the one with the smallest cavity.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    folds: tuple[int, ...] | None = None
-    views: tuple[View, ...] | None = None
-    dicom: bool = False
-    report: bool = True
-    ed: int = 0
-    es: int = -1
-
-    @property
-    def key(self) -> str:
-        """The options as one line of JSON; two runs with equal lines asked for the same."""
-        views = None if self.views is None else [view.value for view in self.views]
-        folds = None if self.folds is None else list(self.folds)
-        asked = {
-            "device": self.device,
-            "precision": self.precision,
-            "folds": folds,
-            "views": views,
-            "dicom": self.dicom,
-            "report": self.report,
-            "frames": [self.ed, self.es],
-        }
-        return json.dumps(asked, sort_keys=True)
-
-
-@dataclass(frozen=True)
 class Case:
     """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise.
 
@@ -71,7 +36,7 @@ class Case:
     name: str
     source: str
     bundle: str
-    options: Options = Options()
+    options: CaseOptions = field(default_factory=CaseOptions)
     series: str = ""
     files: tuple[str, ...] = ()
     cine: bool = False
@@ -114,7 +79,7 @@ class Ticket:
     out: str
     bundle_folder: str
     bundle_sha256: str
-    options: Options
+    options: CaseOptions
     threads: int = 0
     device: str = ""
     cine: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -26,9 +27,9 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     """Segment the two phases of a 4D file into ``NAME_ED`` and ``NAME_ES``; the row without times.
 
     Features of the input are those of end-diastole, uncertainties means of both phases, regions their
-    sum. Raises what :func:`CardiacUQTraining.cine_study.segment_cine` raises.
+    sum. Raises what :func:`CardiacUQLib.studies.cine.segment_cine` raises.
     """
-    from ..cine_study import Networks, segment_cine
+    from CardiacUQLib.studies.cine import segment_cine
 
     asked = ticket.options
     if asked.dicom and not Path(ticket.source).is_dir():
@@ -41,7 +42,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         ed=asked.ed,
         es=None if asked.es < 0 else asked.es,
-        networks=Networks(ticket.device or asked.device, asked.precision, asked.folds, asked.views),
+        networks=replace(asked, device=ticket.device or asked.device),
         overwrite=True,
         report=asked.report,
         cancel=cancel,

@@ -7,11 +7,11 @@ import logging
 import os
 import queue
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.base.progress import CancelToken
@@ -48,7 +48,7 @@ class Engine:
     workers: int = 0
     scheduler: str = ""
 
-    def rows(self, tickets: Sequence[Ticket]) -> Iterator[Row]:
+    def rows(self, tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
         """Process the tickets and yield the row of each as it ends, in any order.
 
         Closing the iterator, or an exception such as KeyboardInterrupt inside it, stops the cases under
@@ -80,7 +80,7 @@ def device_for(device: str, worker: object, gpus: int) -> str:
     return f"cuda:{worker % gpus}" if device == "auto" and gpus > 1 and isinstance(worker, int) else device
 
 
-def _in_process(tickets: Sequence[Ticket]) -> Iterator[Row]:
+def _in_process(tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
     """One case after the other; the next one is read, the last one written while the networks work."""
     cancel = CancelToken()
     running: set[Future[Row]] = set()
@@ -110,11 +110,11 @@ def run_on_worker(ticket: Ticket) -> Row:
     return process(replace(ticket, device=device))
 
 
-def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
+def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
     """Keep every worker supplied; a case whose worker died is sent again, at most three times in all."""
     finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
     waiting = list(reversed(tickets))
-    under_way: dict[str, tuple[Ticket, Any]] = {}
+    under_way: dict[Any, tuple[Ticket, Any]] = {}
     sent: Counter[str] = Counter()
     try:
         while waiting or under_way:
@@ -147,7 +147,7 @@ def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Iterator[Row]:
 def _room(client: Client) -> int:
     """How many cases may be on their way: a few for every thread there is now."""
     try:
-        return AHEAD * max(1, sum(client.nthreads().values()))
+        return AHEAD * max(1, sum(cast(dict[str, int], client.nthreads()).values()))
     except (OSError, TimeoutError):
         raise SchedulerLostError(_LOST) from None
 

@@ -19,9 +19,10 @@ from CardiacUQLib.images.dicom_files import is_dicom
 from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_SLICES
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES, case_name
+from CardiacUQLib.studies.options import CaseOptions
 
 from .archive import series_cases
-from .case import Case, Options, Plan, Skipped, safe_name
+from .case import Case, Plan, Skipped, safe_name
 
 CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta", "ed", "es")
 LABEL_FILE = re.compile(
@@ -48,7 +49,7 @@ def no_cines(bundle: str) -> bool:
 def collect(
     inputs: Sequence[str | Path],
     bundle: str,
-    options: Options,
+    options: CaseOptions,
     series: str = "",
     takes_cines: Callable[[str], bool] = no_cines,
 ) -> Plan:
@@ -189,7 +190,7 @@ def _csv_cases(path: Path, model: Case) -> Iterator[Case]:
         )
 
 
-def _row_options(row: dict[str, str], options: Options, where: str) -> Options:
+def _row_options(row: dict[str, str], options: CaseOptions, where: str) -> CaseOptions:
     if row.get("device"):
         options = replace(options, device=row["device"])
     if row.get("precision"):

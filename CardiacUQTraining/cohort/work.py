@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +20,8 @@ from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
-from CardiacUQLib.report import REPORT_FILE, can_render, report_writer
+from CardiacUQLib.report import REPORT_FILE, can_render
+from CardiacUQLib.studies.scan import segment_with, write_result
 
 from ..datasets.scan_features import input_features
 from .case import STATE_FOLDER, Row, State, Ticket
@@ -147,20 +147,12 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     busy = time.perf_counter() - start
 
     def on_networks() -> tuple[Result, float]:
-        from CardiacUQLib.inference.segment import segment
-
         began = time.perf_counter()
         cancel.check()
         _set_threads(ticket.threads)
-        result = segment(
-            volume,
-            here.bundle(ticket.bundle_folder, ticket.bundle_sha256),
-            device=ticket.device or ticket.options.device,
-            folds=ticket.options.folds,
-            views=ticket.options.views,
-            precision=ticket.options.precision,
-            cancel=cancel,
-        )
+        asked = replace(ticket.options, device=ticket.device or ticket.options.device)
+        bundle = here.bundle(ticket.bundle_folder, ticket.bundle_sha256)
+        result = segment_with(volume, bundle, asked, cancel=cancel)
         return result, time.perf_counter() - began
 
     result, seconds = here.networks.submit(on_networks).result()
@@ -226,8 +218,6 @@ def _row(
 
 def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: CancelToken) -> Row:
     """Write the case folder with its report and its row, which comes back complete."""
-    from CardiacUQLib.cases.casefolder import write_case
-
     cancel.check()
     start = time.perf_counter()
     written: list[Row] = []
@@ -237,23 +227,9 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
         written.append(replace(row, seconds=spent, finished=_now()))
         write_row(written[0], folder)
 
-    writers: list[Callable[[Result, Path], None]] = []
-    if row.report:
-        writers.append(report_writer(ticket.name))
-    if ticket.options.dicom:
-        writers.append(_dicom_writer(Path(ticket.source)))
-    write_case(result, ticket.out, name=ticket.name, overwrite=True, extra_writers=(*writers, add_row))
+    target = Path(ticket.out) / ticket.name
+    write_result(result, target, ticket.options, overwrite=True, extra_writers=[add_row])
     return written[0]
-
-
-def _dicom_writer(source: Path) -> Callable[[Result, Path], None]:
-    """Writes the DICOM objects of a result into ``dicom`` of its case folder."""
-    from CardiacUQLib.dicom import write_dicom_outputs
-
-    def write(result: Result, folder: Path) -> None:
-        write_dicom_outputs(result, source, folder / "dicom")
-
-    return write
 
 
 def _set_threads(threads: int) -> None:

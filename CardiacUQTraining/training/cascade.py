@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import RoiSpec
 from CardiacUQLib.networks import build_network
 from CardiacUQLib.networks.spec import NetworkSpec
+from CardiacUQLib.networks.unet2d import UNet2D
+from CardiacUQLib.networks.unet3d import UNet3D
 
 from ..datasets import LabelledDataset, open_dataset
 from .cascade_data import CLASSES, SliceData, StackData
@@ -76,7 +79,10 @@ class CascadeMethod:
     def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
         """The 3D network begins with what the 2D network of its fold has learned."""
         if stage == "stage3d" and self.recipe.inflate:
-            inflate(self._slice_network(run, fold), network)
+            flat = self._slice_network(run, fold)
+            if not isinstance(flat, UNet2D) or not isinstance(network, UNet3D):
+                raise UsageError("inflate is for unet2d and unet3d; leave it out of the recipe")
+            inflate(flat, network)
 
     def _slice_network(self, run: RunFolder, fold: int) -> nn.Module:
         return run.load_final(fold, "stage2d", self.build("stage2d"))
@@ -84,6 +90,11 @@ class CascadeMethod:
     def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
         """Finished weights by network."""
         return {name: load_weights(run.final(fold, name))[0] for name in self.stages()}
+
+    @property
+    def combination(self) -> str:
+        """A cascade has two stages, no members."""
+        return ""
 
     def stage_networks(self, stage: str) -> Mapping[str, str]:
         """Every stage trains the network of its name."""

@@ -9,6 +9,7 @@ see its neighbours begins likewise: what it has learned goes to the middle chann
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ def inflate(flat: UNet2D, deep: UNet3D) -> int:
     Levels whose widths differ are left as they were drawn. Channels that only the 3D network has (the
     masks) start at zero: they are ignored at first, not guessed.
     """
-    pairs: list[tuple[nn.Module, nn.Module]] = []
+    pairs: list[tuple[Any, Any]] = []  # what a ModuleList hands out has no type
     for ours, theirs in zip((*flat.encoder, *flat.decoder), (*deep.encoder, *deep.decoder), strict=True):
         pairs += [(ours.first, theirs.first), (ours.second, theirs.second), (ours.norm, theirs.second_norm)]
     pairs += list(zip((*flat.lift, *flat.heads), (*deep.lift, *deep.heads), strict=True))
@@ -49,7 +50,7 @@ def inflate(flat: UNet2D, deep: UNet3D) -> int:
     return _fill_entrance(entrance, target) + sum(_fill(source, target) for source, target in others)
 
 
-def _fill_entrance(source: nn.Module, target: nn.Module) -> bool:
+def _fill_entrance(source: nn.Conv2d, target: nn.Conv3d) -> bool:
     """The first layer, whose inputs differ: the 2D network may see neighbours, the 3D network masks."""
     own = source.weight.shape[1] // 2
     image = source.weight[:, own : own + 1]
@@ -59,11 +60,14 @@ def _fill_entrance(source: nn.Module, target: nn.Module) -> bool:
     return True
 
 
-def _fill(source: nn.Module, target: nn.Module) -> bool:
+def _fill(
+    source: nn.Conv2d | nn.ConvTranspose2d | nn.InstanceNorm2d,
+    target: nn.Conv3d | nn.ConvTranspose3d | nn.InstanceNorm3d,
+) -> bool:
     """Fill one layer; False if its shape does not allow it."""
     weight = source.weight
     if isinstance(target, nn.InstanceNorm3d):
-        if weight.shape != target.weight.shape:
+        if weight.shape != target.weight.shape or source.bias is None:
             return False
         target.weight.copy_(weight)
         target.bias.copy_(source.bias)

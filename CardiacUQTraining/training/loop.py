@@ -9,19 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from CardiacUQLib.base.errors import UsageError
-
 from .checkpoint import StageProgress, load_checkpoint, load_weights, save_checkpoint, save_weights
 from .journal import TrainingLog
 from .optimisation import AveragedWeights, learning_rate, make_optimiser
 from .ranks import Ranks
-from .recipe import StageRecipe
+from .recipe import TrainingRecipe
 from .sharing import SharedNetwork
 
 CHECKPOINT_SECONDS = 60.0
@@ -32,12 +30,15 @@ class StageData(Protocol):
 
     def epoch(self, generator: Generator) -> Tensor:
         """Sample numbers of one epoch in random order, int64."""
+        ...
 
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Loss of the network on these samples, augmented."""
+        ...
 
     def validate(self, network: nn.Module) -> float:
         """Mean Dice over the validation cases and foreground classes."""
+        ...
 
 
 @dataclass
@@ -64,7 +65,9 @@ class StopRequest:
             self.signalled = True
             signal.signal(number, before[number])
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
         try:
             yield
         finally:
@@ -78,7 +81,7 @@ class StageJob:
 
     name: str
     fold: int
-    recipe: StageRecipe
+    recipe: TrainingRecipe
     folder: Path
     seed: int
 
@@ -123,7 +126,6 @@ def train_stage(
     if ranks.agree(job.checkpoint.exists):
         progress = load_checkpoint(job.checkpoint, network, average, optimiser)
     order = data.epoch(job.generator(0))
-    ranks.agree(lambda: _check_batch(job, min(recipe.batch, len(order)), ranks))
     steps = max(1, len(order) // recipe.batch)
     total = steps * recipe.epochs
     log = TrainingLog(job.folder, progress.step) if ranks.leads else None
@@ -162,13 +164,6 @@ def train_stage(
         progress = ranks.agree(lambda: _finish(job, average, progress))
     ranks.agree(lambda: save_checkpoint(job.checkpoint, network, average, optimiser, progress))
     return progress.finished
-
-
-def _check_batch(job: StageJob, batch: int, ranks: Ranks) -> None:
-    if batch < ranks.count:
-        raise UsageError(
-            f"{job.name}: batches of {batch} cannot be shared by {ranks.count} processes; start fewer"
-        )
 
 
 def _step(

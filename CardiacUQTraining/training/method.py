@@ -36,26 +36,39 @@ class Method(Protocol):
 
     def stages(self) -> Mapping[str, TrainingRecipe]:
         """Stages in the order in which they are trained."""
+        ...
 
     def build(self, stage: str) -> nn.Module:
         """The untrained network of a stage."""
+        ...
 
     def initialise(self, stage: str, network: nn.Module, fold: int, run: RunFolder) -> None:
         """Give the network of a stage a head start from stages that are finished."""
+        ...
 
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
         """The data of a stage, shared by all folds."""
+        ...
 
     def data(
         self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder
     ) -> StageData:
         """What the stage of one fold learns from."""
+        ...
 
     def specs(self) -> Mapping[str, NetworkSpec]:
         """Networks of the bundle by their name in the manifest."""
+        ...
 
     def weights(self, run: RunFolder, fold: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
         """Finished weights of every network of the bundle."""
+        ...
+
+    @property
+    def combination(self) -> str:
+        """How the members of an ensemble are pooled, as the manifest names it; "" for a cascade."""
+        ...
 
     def stage_networks(self, stage: str) -> Mapping[str, str]:
         """Networks of the bundle that a stage trains, each with the prefix of its weights there."""
+        ...

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Generator, Tensor
+
+from CardiacUQLib.base.regions import connected
 
 from .recipe import PerturbationRecipe
 
@@ -68,7 +69,7 @@ def _false_scar(volume: Tensor, image: Tensor, labels: Tensor, generator: Genera
         return
     grey = image[number].float().cpu().numpy()
     low, high = np.percentile(grey[healthy], FALSE_SCAR_PERCENTILES)
-    patches, count = ndimage.label(healthy & (grey >= low) & (grey <= high))
+    patches, count = connected(healthy & (grey >= low) & (grey <= high))
     if count == 0:
         return
     largest = patches == 1 + int(np.argmax(np.bincount(patches.ravel())[1:]))

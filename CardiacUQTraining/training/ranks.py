@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
 from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
@@ -24,6 +24,7 @@ from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
 TIMEOUT = timedelta(minutes=15)
 """Longest wait for another rank: rank 0 validates alone while the others wait."""
 
+Precision = Literal["32-true", "bf16-mixed"]
 T = TypeVar("T")
 
 
@@ -40,7 +41,7 @@ class _ProcessGroup(DDPStrategy):
     averages of the ranks' own losses would train something else; see :mod:`.sharing`.
     """
 
-    def setup_module(self, module: nn.Module) -> nn.Module:
+    def setup_module(self, module: nn.Module) -> Any:
         """The module as it is."""
         return module
 
@@ -67,7 +68,7 @@ class Launch:
         return cls(total // per_node, per_node)
 
 
-def launch_fabric(device: torch.device, precision: str) -> Fabric:
+def launch_fabric(device: torch.device, precision: Precision) -> Fabric:
     """A launched Fabric for all processes that torchrun or srun started, or for this one alone.
 
     ``device`` is where this process would train alone; of several processes each takes the GPU of its
@@ -167,7 +168,7 @@ class Ranks:
         """
         if self.count == 1:
             return ask()
-        answer: T | None = None
+        answer: Any = None
         failed: CardiacUQError | None = None
         if self.leads:
             try:

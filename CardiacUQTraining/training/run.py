@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageJob, StopRequest, train_stage
 from .method import Method
 from .ranks import Ranks
-from .recipe import CascadeRecipe, StreamingRecipe
+from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
 from .streaming import StreamingMethod
 from .warm_start import STARTED_FROM, WarmStart
@@ -83,6 +83,19 @@ def begin_run(
     return dict(enumerate(folds))
 
 
+def check_shares(stages: Mapping[str, TrainingRecipe], processes: int) -> None:
+    """Raise UsageError if some of ``processes`` would have no sample in any stage.
+
+    In a stage with smaller batches the others work and the rest keep in step.
+    """
+    most = max(stage.batch for stage in stages.values())
+    if most < processes:
+        raise UsageError(
+            f"batches of at most {most} samples cannot be shared by {processes} processes; "
+            f"start {most} or fewer"
+        )
+
+
 def train_run(
     fabric: Fabric,
     run: RunFolder,
@@ -102,8 +115,9 @@ def train_run(
     The ranks of one training call this alike and need the run folder at the same place.
     """
     ranks = Ranks(fabric)
-    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
     method = method_of(recipe)
+    ranks.agree(lambda: check_shares(method.stages(), ranks.count))
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
     for name, stage in method.stages().items():
         waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:

@@ -8,7 +8,7 @@ numbers per sample (dropout) are replaced by ones that act as if they saw the wh
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ class SharedNetwork(nn.Module):
     """A network of several ranks, called with whole batches: samples along the first axis of each input.
 
     A second input (N, z), as the cine ensemble takes it, marks which slices of a sample the layers see.
+    A rank without a sample of its own, where a batch is smaller than the ranks are many, shows the network
+    the first one, so that all ranks meet in every layer, and neither output nor statistics of it count.
     """
 
     def __init__(self, network: nn.Module, ranks: Ranks) -> None:
@@ -31,14 +33,17 @@ class SharedNetwork(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Output for the whole batch; gradients flow to this rank's share only."""
-        return self._gathered(self.network(*self._own(inputs)), len(inputs[0]))
+        return self._gathered(self.network(*self._shown(inputs)), len(inputs[0]))
 
     def deep(self, *inputs: Tensor) -> list[Tensor]:
         """The same for each of the network's supervised outputs."""
-        return [self._gathered(part, len(inputs[0])) for part in self.network.deep(*self._own(inputs))]
+        parts = cast(Any, self.network).deep(*self._shown(inputs))
+        return [self._gathered(part, len(inputs[0])) for part in parts]
 
-    def _own(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    def _shown(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         own = self._ranks.share(len(inputs[0]))
+        idle = own.start == own.stop
+        own = slice(0, 1) if idle else own
         start, stop, total = own.start, own.stop, len(inputs[0])
         if len(inputs) > 1:
             seen = inputs[1].flatten(1).sum(dim=1).tolist()
@@ -46,10 +51,13 @@ class SharedNetwork(nn.Module):
         for layer in self.network.modules():
             if isinstance(layer, SharedDropout):
                 layer.rows, layer.total = slice(start, stop), total
+            elif isinstance(layer, SharedBatchNorm2d):
+                layer.idle = idle
         return [tensor[own] for tensor in inputs]
 
     def _gathered(self, part: Tensor, count: int) -> Tensor:
-        own, part = self._ranks.share(count), part.float()
+        own = self._ranks.share(count)
+        part = part[: own.stop - own.start].float()
         whole = part.new_zeros(count, *part.shape[1:])
         whole[own] = part.detach()
         self._ranks.sum(whole)
@@ -99,7 +107,8 @@ class _SumOverRanks(torch.autograd.Function):
         return ranks.sum(tensor.clone())
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
         return ctx.ranks.sum(gradient.clone()), None
 
 
@@ -115,20 +124,29 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         for name, buffer in layer.named_buffers():
             setattr(self, name, buffer)
         self._ranks = ranks
+        self.idle = False
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(rows, C, y, x) normalised per channel; running averages move as in one process."""
         if not self.training:
-            return super().forward(x)
-        x = x.float()
-        per_channel = x.numel() / x.shape[1]
+            return super().forward(input)
+        x = input.float()
+        counts = 0.0 if self.idle else 1.0
+        per_channel = counts * x.numel() / x.shape[1]
         count = float(self._ranks.sum(torch.tensor(per_channel, dtype=torch.float64, device=x.device)))
-        mean = _SumOverRanks.apply(x.sum(dim=(0, 2, 3)), self._ranks) / count
+        mean = _SumOverRanks.apply(counts * x.sum(dim=(0, 2, 3)), self._ranks) / count
         centred = x - mean[:, None, None]
-        variance = _SumOverRanks.apply(centred.square().sum(dim=(0, 2, 3)), self._ranks) / count
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        variance = _SumOverRanks.apply(counts * centred.square().sum(dim=(0, 2, 3)), self._ranks) / count
+        self._remember(mean, variance * (count / (count - 1)))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return centred * scale[:, None, None] + self.bias[:, None, None]
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        if self.momentum is None:
+            raise ValueError("batch norm without momentum is not made for several processes")
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)

@@ -22,7 +22,7 @@ from .crops import crop_cases
 from .locator import LOCATOR, locator_crops, locator_data, locator_spec
 from .loop import StageData
 from .method import StageCrops
-from .recipe import CropCentre, StreamingRecipe, StreamingVariant, TrainingRecipe
+from .recipe import CropCentre, StageRecipe, StreamingRecipe, StreamingVariant, TrainingRecipe
 from .run_folder import RunFolder
 from .streaming_data import FrameData
 
@@ -81,7 +81,11 @@ class StreamingMethod:
     def specs(self) -> Mapping[str, NetworkSpec]:
         """member0, member1, ... and the locator."""
         members = {f"member{n}": self._member(n) for n in range(len(self.recipe.members))}
-        return members if self.recipe.locator is None else {LOCATOR: self._locator(), **members}
+        return (
+            members
+            if self.recipe.locator is None
+            else {LOCATOR: locator_spec(self._locator().network), **members}
+        )
 
     @property
     def combination(self) -> str:
@@ -95,7 +99,7 @@ class StreamingMethod:
     def build(self, stage: str) -> nn.Module:
         """The ensemble, a single member as an ensemble of one, or the locator."""
         if stage == LOCATOR:
-            return build_network(self._locator())
+            return build_network(locator_spec(self._locator().network))
         channels, softmax = self._channels, self.recipe.final_softmax
         if stage != ENSEMBLE:
             number = int(stage.removeprefix("member"))
@@ -123,7 +127,7 @@ class StreamingMethod:
         training, validation = crops.split(held_out)
         recipe = self.stages()[stage]
         if stage == LOCATOR:
-            return locator_data(self.recipe.roi, self.recipe.locator, crops, training, validation)
+            return locator_data(self.recipe.roi, self._locator(), crops, training, validation)
         if self.recipe.variant is StreamingVariant.BAGGING:
             seed = (self.recipe.seed, fold, int(stage.removeprefix("member")))
             drawn = np.random.default_rng(seed).choice(training, len(training), replace=True)
@@ -166,5 +170,7 @@ class StreamingMethod:
     def _channels(self) -> int:
         return 1 + 2 * self.recipe.context_slices
 
-    def _locator(self) -> NetworkSpec:
-        return locator_spec(self.recipe.locator.network)
+    def _locator(self) -> StageRecipe:
+        if self.recipe.locator is None:
+            raise ValueError("the recipe has no locator stage")
+        return self.recipe.locator

@@ -26,10 +26,11 @@ _TOLD = ("recipe", DATASET, "commit", "bundle", AVERAGED_WITH, LICENCE, DATA_NAM
 
 
 class StageWeights(Protocol):
-    """What a method knows of its stages; see :class:`CardiacUQTraining.training.run.Method`."""
+    """What a method knows of its stages; see :class:`CardiacUQTraining.training.method.Method`."""
 
     def stage_networks(self, stage: str) -> Mapping[str, str]:
         """Networks of a bundle that the stage trains, each with the prefix of its weights there."""
+        ...
 
 
 class Earlier(Protocol):
@@ -38,12 +39,15 @@ class Earlier(Protocol):
     @property
     def place(self) -> str:
         """How it is named on the command line."""
+        ...
 
     def record(self) -> dict[str, Any]:
         """Its recipe, held-out cases and origin, with the keys of a run's record."""
+        ...
 
     def weights(self, fold: int, stage: str, method: StageWeights) -> dict[str, Tensor]:
         """Finished weights of a stage; raises UsageError or ModelError if it has none."""
+        ...
 
 
 @dataclass(frozen=True)

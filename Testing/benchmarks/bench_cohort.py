@@ -26,7 +26,8 @@ from pathlib import Path
 from CardiacUQLib import phantom
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.manifest import View
-from CardiacUQTraining.cohort.case import Options, Plan, Row, State, Ticket
+from CardiacUQLib.studies.options import CaseOptions
+from CardiacUQTraining.cohort.case import Plan, Row, State, Ticket
 from CardiacUQTraining.cohort.display import Lines, Standing
 from CardiacUQTraining.cohort.engine import Engine
 from CardiacUQTraining.cohort.inputs import collect
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("--folds", default="0")
     asked = parser.parse_args()
     folds = tuple(int(fold) for fold in asked.folds.split(","))
-    options = Options(device="cpu", folds=folds, views=(View.IDENTITY,), report=False)
+    options = CaseOptions(device="cpu", folds=folds, views=(View.IDENTITY,), report=False)
     figures: dict[str, object] = {"model": asked.model, "load at start": os.getloadavg()}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

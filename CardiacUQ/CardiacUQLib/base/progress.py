@@ -32,6 +32,11 @@ class CancelToken:
             raise CancelledError
 
 
+def portion(progress: ProgressCallback, start: float, end: float, prefix: str = "") -> ProgressCallback:
+    """A callback whose 0..1 is ``start``..``end`` of ``progress``, its comments after ``prefix``."""
+    return lambda share, comment: progress(start + share * (end - start), prefix + comment)
+
+
 def ignore_progress(share: float, comment: str) -> None:
     """The callback of those who do not care."""
 

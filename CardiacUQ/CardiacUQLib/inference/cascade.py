@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.progress import portion
 from ..bundles.manifest import View
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
@@ -20,7 +21,6 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
-    portion,
     roi_voxel_ml,
     step_timer,
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ..base.regions import connected
 from ..images.volume import Geometry
 from .maps import decode_dcm
 from .result import Component
@@ -89,7 +90,7 @@ def _regions(dcm: np.ndarray, connectivity: Connectivity) -> Iterator[tuple[int,
     for code, box in enumerate(ndimage.find_objects(dcm.astype(np.int32)), start=1):
         if box is None:
             continue
-        labelled, _ = ndimage.label(dcm[box] == code, structure=connectivity.structure)
+        labelled, _ = connected(dcm[box] == code, connectivity.structure)
         for number, inner in enumerate(ndimage.find_objects(labelled), start=1):
             local = np.nonzero(labelled[inner] == number)
             z, y, x = (

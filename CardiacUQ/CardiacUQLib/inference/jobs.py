@@ -134,11 +134,6 @@ def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None
         )
 
 
-def portion(progress: ProgressCallback, start: float, end: float) -> ProgressCallback:
-    """A callback whose 0..1 is ``start``..``end`` of ``progress``."""
-    return lambda share, comment: progress(start + share * (end - start), comment)
-
-
 def roi_voxel_ml(roi: Roi, geometry: Geometry) -> float:
     """Volume of one voxel of the ROI grid; z counts with the distance between slices."""
     return geometry.voxel_volume_ml * roi.step[0] * roi.step[1]

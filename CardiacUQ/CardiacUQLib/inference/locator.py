@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ..base.errors import ModelError
 from ..base.progress import CancelToken
+from ..base.regions import connected
 from ..bundles.manifest import MIRRORED, RoiSpec
 from ..images.volume import Volume
 from .passes import Arithmetic, NetworkSource, predict_slices
@@ -61,7 +62,7 @@ def centre_of_heart(p: np.ndarray) -> tuple[float, float] | None:
     Of the 26-connected components above 0.5 it is the one with the largest sum of probability, and
     each voxel counts as much as its probability. None where nothing is above 0.5.
     """
-    labels, count = ndimage.label(p > 0.5, structure=np.ones((3, 3, 3)))
+    labels, count = connected(p > 0.5, np.ones((3, 3, 3)))
     if count == 0:
         return None
     heart = int(np.bincount(labels.ravel(), weights=p.ravel())[1:].argmax()) + 1

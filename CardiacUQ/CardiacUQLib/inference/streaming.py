@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.progress import portion
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
@@ -19,7 +20,6 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
-    portion,
     roi_voxel_ml,
     step_timer,
 )

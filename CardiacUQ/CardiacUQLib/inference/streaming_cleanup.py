@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import ndimage
 
+from ..base.regions import connected
 from ..bundles.manifest import ClassInfo
 from ..measures.anatomy import class_values, measurable
 
@@ -40,7 +41,7 @@ def main_parts(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
         box = ndimage.find_objects(mask.astype(np.uint8)) if info.value else []
         if not box:
             continue
-        parts, count = ndimage.label(mask[box[0]], CONNECTIVITY)
+        parts, count = connected(mask[box[0]], CONNECTIVITY)
         if count < 2:
             continue
         sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]

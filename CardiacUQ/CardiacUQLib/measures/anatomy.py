@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ..base.errors import UsageError
+from ..base.regions import connected
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 
@@ -105,7 +105,7 @@ def percent(part: float, whole: float) -> float | None:
 
 def largest_region(mask_yx: np.ndarray) -> np.ndarray:
     """Largest 4-connected region of a 2D mask: stray voxels must not steer centres and chords."""
-    regions, count = ndimage.label(mask_yx)
+    regions, count = connected(mask_yx)
     if count <= 1:
         return mask_yx
     return regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])

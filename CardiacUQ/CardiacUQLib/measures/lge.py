@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
+from ..base.regions import connected
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
@@ -83,7 +83,7 @@ def lge_measures(
     return LgeMeasures(
         sizes=sizes_with_intervals(values, passes, intervals),
         transmurality=summarise(chords),
-        infarct_components=int(ndimage.label(anatomy.infarct, np.ones((3, 3, 3)))[1]),
+        infarct_components=connected(anatomy.infarct, np.ones((3, 3, 3)))[1],
         infarct_slices=tuple(np.flatnonzero(anatomy.infarct.any(axis=(1, 2))).tolist()),
         myocardium_slices=tuple(anatomy.wall_slices.tolist()),
         segment_model=model,

@@ -361,12 +361,12 @@ def test_a_model_name_that_does_not_exist(cardiacuq: Command, scan: Path, tmp_pa
 def test_a_fault_of_the_program_is_one_line_with_a_log(
     cardiacuq: Command, scan: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import CardiacUQLib.cases.casefolder as casefolder
+    from CardiacUQLib.studies import scan as scan_module
 
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("first line\nsecond line")
 
-    monkeypatch.setattr(casefolder, "write_case", broken)
+    monkeypatch.setattr(scan_module, "write_case", broken)
     outcome = cardiacuq("segment", scan, "-o", tmp_path / "out", "--model", tiny_bundle, *FAST)
     assert outcome.code == 1
     found = re.fullmatch(r"cardiacuq: internal error: first line; details in (.+)", outcome.error_line)

@@ -14,10 +14,11 @@ import SimpleITK as sitk
 
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.cases.casefolder import read_case
-from CardiacUQTraining.cohort.case import Options, Row, State
+from CardiacUQLib.studies.options import CaseOptions
+from CardiacUQTraining.cohort.case import Row, State
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FAST = Options(device="cpu", precision="float32", folds=(0,), views=(View.IDENTITY,), report=False)
+FAST = CaseOptions(device="cpu", precision="float32", folds=(0,), views=(View.IDENTITY,), report=False)
 
 
 def scan_array(seed: int, shape: tuple[int, int, int] = (4, 48, 48)) -> np.ndarray:

@@ -30,7 +30,7 @@ PROGRAM = """
 import signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
-from CardiacUQLib.errors import CancelledError
+from CardiacUQLib.base.errors import CancelledError
 from CardiacUQTraining.cohort.engine import Engine
 from cohort_fixtures import FAST
 from test_cohort_runs import run

@@ -17,8 +17,9 @@ from test_cohort_runs import run_cohort, states
 
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.studies.options import CaseOptions
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.cohort.case import Case, Options, Plan
+from CardiacUQTraining.cohort.case import Case, Plan
 from CardiacUQTraining.cohort.display import Lines
 from CardiacUQTraining.cohort.engine import Engine
 from CardiacUQTraining.cohort.flags import GEOMETRY, training_ranges
@@ -43,7 +44,7 @@ def study(tmp_path: Path) -> Path:
     return folder
 
 
-def plan_of(inputs: list[Path], bundle: Path, options: Options = FAST) -> Plan:
+def plan_of(inputs: list[Path], bundle: Path, options: CaseOptions = FAST) -> Plan:
     return collect(inputs, str(bundle), options, takes_cines=lambda name: True)
 
 

@@ -13,7 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQTraining.cohort.case import Options, Plan
+from CardiacUQLib.studies.options import CaseOptions
+from CardiacUQTraining.cohort.case import Plan
 from CardiacUQTraining.cohort.inputs import collect
 from CardiacUQTraining.cohort.state import fingerprint
 
@@ -84,11 +85,11 @@ def test_a_csv_gives_ids_bundles_and_options_by_line(tmp_path: Path, scans: Path
         "scans/heart1.nii.gz,P2,other,0 2,no,bf16\n",
         "utf-8",
     )
-    first, second = collect([table], "tiny", Options(device="cpu")).cases
-    assert (first.name, first.bundle, first.options) == ("P 1_a", "tiny", Options(device="cpu"))
+    first, second = collect([table], "tiny", CaseOptions(device="cpu")).cases
+    assert (first.name, first.bundle, first.options) == ("P 1_a", "tiny", CaseOptions(device="cpu"))
     assert Path(first.source) == scans / "heart0.nii.gz"
     assert (second.name, second.bundle) == ("P2", "other")
-    assert second.options == Options("cpu", "bf16", (0, 2), (View.IDENTITY,))
+    assert second.options == CaseOptions("cpu", "bf16", (0, 2), (View.IDENTITY,))
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_s
 
 from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
 from CardiacUQLib.bundles.bundle import Bundle
+from CardiacUQLib.studies.options import CaseOptions
 from CardiacUQTraining.cohort import engine as engine_module
 from CardiacUQTraining.cohort import work
-from CardiacUQTraining.cohort.case import Options, Row, State, Ticket
+from CardiacUQTraining.cohort.case import Row, State, Ticket
 from CardiacUQTraining.cohort.display import JsonLines, Lines
 from CardiacUQTraining.cohort.engine import Engine, device_for
 from CardiacUQTraining.cohort.inputs import collect
@@ -33,7 +34,7 @@ from CardiacUQTraining.cohort.tries import Tries
 
 
 def run(
-    inputs: Sequence[Path], out: Path, bundle: Path, options: Options = FAST, **engine: object
+    inputs: Sequence[Path], out: Path, bundle: Path, options: CaseOptions = FAST, **engine: object
 ) -> CohortOutcome:
     """A quiet run; raises what the command would turn into its exit code."""
     return run_cohort(collect(inputs, str(bundle), options), out, Lines(out, quiet=True), **engine)

@@ -26,7 +26,7 @@ from CardiacUQLib.images.dicom_cine import holds_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import Frame, cine_measures, frame_measures, measures_json
-from CardiacUQTraining.cine_study import phase_measures
+from CardiacUQLib.studies.cine import phase_measures
 from CardiacUQTraining.cli.app import main
 
 PHASES, SLICES = 6, 4

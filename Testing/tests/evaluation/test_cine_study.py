@@ -15,7 +15,7 @@ from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
 from CardiacUQLib.report.contents import from_case
-from CardiacUQTraining.cine_study import segment_cine, segment_pair
+from CardiacUQLib.studies.cine import segment_cine, segment_pair
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
 

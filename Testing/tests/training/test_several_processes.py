@@ -19,17 +19,21 @@ from lightning_fabric import Fabric
 from test_loop import StopAfter
 from tiny_cine import DEEPLAB, UNET, tiny, write_patient
 from tiny_training import tiny_recipe
+from torch import nn
 
+import CardiacUQTraining
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.training.checkpoint import load_weights
-from CardiacUQTraining.training.loop import StageJob, StopRequest, _check_batch
+from CardiacUQTraining.training.loop import StageJob, StopRequest
 from CardiacUQTraining.training.optimisation import AveragedWeights, learning_rate, make_optimiser
 from CardiacUQTraining.training.ranks import Launch, Ranks, launch_fabric
-from CardiacUQTraining.training.recipe import StageRecipe, read_recipe
-from CardiacUQTraining.training.run import begin_run, method_of, train_run
+from CardiacUQTraining.training.recipe import RECIPE, read_recipe
+from CardiacUQTraining.training.run import begin_run, check_shares, method_of, train_run
 from CardiacUQTraining.training.run_folder import RunFolder
+from CardiacUQTraining.training.sharing import SharedBatchNorm2d
 
+RECIPES = Path(CardiacUQTraining.__file__).parent / "training" / "recipes"
 STAGES = {"cascade": ("stage2d", "stage3d"), "streaming": ("ensemble",)}
 LAUNCHERS = ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
@@ -49,6 +53,7 @@ def write_recipes(folder: Path) -> None:
         cascade[stage] |= {"batch": 3, "epochs": 2, "validate_every": 2}
         cascade[stage]["network"]["dropout"] = 0.3
         cascade[stage]["loss"]["deep_supervision"] = [1.0]
+    cascade["stage3d"]["batch"] = 1  # as in the shipped recipes: the second process keeps in step
     cine = tiny(members=[UNET | {"dropout": 0.3}, DEEPLAB])
     cine["training"] |= {"batch": 3, "ema": 0.0}
     for kind, recipe in (("cascade", cascade), ("streaming", cine)):
@@ -128,7 +133,7 @@ def test_two_processes_follow_the_loss_curve_of_one(tmp_path, emidec_like):
 
 TRAIN = """
 import sys
-from CardiacUQTraining import loop
+from CardiacUQTraining.training import loop
 from CardiacUQTraining.cli.app import main
 loop.CHECKPOINT_SECONDS = 0.0
 sys.exit(main())
@@ -277,12 +282,45 @@ def test_every_sample_is_of_one_rank_and_every_rank_has_one(count, samples):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_a_batch_smaller_than_the_number_of_processes_is_refused(tmp_path):
-    job = StageJob("stage2d", 0, StageRecipe.model_validate(tiny_recipe()["stage2d"]), tmp_path, 1)
-    _check_batch(job, 2, ranks(2)[0])
-    with pytest.raises(UsageError, match="batches of 2 cannot be shared by 3 processes") as error:
-        _check_batch(job, 2, ranks(3)[0])
-    assert error.value.exit_code is ExitCode.USAGE
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yaml")))
+def test_every_shipped_recipe_can_be_shared_by_two_processes(recipe):
+    check_shares(method_of(read_recipe(recipe)).stages(), 2)
+
+
+def test_processes_that_would_idle_in_every_stage_are_refused_at_once(tmp_path, emidec_like):
+    recipe = RECIPE.validate_python(tiny_recipe())
+    most = max(stage.batch for stage in recipe.stages().values())
+    fabric = SimpleNamespace(world_size=most + 1, global_rank=0, device=torch.device("cpu"))
+    fabric.broadcast = lambda value: value
+    run, dataset = RunFolder(tmp_path / "run"), open_dataset("emidec", emidec_like)
+    with pytest.raises(UsageError, match=f"batches of at most {most} samples cannot be shared") as error:
+        train_run(fabric, run, recipe, dataset, [0], resume=False, stop=StopRequest(), report=print)
+    assert error.value.exit_code is ExitCode.USAGE and not run.path.exists()
+
+
+def test_a_rank_without_a_sample_changes_no_statistics():
+    """The working rank's sums are kept and added to what the idle one, which sees something else, sends."""
+    torch.manual_seed(1)
+    own, other = torch.randn(2, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    alone, sums, sent = nn.BatchNorm2d(3), [], []
+
+    def keep(tensor):
+        sums.append(tensor.clone())
+        return tensor
+
+    def add(tensor):
+        sent.append(tensor.clone())
+        return tensor.add_(sums[len(sent) - 1])
+
+    working = SharedBatchNorm2d(nn.BatchNorm2d(3), SimpleNamespace(sum=keep))
+    idle = SharedBatchNorm2d(nn.BatchNorm2d(3), SimpleNamespace(sum=add))
+    idle.idle = True
+    torch.testing.assert_close(working(own), alone(own))
+    idle(other)
+    assert len(sent) == 3 and not any(tensor.any() for tensor in sent)
+    for layer in (working, idle):
+        torch.testing.assert_close(layer.running_mean, alone.running_mean)
+        torch.testing.assert_close(layer.running_var, alone.running_var)
 
 
 def test_a_signal_to_one_rank_is_one_to_all():

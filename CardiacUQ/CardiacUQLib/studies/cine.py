@@ -9,48 +9,37 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from CardiacUQLib.base.checksum import sha256_of
-from CardiacUQLib.base.errors import InputError, UsageError
-from CardiacUQLib.base.json_codec import to_plain, write_json
-from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
-from CardiacUQLib.bundles.manifest import BundleKind, View
-from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import check_case, write_case
-from CardiacUQLib.images.cine import read_cine
-from CardiacUQLib.images.film import Cine
-from CardiacUQLib.images.reading import write_stored
-from CardiacUQLib.images.volume import Volume, case_name
-from CardiacUQLib.inference.result import Result
-from CardiacUQLib.inference.segment import segment
-from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
-from CardiacUQLib.measures import Frame, cine_measures, measures_json
-from CardiacUQLib.report import can_render, report_writer
-from CardiacUQLib.uncertainty.verdict import Verdict, worst_of
+from ..base.checksum import sha256_of
+from ..base.errors import InputError, UsageError
+from ..base.json_codec import to_plain, write_json
+from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
+from ..bundles.manifest import BundleKind
+from ..bundles.map_catalogue import MapName
+from ..cases.casefolder import check_case
+from ..images.cine import read_cine
+from ..images.film import Cine
+from ..images.reading import write_stored
+from ..images.volume import Volume, case_name
+from ..inference.options import NetworkOptions
+from ..inference.result import Result
+from ..measures import Frame, cine_measures, measures_json
+from ..uncertainty.verdict import Verdict, worst_of
+from .options import CaseOptions
+from .scan import segment_with, write_result
 
 if TYPE_CHECKING:
-    from CardiacUQLib.bundles.bundle import Bundle
-    from CardiacUQLib.cases.casefolder import ExtraWriter
+    from ..bundles.bundle import Bundle
+    from ..cases.casefolder import ExtraWriter
 
 PHASES = ("ED", "ES")
 FRAME_FILE = "image.nii.gz"
 SEARCHED, SEGMENTED = 0.3, 0.9
 """Shares of the progress when end-systole is found and when both phases are segmented."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """How the networks run; None for ``folds`` or ``views`` means all that the bundle has."""
-
-    device: str = "auto"
-    precision: str = "auto"
-    folds: Sequence[int] | None = None
-    views: Sequence[View] | None = None
-    rv_insertion_ras: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +72,7 @@ def segment_cine(
     name: str | None = None,
     ed: int = 0,
     es: int | None = None,
-    networks: Networks | None = None,
+    networks: NetworkOptions | None = None,
     overwrite: bool = False,
     report: bool = True,
     progress: ProgressCallback = ignore_progress,
@@ -96,7 +85,7 @@ def segment_cine(
     InputError (no such frame, no left ventricle found) and what :func:`segment` raises; nothing is
     written unless both phases could be segmented.
     """
-    name, networks = name or case_name(source), networks or Networks()
+    name, networks = name or case_name(source), networks or NetworkOptions()
     _refuse_other_method(source, bundle)
     _check_targets(out, name, overwrite=overwrite)
     progress(0.0, "reading")
@@ -104,12 +93,14 @@ def segment_cine(
     cine.frame(ed)  # a frame that does not exist is told before any work
     cavity_ml: tuple[float, ...] | None = None
     if es is None:
+        from ..inference.streaming_systole import cavity_volumes, end_systole  # loads torch
+
         cavity_ml = cavity_volumes(
             cine,
             bundle,
             device=networks.device,
             precision=networks.precision,
-            progress=_portion(progress, 0.0, SEARCHED),
+            progress=portion(progress, 0.0, SEARCHED),
             cancel=cancel,
         )
         es = end_systole(cine, cavity_ml, ed)
@@ -131,7 +122,7 @@ def segment_cine(
             phases[phase] = _cut(cine, number, extracted, out / f"{name}_{phase}" / FRAME_FILE)
             writers[phase] = _copies(extracted)
         study = _segment_phases(
-            phases, bundle, out, name, networks, overwrite, _portion(progress, SEARCHED, 1.0), cancel,
+            phases, bundle, out, name, networks, overwrite, portion(progress, SEARCHED, 1.0), cancel,
             details, writers, report=report,
         )  # fmt: skip
     return dataclasses.replace(study, frames=frames)
@@ -144,7 +135,7 @@ def segment_pair(
     out: Path,
     name: str,
     *,
-    networks: Networks | None = None,
+    networks: NetworkOptions | None = None,
     overwrite: bool = False,
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
@@ -156,7 +147,7 @@ def segment_pair(
     phases = {"ED": ed, "ES": es}
     details = {"inputs": {phase: str(volume.path or "") for phase, volume in phases.items()}}
     return _segment_phases(
-        phases, bundle, out, name, networks or Networks(), overwrite, progress, cancel, details, {}
+        phases, bundle, out, name, networks or NetworkOptions(), overwrite, progress, cancel, details, {}
     )
 
 
@@ -180,7 +171,7 @@ def _segment_phases(
     bundle: Bundle,
     out: Path,
     name: str,
-    networks: Networks,
+    networks: NetworkOptions,
     overwrite: bool,
     progress: ProgressCallback,
     cancel: CancelToken | None,
@@ -193,16 +184,8 @@ def _segment_phases(
     results: dict[str, Result] = {}
     for number, (phase, volume) in enumerate(phases.items()):
         start, end = (SEGMENTED * part / len(phases) for part in (number, number + 1))
-        results[phase] = segment(
-            volume,
-            bundle,
-            device=networks.device,
-            folds=networks.folds,
-            views=networks.views,
-            precision=networks.precision,
-            progress=_portion(progress, start, end, f"{phase}: "),
-            cancel=cancel,
-            rv_insertion_ras=networks.rv_insertion_ras,
+        results[phase] = segment_with(
+            volume, bundle, networks, portion(progress, start, end, f"{phase}: "), cancel
         )
     progress(SEGMENTED, "measuring and writing")
     ed, es = (_frame(results[phase]) for phase in PHASES)
@@ -218,16 +201,13 @@ def _segment_phases(
     folders = {}
     for phase, result in results.items():
         folder = f"{name}_{phase}"
-        extra = [writers[phase]] if phase in writers else []
-        if report and can_render():
-            extra.append(report_writer(folder))
         measured = phase_measures(result.measures, together, phase)
-        folders[phase] = write_case(
+        folders[phase] = write_result(
             dataclasses.replace(result, measures=measured),
-            out,
-            name=folder,
+            out / folder,
+            CaseOptions(report=report),
             overwrite=overwrite,
-            extra_writers=extra,
+            extra_writers=[writers[phase]] if phase in writers else [],
         )
     summary = out / f"{name}_cine.json"
     cases = {phase: folder.name for phase, folder in folders.items()}
@@ -278,9 +258,3 @@ def _check_targets(out: Path, name: str, *, overwrite: bool) -> None:
     summary = out / f"{name}_cine.json"
     if summary.exists() and not overwrite:
         raise UsageError(f"{summary}: this exists; use --overwrite or another --output")
-
-
-def _portion(
-    progress: ProgressCallback, start: float, end: float, prefix: str = ""
-) -> Callable[[float, str], None]:
-    return lambda share, comment: progress(start + share * (end - start), prefix + comment)
