@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import ctk
 import qt
 import slicer
 import vtk
@@ -33,13 +32,17 @@ from CardiacUQScene import (
     show_case,
     tidy_cases,
 )
-from CardiacUQWidgets import computer, dependencies, inputfile, launch, selftest, startup
+from CardiacUQScene.film import film_of
+from CardiacUQWidgets import computer, inputfile, launch, selftest, startup
+from CardiacUQWidgets.computer_panel import ComputerPanel
+from CardiacUQWidgets.contrast import Contrast
 from CardiacUQWidgets.desk import Desk
 from CardiacUQWidgets.display_panel import DisplayPanel
 from CardiacUQWidgets.export_panel import ExportPanel
+from CardiacUQWidgets.film_panel import FilmPanel
 from CardiacUQWidgets.insertion_panel import InsertionPanel
 from CardiacUQWidgets.licence_gate import LicenceGate
-from CardiacUQWidgets.model_panel import ModelPanel
+from CardiacUQWidgets.model_panel import ModelPanel, contrast_of
 from CardiacUQWidgets.notice import FirstUseNotice
 from CardiacUQWidgets.parameters import CardiacUQParameterNode, HeatMapChoice
 from CardiacUQWidgets.queue_panel import QueuePanel
@@ -88,12 +91,13 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = CardiacUQLogic()
-        self.runs = RunPanel(self.ui, self._prepare_run, self._take_result)
+        self.runs = RunPanel(self.ui, self._prepare_run, lambda *shown: self.desk.take_result(*shown))
         say, guarded = self.runs.say, self.runs.guarded
         self.models = ModelPanel(self.ui, say)
         self.licences = LicenceGate(self.ui, lambda: self.runs.on_button())
         self.display = DisplayPanel(self.ui)
         self.review = ReviewPanel(self.ui, guarded, say, self.toggle_heat_map)
+        self.films = FilmPanel(self.ui, self._browse_to)
         self.desk = Desk(self.ui, self.review, self.display, say, guarded)
         self.queue = QueuePanel(
             self.ui,
@@ -103,6 +107,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
         self.exports = ExportPanel(self.ui, self.desk, say, guarded)
         self.insertion = InsertionPanel(self.ui, lambda: self.review.session, say)
+        requirements = Path(self.resourcePath("requirements.txt"))
+        self.computer = ComputerPanel(self.ui, requirements, guarded, self._show_expectation)
         self.notice = FirstUseNotice(self.ui)
         self._tidying = qt.QTimer()
         self._tidying.setSingleShot(True)
@@ -120,17 +126,12 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _connect(self) -> None:
         ui = self.ui
         ui.loadCaseButton.connect("clicked(bool)", self.on_load_case)
-        ui.installButton.connect("clicked(bool)", self.on_check_installation)
-        ui.resultsPath.filters = ctk.ctkPathLineEdit.Dirs
-        ui.resultsPath.currentPath = str(computer.results_folder())
-        ui.resultsPath.connect("currentPathChanged(QString)", computer.set_results_folder)
-        computer.fill_device_selector(ui.deviceSelector)
-        ui.deviceSelector.connect("activated(int)", self.on_device_chosen)
         ui.heatMapSelector.connect("activated(int)", self.on_heat_map_chosen)
-        self.models.on_change.append(self._show_expectation)
+        self.models.on_change += [self._show_expectation, self._watch_film]
         self.desk.choose_volume = self._choose_volume
         self.desk.presented = self._presented
         self.review.at_end = self.on_review_end
+        self.runs.studied = self._take_study
         self.review.export = self.exports.training_case
 
     # -- life cycle
@@ -224,8 +225,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         volume = self._parameters.inputVolume
         if volume is not self.desk.volume and not self.desk.loading:
-            self.models.guess(volume)
-            self.insertion.watch(volume)
+            self._watch(volume)
             self.licences.hide()
             self.queue.leave()
             self.desk.choose(volume, turn_views=turn_views)
@@ -240,8 +240,19 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.on_parameters()
             return
         self._parameters.inputVolume = volume
+        self._watch(volume)
+
+    def _watch(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
+        """Model, mark and film follow the chosen volume."""
         self.models.guess(volume)
         self.insertion.watch(volume)
+        self._watch_film()
+
+    def _watch_film(self) -> None:
+        bundle = self.models.bundle
+        cine = bundle is not None and contrast_of(bundle) is Contrast.CINE
+        volume = self._parameters.inputVolume if self._parameters is not None else None
+        self.films.watch(volume, cine=cine)
 
     # -- running
 
@@ -253,20 +264,25 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             raise ModelError(self.ui.modelLabel.text)
         self.licences.check(bundle)
         self.desk.ask_before_replacing()
-        requirements = Path(self.resourcePath("requirements.txt"))
-        if dependencies.missing(requirements):
-            dependencies.install(requirements)
+        self.computer.install_missing()
         parameters.model = bundle.folder.name
         device = computer.chosen_device()
         point = self.desk.insertion()
         options = RunOptions(
-            bundle.folder, device, parameters.folds, parameters.flips, parameters.preview, point
-        )
+            bundle.folder, device, parameters.folds, parameters.flips, parameters.preview, point,
+            self.films.asked(),
+        )  # fmt: skip
         return parameters.inputVolume, options, self.models.passes(parameters.folds, parameters.flips)
 
-    def _take_result(self, nodes: CaseNodes | None, case: CaseMaps | None) -> None:
-        """A run has shown a preview, its final case, or taken the preview back."""
-        self.desk.take_result(nodes, case)
+    def _take_study(self, summary: Path, volume: vtkMRMLScalarVolumeNode) -> None:
+        """A run has segmented a whole film."""
+        film = film_of(volume)
+        self.desk.open_study(summary, lambda study: self.films.bind(study, film))
+
+    def _browse_to(self, volume: vtkMRMLScalarVolumeNode) -> None:
+        """Another frame of a film is shown."""
+        if self._parameters is not None and self._parameters.inputVolume is not volume:
+            self._parameters.inputVolume = volume
 
     def _presented(self, nodes: CaseNodes | None) -> None:
         """Another case is looked at, or its review has been opened."""
@@ -285,9 +301,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The line under the button: device and expected time."""
         parameters = self._parameters
         if parameters is not None:
-            slices = inputfile.slice_count(parameters.inputVolume)
             passes = self.models.passes(parameters.folds, parameters.flips)
-            self.ui.deviceLabel.text = computer.device_line(slices, passes)
+            self.computer.show_expectation(parameters.inputVolume, passes)
 
     # -- buttons
 
@@ -315,24 +330,10 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.desk.publish_later()
         self.runs.say(words)
 
-    def on_device_chosen(self, index: int) -> None:
-        """Keep the device for this computer."""
-        computer.choose_device(self.ui.deviceSelector.itemData(index))
-        self._show_expectation()
-
     def on_heat_map_chosen(self, index: int) -> None:
         """From now on the user's choice, not the one that the model's evaluation found best."""
         if self._parameters is not None:
             self._parameters.heatMapChosen = True
-
-    def on_check_installation(self, checked: bool = False) -> None:
-        """Tell what is here and offer to install what is missing."""
-        requirements = Path(self.resourcePath("requirements.txt"))
-        if dependencies.missing(requirements):
-            self.runs.guarded(lambda: dependencies.install(requirements))
-        self.ui.inputSection.collapsed = False
-        self.ui.logButton.checked = True
-        self.ui.logView.plainText = dependencies.report(requirements)
 
     def toggle_heat_map(self) -> None:
         """The key H."""

@@ -12,6 +12,7 @@ import vtk
 from .grid import ijk_to_ras
 from .voxels import volume_array
 
+_FILM, _FRAME = "CardiacUQ.film", "CardiacUQ.frame"
 FRAME_COLUMN, CAVITY_COLUMN = "frame", "LV cavity, ml"
 _CURVE = "CardiacUQ.cavity"
 
@@ -61,6 +62,28 @@ def frames_of(film: Film) -> tuple[np.ndarray, np.ndarray]:
         if array.shape != arrays[0].shape or not np.allclose(ijk_to_ras(node), matrix, atol=1e-3):
             raise ValueError(f"frame {number} lies on another grid than frame 1")
     return np.stack(arrays), matrix
+
+
+def bind_frame(volume: slicer.vtkMRMLScalarVolumeNode, film: Film, index: int) -> None:
+    """Let a volume be frame ``index`` of a film, with the case that is shown on it; kept in the scene."""
+    volume.SetNodeReferenceID(_FILM, film.volume.GetID())
+    volume.SetAttribute(_FRAME, str(index))
+
+
+def bound_frames(film: Film) -> dict[int, slicer.vtkMRMLScalarVolumeNode]:
+    """The volumes that stand for frames of a film, by frame."""
+    scene = film.volume.GetScene()
+    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    volumes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count)]
+    ours = [volume for volume in volumes if volume.GetNodeReference(_FILM) is film.volume]
+    return {int(volume.GetAttribute(_FRAME)): volume for volume in ours}
+
+
+def bound_to(volume: slicer.vtkMRMLScalarVolumeNode) -> tuple[Film, int] | None:
+    """The film and the frame that a volume stands for, None for any other volume."""
+    shown = volume.GetNodeReference(_FILM)
+    film = film_of(shown)
+    return None if film is None else (film, int(volume.GetAttribute(_FRAME)))
 
 
 def cavity_plot(

@@ -130,7 +130,9 @@ def _image_of(case: CaseFolder) -> tuple[np.ndarray, str]:
 
 def _volume_of(maps: CaseMaps, array: np.ndarray, path: Path) -> slicer.vtkMRMLScalarVolumeNode:
     scene = slicer.mrmlScene
-    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", path.name.partition(".")[0])
+    # a frame of a film lies in its case folder and is called like all of them
+    name = maps.name if path.parent == maps.folder else path.name.partition(".")[0]
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     set_volume_array(volume, array, geometry_as_matrix(maps.geometry))
     storage = scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
     storage.SetFileName(str(path))

@@ -11,14 +11,17 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from slicer.i18n import tr as _
 
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.version import __version__
 
 from . import computer
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _MODULE_NAMES = {"simpleitk": "SimpleITK"}
 
@@ -47,6 +50,8 @@ def install(requirements: Path) -> None:
 
 
 def _requirements(path: Path) -> list[Requirement]:
+    from packaging.requirements import Requirement  # Slicer has it; only now, for the start-up
+
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [Requirement(line) for line in lines if line]
 

@@ -28,6 +28,7 @@ from CardiacUQScene import (
 from . import case_opening, questions
 from .case_opening import Opened
 from .display_panel import DisplayPanel
+from .film_panel import OpenedStudy, open_study
 from .publishing import Publisher
 from .result_panel import ResultPanel
 from .review_panel import ReviewPanel
@@ -127,6 +128,18 @@ class Desk:
         if self.loading:
             self.loading = False
             self.choose_volume(None)
+
+    def open_study(self, summary: Path, done: Callable[[OpenedStudy], object]) -> None:
+        """Open both phases of a cine study; end-diastole is looked at. ``done`` gets both."""
+        self.leave()
+
+        def take(study: OpenedStudy) -> None:
+            done(study)
+            self._take_opened(study.phases["ED"])
+
+        self._say(_("Opening {name}…").format(name=summary.name))
+        self.opening.start(open_study(summary, self.review.reviewer), take)
+        self.loading = True
 
     def _take_opened(self, opened: Opened) -> None:
         nodes, self.loading = opened.nodes, False

@@ -12,6 +12,7 @@ from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_IN_PLANE, MIN_SLICES
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES
 from CardiacUQScene import is_ours
+from CardiacUQScene.film import Film, frames_of
 from CardiacUQScene.grid import geometry_of
 from CardiacUQScene.voxels import volume_array
 
@@ -40,6 +41,30 @@ def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     transform = volume.GetParentTransformNode()
     if transform is not None and not transform.IsTransformToWorldLinear():
         raise InputError(name, "a non-linear transform is applied to it", "harden the transform first")
+
+
+def write_film(film: Film, path: Path) -> Path:
+    """A 4D file (.nii) of all frames of a film; raises InputError if they do not lie on one grid."""
+    import SimpleITK as sitk
+
+    name = film.volume.GetName()
+    try:
+        frames, _matrix = frames_of(film)
+    except ValueError as error:
+        raise InputError(name, str(error), "load the film again as one sequence") from error
+    geometry = geometry_of(film.volume)
+    joined = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
+    joined.SetSpacing((*geometry.spacing, 1.0))
+    joined.SetOrigin((*geometry.origin, 0.0))
+    direction = np.eye(4)
+    direction[:3, :3] = np.reshape(geometry.direction, (3, 3))
+    joined.SetDirection(direction.ravel().tolist())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        sitk.WriteImage(joined, str(path), useCompression=False)
+    except RuntimeError as error:
+        raise InputError(name, "the film could not be written for computing", "check disk space") from error
+    return path
 
 
 def _check_content(volume: slicer.vtkMRMLScalarVolumeNode) -> None:

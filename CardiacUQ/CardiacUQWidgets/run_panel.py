@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import qt
@@ -39,7 +40,8 @@ class RunPanel:
 
     ``prepare`` returns the volume, the options and the number of passes, or raises CardiacUQError.
     ``shown(nodes, case)`` is called with the nodes of the final case and its arrays, with ``case`` None
-    for a preview, and with two times None when a preview was taken away again.
+    for a preview, and with two times None when a preview was taken away again. ``studied(summary, volume)``
+    is called with the summary of a finished cine study and the volume that shows its film.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class RunPanel:
         self.ui = ui
         self.run: SegmentationRun | None = None
         self._prepare, self._shown = prepare, shown
+        self.studied: Callable[[Path, slicer.vtkMRMLScalarVolumeNode], object] = lambda summary, volume: None
+        self._study: Path | None = None
         self._warm: computer.WarmChild | None = None
         self._probing = False
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
@@ -71,7 +75,7 @@ class RunPanel:
     @property
     def busy(self) -> bool:
         """True while a child process is at work or its result is being shown."""
-        waiting = self._held is not None and self.entered
+        waiting = (self._held is not None or self._study is not None) and self.entered
         return self._probing or waiting or self.run is not None or self._showing is not None
 
     def say(self, text: str, *, error: bool = False) -> None:
@@ -92,7 +96,7 @@ class RunPanel:
         """The module is open: what came while it was not goes into the scene now."""
         self.entered = True
         self.warm_up()
-        if self.run is not None or self._held is not None:
+        if self.run is not None or self._held is not None or self._study is not None:
             self.timer.start()
 
     def leave(self) -> None:
@@ -123,7 +127,7 @@ class RunPanel:
             self._showing.steps.close()
         if self.run is not None and not slicer.mrmlScene.IsClosing():
             self._take_back()
-        self.run = self._preview = self._views = self._showing = self._held = None
+        self.run = self._preview = self._views = self._showing = self._held = self._study = None
         self._probing = False
         self._show_idle()
 
@@ -146,6 +150,10 @@ class RunPanel:
         elif self._held is not None and self.entered:
             (case, final), self._held = self._held, None
             self.guarded(lambda: self._begin_to_show(case, final=final))
+        elif self._study is not None and self.entered:
+            summary, self._study = self._study, None
+            if not self._volume_is_gone():
+                self.guarded(lambda: self.studied(summary, self._volume))
         elif self.run is not None:
             self._take(self.run.tick())
         self._keep_pace()
@@ -189,14 +197,7 @@ class RunPanel:
         if tick.state.final:
             self.run = None
             self._show_idle()
-        if tick.case is not None:
-            self._held = (tick.case, tick.final)
-            if tick.final:
-                self._seconds = time.monotonic() - self._started
-                computer.remember_speed(self._seconds, tick.case.slices, self._passes)
-                if not self.entered:
-                    words = _("CardiacUQ: {name} is segmented; open the module to see it.")
-                    slicer.util.showStatusMessage(words.format(name=self._volume.GetName()), _STATUS_MS)
+        self._keep(tick)
         if tick.state is State.FAILED:
             self._take_back()
             self.say(run.error, error=True)
@@ -208,6 +209,20 @@ class RunPanel:
             self.say(_("Cancelled; the scene is as it was."))
         if tick.state.final and self._showing is None and self._held is None:
             self._preview = self._views = None
+
+    def _keep(self, tick: Tick) -> None:
+        """A case or a study that came; it goes into the scene when the module is open."""
+        if tick.case is not None:
+            self._held = (tick.case, tick.final)
+            if tick.final:
+                self._seconds = time.monotonic() - self._started
+                computer.remember_speed(self._seconds, tick.case.slices, self._passes)
+                if not self.entered:
+                    words = _("CardiacUQ: {name} is segmented; open the module to see it.")
+                    slicer.util.showStatusMessage(words.format(name=self._volume.GetName()), _STATUS_MS)
+        if tick.study is not None:
+            self._study = tick.study
+            self.say(_("Done in {seconds:.0f} s.").format(seconds=time.monotonic() - self._started))
 
     def _begin_to_show(self, case: CaseMaps, *, final: bool) -> None:
         """Bring the case into the scene from now on; a preview never replaces a case that is shown."""

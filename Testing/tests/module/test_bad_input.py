@@ -112,24 +112,6 @@ def test_a_damaged_review_is_reported_and_the_case_still_shown(host, widget, cas
     assert widget.review.session is None and widget.display.nodes is not None
 
 
-def test_without_torch_the_module_opens_and_reviews(
-    host, module, load, phantom_file, case_folder, monkeypatch
-):
-    """Segment then says how to get torch; reviewing needs none."""
-    from CardiacUQWidgets import computer, dependencies
-
-    monkeypatch.setattr(computer, "has_torch", lambda: False)
-    monkeypatch.setattr(dependencies, "missing", lambda requirements: ("torch", "safetensors"))
-    load(phantom_file)
-    widget = host.open("CardiacUQ")
-    assert "torch is not installed" in widget.ui.deviceLabel.text
-    assert widget.runs.busy is False, "no probe without torch"
-    _refused(host, widget, "extension PyTorch", "install")
-    widget.load_case(case_folder)
-    widget.review.press("N")
-    assert "region 1 of" in widget.ui.cardLabel.text
-
-
 @pytest.fixture
 def requirements(module):
     return Path(module.__file__).parent / "Resources" / "requirements.txt"
@@ -229,3 +211,21 @@ def test_a_torch_that_is_too_old_counts_as_missing(requirements, extension, monk
     with pytest.raises(UsageError, match="uninstall it"):
         dependencies.install(requirements)
     assert not extension.asked
+
+
+def test_without_torch_the_module_opens_and_reviews(
+    host, module, load, phantom_file, case_folder, monkeypatch
+):
+    """Segment then says how to get torch; reviewing needs none."""
+    from CardiacUQWidgets import computer
+
+    monkeypatch.setattr(computer, "has_torch", lambda: False)
+    _without(monkeypatch, "torch", "safetensors", "PyTorchUtils")
+    load(phantom_file)
+    widget = host.open("CardiacUQ")
+    assert "torch is not installed" in widget.ui.deviceLabel.text
+    assert widget.runs.busy is False, "no probe without torch"
+    _refused(host, widget, "extension PyTorch", "install")
+    widget.load_case(case_folder)
+    widget.review.press("N")
+    assert "region 1 of" in widget.ui.cardLabel.text
