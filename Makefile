@@ -37,6 +37,7 @@ benchmark: $(READY)
 	@$(PY) Testing/benchmarks/bench_segment.py
 
 screenshots: $(READY)
+	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \

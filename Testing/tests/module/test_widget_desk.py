@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import slicer
 import vtk
+from desk_checks import case_of_its_own, seen
 
 pytestmark = pytest.mark.usefixtures("without_torch")
 
@@ -20,57 +20,11 @@ def two(host, widget, case_folder, tmp_path):
     """The module with two cases in the scene, each on its own volume; the second is chosen."""
     volumes = []
     for name in ("first", "second"):
-        folder = _case_of_its_own(case_folder, tmp_path / name)
+        folder = case_of_its_own(case_folder, tmp_path / name)
         widget.load_case(folder)
         volumes.append(widget.desk.volume)
     host.app.processEvents()
     return widget, volumes
-
-
-def _case_of_its_own(case_folder: Path, folder: Path) -> Path:
-    """A copy of a case folder, with an image of its own."""
-    import SimpleITK as sitk
-
-    from CardiacUQLib.base.checksum import sha256_of
-
-    shutil.copytree(case_folder, folder)
-    record = json.loads((folder / "case.json").read_text("utf-8"))
-    own = folder.with_name(f"{folder.name}_image.nii.gz")
-    image = sitk.ReadImage(record["input_path"])
-    sitk.WriteImage(image + sum(map(ord, folder.name)), str(own))
-    record.update(name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
-    (folder / "case.json").write_text(json.dumps(record), "utf-8")
-    return folder
-
-
-def _seen(widget, volume) -> None:
-    """What a reader sees is the case of ``volume``, all of it, and of no other."""
-    from CardiacUQScene import all_cases
-    from CardiacUQScene.legends import legend_of
-
-    chosen = next(nodes for nodes in all_cases() if nodes.volume is volume)
-    assert widget.ui.inputSelector.currentNode() is volume
-    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        assert composite.GetBackgroundVolumeID() == volume.GetID()
-        assert composite.GetForegroundVolumeID() in {n.GetID() for n in chosen.maps.values()}
-    for nodes in all_cases():
-        on = nodes.segmentation is chosen.segmentation
-        assert bool(nodes.segmentation.GetDisplayNode().GetVisibility()) is on
-        if nodes.corrections is not None:
-            assert bool(nodes.corrections.GetDisplayNode().GetVisibility()) is on
-        legends = [legend_of(node) for node in nodes.maps.values()]
-        assert any(legend.GetVisibility() for legend in legends) is on
-    assert widget.ui.measuresTable.mrmlTableNode() is chosen.measures
-    session = widget.review.session
-    assert session.nodes.segmentation is chosen.segmentation
-    assert widget.ui.headlineLabel.text == session.headline()
-    assert chosen.measures.GetNumberOfRows() > 5
-    regions = [
-        node
-        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-        if node.GetName() == "Region under review"
-    ]
-    assert len(regions) == (1 if session.index >= 0 or session.review.decisions else 0)
 
 
 def test_switching_back_and_forth_shows_the_chosen_case_and_nothing_else(host, two):
@@ -81,7 +35,7 @@ def test_switching_back_and_forth_shows_the_chosen_case_and_nothing_else(host, t
         volume = volumes[turn % 2]
         widget.ui.inputSelector.setCurrentNode(volume)
         host.wait(lambda: not widget.busy)
-        _seen(widget, volume)
+        seen(widget, volume)
     counts = [s.split()[0] for s in (widget.ui.progressLabel.text,)]
     assert counts == ["1"], "the decision belongs to the second case, which was chosen last"
 
@@ -151,7 +105,7 @@ def test_deleting_any_node_leaves_a_whole_case_or_none(host, two, part):
     assert all(legend.GetDisplayableNode() is not None for legend in legends)
     widget.ui.inputSelector.setCurrentNode(volumes[0])
     host.wait(lambda: not widget.busy)
-    _seen(widget, volumes[0])
+    seen(widget, volumes[0])
 
 
 def test_a_transform_moves_the_case_along_and_hardening_says_so(host, two):
@@ -179,7 +133,7 @@ def test_forty_would_go_like_three(host, widget, case_folder, tmp_path):
     """A cohort by keyboard: every case opens by itself and takes its volume along."""
     out = tmp_path / "out"
     for name in ("b", "a", "c"):
-        _case_of_its_own(case_folder, out / name)
+        case_of_its_own(case_folder, out / name)
     (out / "cohort.csv").write_text("case,state\nb,done\nbroken,failed\na,done\nc,done\n", "utf-8")
     widget.queue.open(out / "cohort.csv")
     counts = []

@@ -44,8 +44,7 @@ def film(host, module, monkeypatch):
     return widget, volume, browser
 
 
-@pytest.fixture
-def study(case_folder, tmp_path) -> Path:
+def make_study(case_folder: Path, tmp_path: Path) -> Path:
     """What a run of a film leaves: two case folders with their frames, and the summary."""
     import SimpleITK as sitk
 
@@ -62,6 +61,11 @@ def study(case_folder, tmp_path) -> Path:
     content = {"cases": {"ED": "film_ED", "ES": "film_ES"}, "frames": {"ED": 0, "ES": SYSTOLE}}
     summary.write_text(json.dumps({**content, "cavity_ml": [120.0, 100.0, 80.0, 60.0, 90.0]}), "utf-8")
     return summary
+
+
+@pytest.fixture
+def study(case_folder, tmp_path) -> Path:
+    return make_study(case_folder, tmp_path)
 
 
 def test_a_film_is_recognised_and_asked_about(host, without_torch, film):
