@@ -80,6 +80,7 @@ class Desk:
     def choose(self, volume: slicer.vtkMRMLScalarVolumeNode | None, *, turn_views: bool = True) -> None:
         """Look at another volume, with the case that the scene holds for it, or at none."""
         self.leave()
+        self._say("")
         self.volume = volume
         nodes = find_case(volume) if volume is not None and volume.GetScene() is not None else None
         if volume is not None:
@@ -146,6 +147,7 @@ class Desk:
         self._loaded = nodes if opened.loaded else None
         self.volume = nodes.volume
         self.choose_volume(nodes.volume)
+        show_only(nodes.volume, nodes)
         self.present(nodes)
         show_heart(nodes)
         self._say(_("Case {name} is open.").format(name=nodes.name))

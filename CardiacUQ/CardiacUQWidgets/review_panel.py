@@ -155,7 +155,7 @@ class ReviewPanel:
         if ui.reviewSection.enabled != (session is not None):
             ui.reviewSection.enabled = session is not None
             ui.reviewSection.collapsed = session is None
-        ui.reviewButton.visible = session is not None and session.index < 0
+        ui.reviewButton.visible = session is not None and session.index < 0 and not self.is_done
         if session is None:
             ui.regionTable.setRowCount(0)
             for label in (ui.cardLabel, ui.progressLabel, ui.lookLabel):
@@ -165,8 +165,8 @@ class ReviewPanel:
             ui.cardLabel.text = self._card(session)
             ui.progressLabel.text = session.progress_text()
             left = session.progress().items - session.progress().decided
-            one = _("1 region needs a look")
-            ui.lookLabel.text = one if left == 1 else _("{count} regions need a look").format(count=left)
+            words = _("1 region needs a look") if left == 1 else _("{count} regions need a look")
+            ui.lookLabel.text = words.format(count=left) if left else ""
             self._fill_table(session)
         for changed in self.on_change:
             changed()
@@ -275,7 +275,7 @@ class ReviewPanel:
             whole = _("slice {number}").format(number=item.number + 1)
             was = names.get(item.was, whole) if item.was is not None else whole
             became = names[item.became] if item.became is not None else ""
-            for column, text in enumerate((was, became, f"{item.volume_ml:.2g}")):
+            for column, text in enumerate((was, became, _ml(item.volume_ml))):
                 self.ui.regionTable.setItem(row, column, qt.QTableWidgetItem(text))
 
     # -- painting
@@ -301,3 +301,10 @@ class ReviewPanel:
         was_open = self.editor.close()
         self.ui.editButton.checked = False
         return was_open
+
+
+def _ml(volume: float) -> str:
+    return f"{volume:.0f}" if volume >= _WHOLE_ML else f"{volume:.2g}"
+
+
+_WHOLE_ML = 10.0
