@@ -31,14 +31,14 @@ def main() -> None:
     from PIL import Image, ImageDraw, ImageFont
 
     from CardiacUQLib.cases.casefolder import read_case
-    from CardiacUQLib.report.contents import from_case
+    from CardiacUQLib.report.contents import contents_of
     from CardiacUQLib.report.pictures import slice_pictures
 
     folders = [Path(name) for name in sys.argv[1:]] or [REPOSITORY / "demo-output" / "phantom"]
     cine = len(folders) > 1
     rows = []
     for folder in folders:
-        contents = from_case(read_case(folder))
+        contents = contents_of(read_case(folder))
         chosen = spread_out(contents.segmentation) if cine else most_telling(contents)
         pictures = slice_pictures(contents, chosen)
         rows += [[Image.open(io.BytesIO(picture.png)) for picture in row] for row in pictures]
@@ -66,7 +66,7 @@ def legend(draw: ImageDraw.ImageDraw, contents: Contents, column: int, place: tu
     x, y = place
     font = ImageFont.load_default(15)
     if column == 1:
-        for info in contents.classes:
+        for info in contents.case.classes:
             if info.value:
                 draw.rectangle((x, y + 4, x + 10, y + 14), fill=info.colour)
                 draw.text((x + 15, y), short_name(info.name), fill="#5b6470", font=font)
@@ -88,7 +88,7 @@ def short_name(name: str) -> str:
 
 def most_telling(contents: Contents) -> list[int]:
     """The slices with the most infarct and corrections, in their order."""
-    score = (contents.segmentation >= 3).sum(axis=(1, 2)) + 3 * (contents.dcm > 0).sum(axis=(1, 2))
+    score = (contents.segmentation >= 3).sum(axis=(1, 2)) + 3 * (contents.case.dcm > 0).sum(axis=(1, 2))
     return sorted(np.argsort(score)[-ROWS:].tolist())
 
 

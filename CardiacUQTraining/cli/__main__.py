@@ -1,7 +1,5 @@
 """``python -m CardiacUQTraining.cli``: the same as the ``cardiacuq`` command."""
 
-import sys
+from .app import program
 
-from .app import main
-
-sys.exit(main())
+program()

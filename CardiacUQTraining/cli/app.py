@@ -5,21 +5,22 @@ Only the subcommand that was asked for is imported, so ``cardiacuq --help`` answ
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import signal
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
 from CardiacUQLib.base.version import __version__
+
+from .signals import ignore_signals, stop_on_signals
+from .streams import lasting_streams
 
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
@@ -59,8 +60,34 @@ EXTRA_OF: dict[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    restore = _stop_on_signals()
+    restore = stop_on_signals()
+    try:
+        return _heard(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        restore()
+
+
+def program() -> NoReturn:
+    """The process ``cardiacuq``: once its work is done its exit code stands, whatever signal comes."""
+    stop_on_signals()
+    sys.exit(_heard(sys.argv[1:]))
+
+
+def _heard(given: Sequence[str]) -> int:
+    """Run the command, see that its words arrive, and leave signals ignored: the work is over."""
+    code = int(ExitCode.CANCELLED)
+    with lasting_streams() as output:
+        with contextlib.suppress(KeyboardInterrupt):  # in the moment before signals are ignored
+            code = _run(given)
+            ignore_signals()
+        output.flush()
+        if output.problem and code == ExitCode.DONE:
+            where = f"standard output could not be written ({output.problem})"
+            code = _fail(f"{where}; the work is done, its results are in the files", ExitCode.USAGE)
+    return code
+
+
+def _run(given: Sequence[str]) -> int:
     try:
         build_app(_requested(given))(given, prog_name="cardiacuq")
     except SystemExit as exit_request:
@@ -82,8 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except Exception as error:
         return _fail(f"internal error: {_first_line(error)}; details in {_log_traceback()}", 1)
-    finally:
-        restore()
     return ExitCode.DONE
 
 
@@ -153,29 +178,6 @@ def _requested(arguments: Sequence[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def _stop_on_signals() -> Callable[[], None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once: the tidying up is not to be interrupted.
-
-    Returns the way back to the handlers of before. Only the main thread may have any.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    watched = (signal.SIGINT, signal.SIGTERM)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for name in watched:
-            signal.signal(name, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    previous = [(name, signal.signal(name, stop)) for name in watched]
-
-    def restore() -> None:
-        for name, handler in previous:
-            signal.signal(name, handler)
-
-    return restore
-
-
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
     print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
@@ -203,4 +205,4 @@ def _log_traceback() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from CardiacUQLib.studies.options import CaseOptions
 
 PHASES_HELP = "What two files of one heart are, in their order: ED,ES or ES,ED."
-ED_HELP = "Frame of end-diastole in a 4D file, counted from 0."
+ED_HELP = "Frame of end-diastole in a film, counted from 0; -1: the largest cavity, found by the model."
 ES_HELP = "Frame of end-systole, counted from 0; -1: the smallest cavity, found by the model."
 
 
@@ -31,7 +31,7 @@ ES_HELP = "Frame of end-systole, counted from 0; -1: the smallest cavity, found 
 class CineOptions:
     """Which frames of a 4D file to take; ``phases`` "ED,ES" says that the inputs are one heart."""
 
-    ed: int = 0
+    ed: int = -1
     es: int = -1
     phases: str = ""
 
@@ -120,7 +120,7 @@ def _film(
         bundle,
         output,
         series=series or None,
-        ed=cine.ed,
+        ed=None if cine.ed < 0 else cine.ed,
         es=None if cine.es < 0 else cine.es,
         networks=options,
         overwrite=overwrite,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
 
     from ..datasets import LabelledDataset
-    from ..evaluation.cine.command import CineOptions
+    from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions
     from ..evaluation.shared.methods import Method
     from ..evaluation.shared.predict import PassOptions
@@ -81,7 +81,7 @@ def command(
     A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
     """
     from ..datasets import open_dataset
-    from ..evaluation.cine.command import CineOptions
+    from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions, Stored
     from ..evaluation.lge.judge import DROPOUT_SAMPLES
     from ..evaluation.shared.methods import Method
@@ -103,7 +103,7 @@ def command(
         if bundle.manifest.kind is BundleKind.STREAMING:
             if store_lesion_limits:
                 raise UsageError("--store-lesion-limits is for cascades: a cine has no lesions")
-            cine = CineOptions(
+            cine = CineEvaluation(
                 ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
             )
             _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
@@ -149,7 +149,7 @@ def _evaluate_cine(
     cases: LabelledDataset,
     output: Path,
     passes: PassOptions,
-    options: CineOptions,
+    options: CineEvaluation,
     *,
     quiet: bool,
 ) -> None:

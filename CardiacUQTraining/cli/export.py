@@ -18,6 +18,9 @@ def command(
     sharpness: Annotated[
         float, typer.Option(min=0.1, max=20, help="Factor on the logits of both stages of a cascade.")
     ] = 1.0,
+    score_sharpness: Annotated[
+        float, typer.Option(min=0.1, max=20, help="The same factor where SCS compares the stages only.")
+    ] = 1.0,
     average_with: Annotated[
         str | None,
         typer.Option(
@@ -37,6 +40,7 @@ def command(
         name=name,
         version=version or __version__,
         sharpness=sharpness,
+        score_sharpness=score_sharpness,
         average_with=average_with,
     )
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 
 if TYPE_CHECKING:
     from CardiacUQLib.cases.casefolder import CaseFolder
@@ -39,9 +40,7 @@ def command(
         typer.echo(f"  {note}")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = output.with_name(f".{output.name}.part")
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(output)
+        write_whole(output, json.dumps(content, indent=1) + "\n")
 
 
 def parse_point(text: str) -> tuple[float, float, float] | None:
@@ -94,14 +93,10 @@ def measures_of(
 
 def _labels(case: CaseFolder) -> tuple[Any, bool]:
     """Labels in slice order with whatever a reader changed, and whether one did."""
-    from CardiacUQLib.review import labels_after, read_record
+    from CardiacUQLib.review import corrected_labels
 
-    record = read_record(case.folder)
-    if record is None:
-        return case.segmentation, False
-    stored = case.storage.to_stored(case.segmentation)
-    corrected = labels_after(stored, record.events, case.folder)
-    return case.storage.from_stored(corrected), bool((corrected != stored).any())
+    labels, _ = corrected_labels(case)
+    return labels, bool((labels != case.segmentation).any())
 
 
 def _intervals(case: CaseFolder, model: str) -> Any:

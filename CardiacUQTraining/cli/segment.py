@@ -52,7 +52,7 @@ def command(
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
     series: Annotated[str, typer.Option(help="UID (or its end) of the DICOM series to take.")] = "",
     rv_insertion: Annotated[str, typer.Option(help=INSERTION_HELP)] = "",
-    ed: Annotated[int, typer.Option("--ed", min=0, help=ED_HELP)] = 0,
+    ed: Annotated[int, typer.Option("--ed", min=-1, help=ED_HELP)] = -1,
     es: Annotated[int, typer.Option("--es", min=-1, help=ES_HELP)] = -1,
     phases: Annotated[str, typer.Option(help=PHASES_HELP)] = "",
     dicom: Annotated[

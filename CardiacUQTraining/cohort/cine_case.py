@@ -40,7 +40,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         Path(ticket.out),
         series=ticket.series or None,
         name=ticket.name,
-        ed=asked.ed,
+        ed=None if asked.ed < 0 else asked.ed,
         es=None if asked.es < 0 else asked.es,
         networks=replace(asked, device=ticket.device or asked.device),
         overwrite=True,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+CANCELLED = "cancelled"
+"""The problem of a run that was interrupted."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """How far a cohort is: ``total`` cases, ``kept`` of them from an earlier run."""
@@ -92,15 +96,20 @@ class Lines:
     def case(self, row: Row, standing: Standing) -> None:
         """One line per case."""
         if row.state is State.FAILED:
-            print(f"cardiacuq: {row.reason}", file=sys.stderr, flush=True)
+            _complain(row.reason)
         elif not self._quiet:
             print(f"{row.name}: {summary(row)}; see {self._out / (row.report or row.name)}", flush=True)
 
     def ended(self, standing: Standing, problem: str) -> None:
-        """How many failed."""
+        """How many failed, and why the run ended before its end."""
         if standing.failed:
-            line = f"cardiacuq: {standing.failed} of {standing.total} inputs failed"
-            print(line, file=sys.stderr, flush=True)
+            _complain(f"{standing.failed} of {standing.total} inputs failed")
+        if problem and problem != CANCELLED:  # which the command says itself
+            _complain(problem)
+
+
+def _complain(line: str) -> None:
+    print(f"cardiacuq: {' '.join(line.split())}", file=sys.stderr, flush=True)
 
 
 class Bar(Lines):

@@ -48,8 +48,10 @@ class Engine:
     workers: int = 0
     scheduler: str = ""
 
-    def rows(self, tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
+    def rows(self, tickets: Sequence[Ticket], sent: set[str]) -> Generator[Row, None, None]:
         """Process the tickets and yield the row of each as it ends, in any order.
+
+        ``sent`` holds the names of the cases that were begun, for a run that is stopped.
 
         Closing the iterator, or an exception such as KeyboardInterrupt inside it, stops the cases under
         way in good order. Raises UsageError if there is no such cluster, SchedulerLostError.
@@ -58,13 +60,13 @@ class Engine:
             return
         if self.scheduler:
             with _connected(self.scheduler) as client:
-                yield from _on_cluster(client, tickets)
+                yield from _on_cluster(client, tickets, sent)
         elif self.workers:
             threads = max(1, available_threads() // self.workers)
             with _local_cluster(self.workers) as client:
-                yield from _on_cluster(client, [replace(ticket, threads=threads) for ticket in tickets])
+                yield from _on_cluster(client, [replace(one, threads=threads) for one in tickets], sent)
         else:
-            yield from _in_process(tickets)
+            yield from _in_process(tickets, sent)
 
 
 def available_threads() -> int:
@@ -80,13 +82,14 @@ def device_for(device: str, worker: object, gpus: int) -> str:
     return f"cuda:{worker % gpus}" if device == "auto" and gpus > 1 and isinstance(worker, int) else device
 
 
-def _in_process(tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
+def _in_process(tickets: Sequence[Ticket], sent: set[str]) -> Generator[Row, None, None]:
     """One case after the other; the next one is read, the last one written while the networks work."""
     cancel = CancelToken()
     running: set[Future[Row]] = set()
     with ThreadPoolExecutor(PLACES, "case") as pool:
         try:
             for ticket in tickets:
+                sent.add(ticket.name)
                 running.add(pool.submit(process, ticket, cancel=cancel))
                 if len(running) >= PLACES:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -110,7 +113,7 @@ def run_on_worker(ticket: Ticket) -> Row:
     return process(replace(ticket, device=device))
 
 
-def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Generator[Row, None, None]:
+def _on_cluster(client: Client, tickets: Sequence[Ticket], begun: set[str]) -> Generator[Row, None, None]:
     """Keep every worker supplied; a case whose worker died is sent again, at most three times in all."""
     finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
     waiting = list(reversed(tickets))
@@ -122,6 +125,7 @@ def _on_cluster(client: Client, tickets: Sequence[Ticket]) -> Generator[Row, Non
             while waiting and len(under_way) < room:
                 ticket = waiting.pop()
                 sent[ticket.name] += 1
+                begun.add(ticket.name)
                 future = client.submit(run_on_worker, ticket, pure=False)
                 under_way[future.key] = (ticket, future)
                 future.add_done_callback(finished.put)

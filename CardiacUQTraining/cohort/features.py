@@ -21,7 +21,9 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
     passes by its mean. ``risk`` is that of the verdict; predicted Dice by structure and P(lesion) by lesion
     where the bundle has them. None where nothing was found.
     """
-    foreground = (result.segmentation > 0) | (result.stage2d > 0)
+    foreground = result.segmentation > 0
+    if result.opinion is not None:
+        foreground = foreground | (result.opinion > 0)
     found: dict[str, float | None] = {
         key: float(result.maps[name][foreground].mean()) if foreground.any() else None
         for name, key in UNCERTAINTIES.items()

@@ -23,7 +23,7 @@ MOST_HISTOGRAMS = 8
 
 
 @dataclass(frozen=True)
-class Bar:
+class Bin:
     """One bin: its rectangle and what it holds."""
 
     x: float
@@ -44,7 +44,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Tick:
+class AxisTick:
     """One number of the axis."""
 
     x: float
@@ -59,9 +59,9 @@ class Histogram:
     title: str
     median: str
     cases: int
-    bars: tuple[Bar, ...]
+    bars: tuple[Bin, ...]
     dots: tuple[Dot, ...]
-    ticks: tuple[Tick, ...]
+    ticks: tuple[AxisTick, ...]
 
 
 def histograms(
@@ -94,7 +94,7 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
         return LEFT + (RIGHT - LEFT) * (value - low) / (high - low)
 
     bars = tuple(
-        Bar(
+        Bin(
             x=round(place(a) + 0.5, 1),
             width=round(place(b) - place(a) - 1, 1),
             y=round(BASE - (BASE - TOP) * count / counts.max(), 1),
@@ -109,7 +109,7 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
         for n, name in enumerate(sorted(marked, key=lambda name: -abs(values[name] - np.median(array))))
         if n < MOST_DOTS
     )
-    axis = tuple(Tick(round(place(tick), 1), number(tick)) for tick in ticks)
+    axis = tuple(AxisTick(round(place(tick), 1), number(tick)) for tick in ticks)
     return Histogram(key, title, number(float(np.median(array))), len(array), bars, dots, axis)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.processes import process_lives
+from CardiacUQLib.base.safe_files import open_own, own_folder, unused_name, write_whole
 
 from .case import STATE_FOLDER
 
@@ -78,12 +80,7 @@ def _take(path: Path) -> bool:
         "born": _birth(os.getpid()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    partial = path.with_name(f"{LOCK_FILE}.partial-{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(mine), "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, json.dumps(mine))
     return stale
 
 
@@ -102,21 +99,6 @@ def _alive(path: Path, holder: Mapping[str, Any]) -> bool:
     return process_lives(pid) and holder.get("born") in ("", _birth(pid))
 
 
-def process_lives(pid: int) -> bool:
-    """True if a process of this number runs on this machine."""
-    if os.name == "nt":
-        import psutil  # comes with distributed; os.kill would end the process on Windows
-
-        return psutil.pid_exists(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _birth(pid: int) -> str:
     """Start of a process in clock ticks, which tells reused numbers apart; "" if unknown."""
     try:
@@ -127,9 +109,9 @@ def _birth(pid: int) -> str:
 
 def _seconds_since_beat(path: Path) -> float:
     """Age of the heartbeat by the clock of the file system, which all machines share."""
-    now = path.with_name(f"clock-{os.getpid()}")
+    now = unused_name(path, "clock")
     try:
-        now.touch()
+        os.close(open_own(now, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         return now.stat().st_mtime - path.stat().st_mtime
     except FileNotFoundError:
         return STALE_S
@@ -149,15 +131,15 @@ def _guard(state: Path) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows: two runs would have to start within the same millisecond
-        state.mkdir(parents=True, exist_ok=True)
+        own_folder(state)
         yield
         return
     with contextlib.ExitStack() as opened:
         while True:
-            state.mkdir(parents=True, exist_ok=True)
+            own_folder(state)
             path = state / "guard"
             try:
-                stream = opened.enter_context(path.open("w"))
+                stream = opened.enter_context(os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT), "w"))
                 fcntl.flock(stream, fcntl.LOCK_EX)
                 if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
                     break

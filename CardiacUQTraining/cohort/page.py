@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits
 from CardiacUQLib.measures.size_catalogue import unit_of
@@ -19,7 +20,7 @@ from .display import duration
 from .features import UNCERTAINTIES
 from .flags import WORDS, outliers
 from .histogram import histograms, number
-from .table import DOUBTS, TABLE, doubt, in_order_of_need, write_whole
+from .table import DOUBTS, TABLE, doubt, in_order_of_need
 
 PAGE = "cohort.html"
 MOST_MEASURES = 3

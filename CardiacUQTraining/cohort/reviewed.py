@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.cases.casefolder import MEASURES_FILE
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.measures_schema import read_measures
 from CardiacUQLib.review import Stamp, stamp_in
 
 from .case import Row
@@ -49,7 +49,6 @@ def _folders(row: Row, folder: Path) -> list[Path]:
 
 def _measures(folder: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads((folder / MEASURES_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_measures(folder)
+    except InputError:
         return {}
-    return content if isinstance(content, dict) else {}

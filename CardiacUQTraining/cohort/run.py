@@ -9,16 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.base.leftovers import recover
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 from CardiacUQLib.inference.device import choose_device, choose_precision
 from CardiacUQLib.inference.segment import choose_folds, choose_views
 
 from .case import Case, Plan, Row, Skipped, State, Ticket
-from .display import Display, Standing, stopwatch
+from .display import CANCELLED, Display, Standing, stopwatch
 from .engine import Engine, SchedulerLostError
 from .lock import locked
 from .page import write_page
-from .state import clear_debris, finished_rows, forget_tries
+from .state import finished_rows, forget_tries
 from .table import write_table
 from .tries import Tries
 
@@ -101,7 +102,7 @@ def run_cohort(
 def _run_locked(
     plan: Plan, out: Path, display: Display, engine: Engine, bundles: dict[str, Bundle], resume: bool
 ) -> CohortOutcome:
-    clear_debris(out)
+    recover(out)
     ledger = _Ledger(plan, out)
     if resume:
         ledger.rows.update(finished_rows(plan.cases, bundles, out))
@@ -112,10 +113,10 @@ def _run_locked(
     clock = stopwatch()
     standing = Standing(total=len(plan.cases), kept=kept)
     display.began(standing, len(plan.skipped))
-    problem = ""
+    problem, sent = "", set[str]()
     try:
         written = time.monotonic()
-        with contextlib.closing(engine.rows(todo)) as rows:
+        with contextlib.closing(engine.rows(todo, sent)) as rows:
             for row in rows:
                 ledger.rows[row.name] = row
                 standing = _counted(standing, row, clock())
@@ -125,14 +126,17 @@ def _run_locked(
                     written = time.monotonic()
     except KeyboardInterrupt:
         forget_tries(out)
-        done = f"{standing.kept + standing.done} of {standing.total} cases are done; go on with --resume"
-        display.ended(standing, "cancelled")
+        late = tuple(case for case in plan.cases if case.name in sent and case.name not in ledger.rows)
+        ledger.rows.update(finished_rows(late, bundles, out))  # written before they could be told of
+        count = sum(row.state is State.DONE for row in ledger.rows.values())
+        done = f"{count} of {standing.total} cases are done; go on with --resume"
+        display.ended(replace(standing, done=count - standing.kept), CANCELLED)
         raise CancelledError(f"cancelled; {done}") from None
     except SchedulerLostError as error:
         problem = str(error)
     finally:
         if not engine.scheduler:  # on a shared cluster a case may still be under way
-            clear_debris(out)
+            recover(out)
         if ledger.rows or not todo:  # a cluster that is not there leaves nothing
             ledger.write(page=True)
     display.ended(standing, problem or ledger.problem)

@@ -1,30 +1,29 @@
-"""What an output folder already holds: finished cases to keep, debris of killed runs to clear."""
+"""What an output folder already holds: the finished cases to keep."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.base.folder_swap import REVIEW_FILE
 from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.base.json_file import read_object
 from CardiacUQLib.bundles.bundle import Bundle
-from CardiacUQLib.cases.casefolder import CASE_FILE
+from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.image_file import files_read
 from CardiacUQLib.images.reading import read_volume
+from CardiacUQLib.report import REPORT_FILE, can_render, write_report
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
-from .lock import process_lives
 from .reviewed import with_review
 from .tries import TRIES_FOLDER
 
-_DEBRIS = re.compile(r"\.(?P<name>.+)\.(?P<kind>partial|replaced)-(?P<pid>\d+)")
 _HASHERS = 4
 
 
@@ -34,34 +33,55 @@ def write_row(row: Row, folder: Path) -> None:
 
 
 def read_row(folder: Path) -> Row | None:
-    """The row of a whole case folder, as corrected by its review; None if there is none or it is of another
+    """The row of a case folder, as corrected by its review; None if there is none or it is of another
     version."""
     if not (folder / CASE_FILE).is_file():
         return None
     try:
-        row = decode(json.loads((folder / ROW_FILE).read_text("utf-8")), Row, "row")
-    except (OSError, ValueError, JsonMismatch):
+        row = decode(read_object(folder / ROW_FILE, "segment the scan again"), Row, "row")
+    except (InputError, JsonMismatch):
         return None
     return with_review(row, folder)
 
 
 def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: Path) -> dict[str, Row]:
-    """Rows of the cases whose folder is whole and whose input, bundle and options are the same as now."""
+    """Rows of the cases that are whole and whose input, bundle and options are the same as now.
+
+    A report that is missing from a case that is whole otherwise is drawn anew.
+    """
 
     def check(case: Case) -> Row | None:
         row = read_row(out / case.folders[-1])
         if row is None or row.state is not State.DONE:
             return None
-        if not all((out / folder / CASE_FILE).is_file() for folder in case.folders):
-            return None
         asked = (bundles[case.bundle].sha256, case.options.key)
         if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
             return None
-        return row if row.input_sha256 == fingerprint(case) else None
+        return row if _whole(case, out) and row.input_sha256 == fingerprint(case) else None
 
     with ThreadPoolExecutor(_HASHERS) as pool:
-        rows = pool.map(check, cases)
-        return {case.name: row for case, row in zip(cases, rows, strict=True) if row is not None}
+        rows = list(pool.map(check, cases))
+    found = {case.name: row for case, row in zip(cases, rows, strict=True) if row is not None}
+    for case in cases:
+        if case.name in found and case.options.report:
+            _restore_reports([out / folder for folder in case.folders])
+    return found
+
+
+def _whole(case: Case, out: Path) -> bool:
+    """Every folder of the case is as it was finished, and all are of one run."""
+    try:
+        folders = [read_case(out / folder) for folder in case.folders]
+    except InputError:
+        return False
+    return len({folder.record.study for folder in folders}) == 1
+
+
+def _restore_reports(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if not (folder / REPORT_FILE).exists() and can_render():
+            with contextlib.suppress(OSError, InputError):
+                write_report(read_case(folder), folder / REPORT_FILE)
 
 
 def fingerprint(case: Case) -> str:
@@ -78,40 +98,6 @@ def fingerprint(case: Case) -> str:
         return ""
 
 
-def clear_debris(out: Path) -> int:
-    """Remove what killed runs left behind and return how much it was; whole cases are never touched.
-
-    Only for the holder of the lock. Folders of processes that still run on this machine stay. A case
-    that had been moved aside for a replacement that never came goes back to its place.
-    """
-    cleared = 0
-    for left in sorted(out.iterdir()):
-        found = _DEBRIS.fullmatch(left.name)
-        if found is None or process_lives(int(found["pid"])):
-            continue
-        if not left.is_dir():
-            left.unlink(missing_ok=True)
-            continue
-        target = out / found["name"]
-        if found["kind"] == "replaced" and not target.exists():
-            left.rename(target)
-        elif found["kind"] == "replaced" and (left / REVIEW_FILE).is_file():
-            left.rename(_free_name(target))
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-        cleared += 1
-    for unfinished in out.glob("cohort.*.partial-*"):
-        unfinished.unlink(missing_ok=True)
-    return cleared
-
-
 def forget_tries(out: Path) -> None:
     """After an orderly end: the cases that were under way are not to blame for it."""
     shutil.rmtree(out / STATE_FOLDER / TRIES_FOLDER, ignore_errors=True)
-
-
-def _free_name(target: Path) -> Path:
-    number = 1
-    while (free := target.with_name(f"{target.name}.reviewed-{number}")).exists():
-        number += 1
-    return free

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from CardiacUQLib.base.safe_files import write_whole
+from CardiacUQLib.base.spreadsheet import cell
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
@@ -73,31 +74,32 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(stream, [*_FIRST, *numbers, *_LAST], lineterminator="\n")
     writer.writeheader()
     for rank, row in enumerate(rows, 1):
-        writer.writerow(_entry(rank, row, apart.get(row.name, ())) | _numbers(row))
+        entry = {key: cell(value) for key, value in _entry(rank, row, apart.get(row.name, ())).items()}
+        writer.writerow(entry | _numbers(row))
     return stream.getvalue()
 
 
 def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
     return {
         "rank": rank,
-        "case": _plain(row.name),
+        "case": row.name,
         "state": row.state.value,
-        "reason": _plain(row.reason),
+        "reason": row.reason,
         "verdict": row.verdict,
-        "verdict_reason": _plain(row.verdict_reason),
+        "verdict_reason": row.verdict_reason,
         "flags": "; ".join(row.flags),
         "stands_out_by": "; ".join(apart),
         "headline": row.headline,
-        "review": _plain(row.review),
+        "review": row.review,
         "seconds": f"{row.seconds:.2f}" if row.seconds else "",
         "peak_memory_mb": f"{row.peak_memory_mb:.0f}" if row.peak_memory_mb else "",
         "tries": row.tries or "",
         "report": row.report,
-        "source": _plain(row.source),
+        "source": row.source,
         "series": row.series,
         "bundle": row.bundle,
         "options": row.options,
-        "warnings": _plain("; ".join(row.warnings)),
+        "warnings": "; ".join(row.warnings),
         "worker": row.worker,
         "finished": row.finished,
         "input_sha256": row.input_sha256,
@@ -108,19 +110,3 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
 def _numbers(row: Row) -> dict[str, str]:
     values: Mapping[str, float | None] = {**row.measures, **row.uncertainty, **row.features}
     return {key: "" if value is None else f"{value:.6g}" for key, value in values.items()}
-
-
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: names and paths come from outside."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write a file whole or not at all; raises OSError."""
-    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from CardiacUQLib.base.safe_files import open_own, own_folder
 
 from .case import STATE_FOLDER
 
@@ -34,8 +37,8 @@ class Tries:
     def begin(self) -> None:
         """Count one try more."""
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as stream:
+            own_folder(own_folder(self._path.parents[1]) / TRIES_FOLDER)
+            with os.fdopen(open_own(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as stream:
                 stream.write(b".")
 
     def end(self) -> None:

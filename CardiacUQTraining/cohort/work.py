@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.base.safe_files import own_folder, write_whole
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
@@ -242,8 +243,8 @@ def _set_threads(threads: int) -> None:
 def _log_error(ticket: Ticket) -> str:
     log = Path(ticket.out) / STATE_FOLDER / ERRORS_FOLDER / f"{ticket.name}.log"
     with contextlib.suppress(OSError):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), "utf-8")
+        own_folder(own_folder(log.parents[1]) / ERRORS_FOLDER)
+        write_whole(log, traceback.format_exc())
     return str(log)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from .case import LabelledCase, LabelledDataset
-from .catalogue import Source, dataset_info
+from .catalogue import CaseSource, dataset_info
 
 
 def open_dataset(
@@ -19,7 +19,7 @@ def open_dataset(
     with ``complete`` False LGE cases that lack a file are listed too, and reading them raises it.
     """
     info = dataset_info(name)
-    found = info.read(Source(None if folder is None else Path(folder), phantoms, complete))
+    found = info.read(CaseSource(None if folder is None else Path(folder), phantoms, complete))
     return dataclasses.replace(found, name=info.key)  # whatever layout it shares with another data set
 
 

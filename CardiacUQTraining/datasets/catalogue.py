@@ -17,7 +17,7 @@ from .case import LabelledDataset
 
 
 @dataclass(frozen=True)
-class Source:
+class CaseSource:
     """Where cases come from: a folder, or ``phantoms`` of them made on the fly. With ``complete`` False
     cases that lack a file are listed too, where the reader can, and reading them raises InputError."""
 
@@ -45,40 +45,40 @@ class DatasetInfo:
     classes: tuple[ClassInfo, ...]
     licence: str
     citation: str
-    read: Callable[[Source], LabelledDataset]
+    read: Callable[[CaseSource], LabelledDataset]
 
 
-def _emidec(source: Source) -> LabelledDataset:
+def _emidec(source: CaseSource) -> LabelledDataset:
     from .emidec import emidec_dataset
 
     return emidec_dataset(source.existing(), source.complete)
 
 
-def _myops(source: Source) -> LabelledDataset:
+def _myops(source: CaseSource) -> LabelledDataset:
     from .myops import myops_dataset
 
     return myops_dataset(source.existing(), source.complete)
 
 
-def _acdc(source: Source) -> LabelledDataset:
+def _acdc(source: CaseSource) -> LabelledDataset:
     from .acdc import acdc_dataset
 
     return acdc_dataset(source.existing())
 
 
-def _mnms(source: Source) -> LabelledDataset:
+def _mnms(source: CaseSource) -> LabelledDataset:
     from .mnms import mnms_dataset
 
     return mnms_dataset(source.existing())
 
 
-def _phantom(source: Source) -> LabelledDataset:
+def _phantom(source: CaseSource) -> LabelledDataset:
     from .phantom import phantom_dataset
 
     return phantom_dataset(source.folder, source.phantoms)
 
 
-def _cine_phantom(source: Source) -> LabelledDataset:
+def _cine_phantom(source: CaseSource) -> LabelledDataset:
     from .phantom import cine_phantom_dataset
 
     return cine_phantom_dataset(source.phantoms)

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import flush, flush_tree
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, View, WeightFile
+from CardiacUQLib.bundles.manifest import MIRRORED, TURNED, Manifest, StageRule, View, WeightFile
 from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D
 
 from ..datasets.catalogue import dataset_info
 from ..training.input_statistics import INPUT_STATISTICS
-from ..training.method import Method
+from ..training.method import Trainer
 from ..training.recipe import RECIPE, CascadeRecipe, StreamingRecipe
 from ..training.run import method_of
 from ..training.run_folder import RunFolder
@@ -42,14 +43,16 @@ def export_run(
     name: str | None = None,
     version: str = __version__,
     sharpness: float = 1.0,
+    score_sharpness: float = 1.0,
     average_with: str | None = None,
 ) -> Path:
     """Write the bundle of a run; only folds whose every stage is finished go in.
 
-    ``sharpness`` multiplies the logits of both stages of a cascade wherever the bundle is used. Networks
-    trained for tens of epochs with averaged weights are less decided than those of the paper; what both
-    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``average_with`` names the run or bundle that
-    the run began with; the new bundle gets the mean of both weights.
+    ``score_sharpness`` multiplies the logits of both stages of a cascade where SCS compares them: networks
+    trained for tens of epochs with averaged weights are less decided than those of the paper, and what both
+    stages doubt alike, SCS cannot see (Schwab et al., eq. (1)). ``sharpness`` does so wherever the bundle is
+    used, which makes its softmax overconfident. ``average_with`` names the run or bundle that the run began
+    with; the new bundle gets the mean of both weights.
 
     The bundle is assembled beside ``output`` and moved there when it loads, so that a failing
     export leaves nothing. Raises :class:`UsageError` for an unfinished run or an existing target.
@@ -58,8 +61,9 @@ def export_run(
     record = run.read_record()
     recipe = RECIPE.validate_python(record["recipe"])
     method = method_of(recipe)
-    if sharpness != 1 and not isinstance(recipe, CascadeRecipe):
-        raise UsageError(f"--sharpness {sharpness:g}: is for a cascade, {run_folder} is a {recipe.kind}")
+    for option, factor in (("--sharpness", sharpness), ("--score-sharpness", score_sharpness)):
+        if factor != 1 and not isinstance(recipe, CascadeRecipe):
+            raise UsageError(f"{option} {factor:g}: is for a cascade, {run_folder} is a {recipe.kind}")
     folds = [
         fold for fold in range(recipe.folds) if all(run.final(fold, s).exists() for s in recipe.stages())
     ]
@@ -68,6 +72,7 @@ def export_run(
     if output.exists():
         raise UsageError(f"{output}: exists already; choose another folder or move it away")
     output.parent.mkdir(parents=True, exist_ok=True)
+    factors = sharpness, score_sharpness
     earlier = None if average_with is None else earlier_training(average_with)
     if earlier is not None:
         record = record | {AVERAGED_WITH: check_descent(earlier, run, recipe, record)}
@@ -80,12 +85,14 @@ def export_run(
                 method.weights(run, fold) if earlier is None else mean_weights(earlier, method, run, fold)
             ).items()
         ]
-        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), sharpness)
+        manifest = _manifest(name or output.name, version, recipe, method, record, tuple(weights), factors)
         write_manifest(manifest, partial)
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
         partial.chmod(0o755)
+        flush_tree(partial)
         partial.rename(output)
+        flush(output.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -96,10 +103,10 @@ def _manifest(
     name: str,
     version: str,
     recipe: CascadeRecipe | StreamingRecipe,
-    method: Method,
+    method: Trainer,
     record: Mapping[str, Any],
     weights: tuple[WeightFile, ...],
-    sharpness: float,
+    factors: tuple[float, float],
 ) -> Manifest:
     data = origins(record)
     folds = {weight.fold for weight in weights}
@@ -109,7 +116,8 @@ def _manifest(
             "title": "LGE infarct segmentation, 2D-3D cascade",
             "classes": LGE_CLASSES,
             "cascade_input": recipe.cascade_input,
-            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), sharpness) if sharpness != 1 else {},
+            "sharpness": dict.fromkeys((STAGE_2D, STAGE_3D), factors[0]) if factors[0] != 1 else {},
+            "stage_rule": StageRule(score_sharpness=factors[1]),
         }
         mixed = f" and {recipe.phantoms} phantoms" if recipe.phantoms else ""
     else:

@@ -33,7 +33,7 @@ def model_card(manifest: Manifest) -> str:
         f"| Ensemble | {len(manifest.folds)} folds x {len(manifest.views)} views |",
         f"| Protocol | {cases} cases, each held out by one fold; folds stratified by pathology |",
         f"| Region | {_region(manifest)} |",
-        *_sharpness(manifest),
+        *_stages(manifest),
         "",
         "## Networks",
         "",
@@ -80,9 +80,16 @@ def _networks(manifest: Manifest) -> list[str]:
     return lines
 
 
-def _sharpness(manifest: Manifest) -> list[str]:
+def _stages(manifest: Manifest) -> list[str]:
     factors = ", ".join(f"{name} x {factor:g}" for name, factor in manifest.sharpness.items())
-    return [f"| Logits before the softmax | {factors} |"] if factors else []
+    lines = [f"| Logits before the softmax | {factors} |"] if factors else []
+    rule = manifest.stage_rule
+    if rule.score_sharpness != 1:
+        lines.append(f"| Logits where SCS compares the stages | x {rule.score_sharpness:g} |")
+    if rule.outline_share:
+        say = f"{100 * rule.outline_share:g} % the 2D stage's where the 3D stage sees no lesion"
+        lines.append(f"| Outlines of cavity and wall | {say} |")
+    return lines
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:

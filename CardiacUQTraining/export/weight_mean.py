@@ -15,7 +15,7 @@ from torch import Tensor
 from CardiacUQLib.base.errors import UsageError
 
 from ..training.inflation import with_more_inputs
-from ..training.method import Method
+from ..training.method import Trainer
 from ..training.recipe import Recipe
 from ..training.run_folder import RunFolder
 from ..training.warm_start import DATASET, STARTED_FROM, Earlier, WarmStart, origin_without_places
@@ -36,7 +36,9 @@ def check_descent(earlier: Earlier, run: RunFolder, recipe: Recipe, record: Mapp
     return str(origin.get("bundle", f"the run of commit {origin.get('commit')}"))
 
 
-def mean_weights(earlier: Earlier, method: Method, run: RunFolder, fold: int) -> dict[str, dict[str, Tensor]]:
+def mean_weights(
+    earlier: Earlier, method: Trainer, run: RunFolder, fold: int
+) -> dict[str, dict[str, Tensor]]:
     """Finished weights of a fold by network of the bundle, each the mean of the run's and the earlier ones.
 
     Averages over batches (batch norm) are averaged likewise; counters stay the run's.

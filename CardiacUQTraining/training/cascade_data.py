@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,7 +11,6 @@ from torch.nn import functional
 
 from CardiacUQLib.bundles.manifest import CascadeInput
 from CardiacUQLib.inference.slice_context import with_neighbours
-from CardiacUQLib.networks.supervision import DeeplySupervised
 
 from .augmentation import chosen, spatial
 from .crops import CropSet
@@ -81,7 +79,7 @@ class SliceData:
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
         inputs, target = self.batch(samples, generator, epoch)
-        return deep_supervision_loss(cast(DeeplySupervised, network).deep(inputs), target, self.recipe.loss)
+        return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Augmented slices with their neighbours (N, 1 + 2 context, y, x) and their labels (N, y, x)."""
@@ -145,7 +143,7 @@ class StackData:
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
         inputs, target = self.batch(samples, generator, epoch)
-        return deep_supervision_loss(cast(DeeplySupervised, network).deep(inputs), target, self.recipe.loss)
+        return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
     def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x)."""

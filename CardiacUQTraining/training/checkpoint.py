@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from CardiacUQLib.base.errors import ModelError
+from CardiacUQLib.base.safe_files import replacing
 
 from .optimisation import AveragedWeights
 
@@ -38,13 +38,9 @@ def save_weights(
 ) -> None:
     """Write tensors so that ``path`` is either the old file or the whole new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     plain = {name: value.detach().to("cpu").contiguous().clone() for name, value in weights.items()}
-    try:
-        save_file(plain, partial, metadata=dict(metadata or {}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as beside:
+        save_file(plain, beside, metadata=dict(metadata or {}))
 
 
 def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
+
+from CardiacUQLib.networks.supervision import DeeplySupervised
 
 from .checkpoint import StageProgress, load_checkpoint, load_weights, save_checkpoint, save_weights
 from .journal import TrainingLog
@@ -25,6 +27,18 @@ from .sharing import SharedNetwork
 CHECKPOINT_SECONDS = 60.0
 
 
+class EveryLevel(nn.Module):
+    """A deeply supervised network that gives the logits of its finest levels, full resolution first."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        """See :meth:`CardiacUQLib.networks.supervision.DeeplySupervised.deep`."""
+        return cast(DeeplySupervised, self.network).deep(*inputs)
+
+
 class StageData(Protocol):
     """What a stage learns from; see the ``*_data`` modules."""
 
@@ -33,7 +47,7 @@ class StageData(Protocol):
         ...
 
     def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
-        """Loss of the network on these samples, augmented."""
+        """Loss of the network on these samples, augmented; a deeply supervised one gives all levels."""
         ...
 
     def validate(self, network: nn.Module) -> float:
@@ -118,9 +132,9 @@ def train_stage(
     recipe, ranks = job.recipe, Ranks(fabric)
     shared = network if ranks.count == 1 else SharedNetwork(network, ranks)
     optimiser = make_optimiser(network, recipe.optimiser)
-    trained, optimiser = fabric.setup(shared, optimiser)
-    if hasattr(network, "deep"):
-        trained.mark_forward_method("deep")
+    # Fabric's precision holds for calls of the module alone, not for other methods of it
+    trained, optimiser = fabric.setup(EveryLevel(shared) if hasattr(network, "deep") else shared, optimiser)
+    shown = trained.module if recipe.full_precision else trained
     average = AveragedWeights(network, recipe.ema)
     progress = StageProgress()
     if ranks.agree(job.checkpoint.exists):
@@ -138,7 +152,7 @@ def train_stage(
             order = data.epoch(job.generator(epoch))
         samples = order[within * recipe.batch : (within + 1) * recipe.batch]
         position = (progress.step, total, epoch)
-        loss = _step(fabric, ranks, job, trained, optimiser, data, samples, position)
+        loss = _step(fabric, ranks, job, (trained, shown), optimiser, data, samples, position)
         average.update(network, progress.step)
         progress = replace(
             progress,
@@ -170,26 +184,27 @@ def _step(
     fabric: Fabric,
     ranks: Ranks,
     job: StageJob,
-    network: nn.Module,
+    network: tuple[nn.Module, nn.Module],
     optimiser: torch.optim.Optimizer,
     data: StageData,
     samples: Tensor,
     position: tuple[int, int, int],
 ) -> float:
-    """One optimiser step; returns its loss."""
+    """One optimiser step; returns its loss. The network is given as Fabric knows it and as data see it."""
     step, total, epoch = position
+    trained, shown = network
     generator = job.generator(epoch, step)
     torch.manual_seed(
         int(torch.randint(0, 2**31, (1,), generator=generator))
     )  # dropout draws from the global state
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(job.recipe.optimiser, step, total)
-    network.train()
-    loss = data.loss(network, samples, generator, epoch)
+    trained.train()
+    loss = data.loss(shown, samples, generator, epoch)
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
-    ranks.sum_gradients(network)
-    fabric.clip_gradients(network, optimiser, max_norm=job.recipe.optimiser.gradient_clip)
+    ranks.sum_gradients(trained)
+    fabric.clip_gradients(trained, optimiser, max_norm=job.recipe.optimiser.gradient_clip)
     optimiser.step()
     return float(loss.detach())
 

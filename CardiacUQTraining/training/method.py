@@ -31,7 +31,7 @@ class StageCrops:
         return [n for n in range(len(self.cases.ids)) if n not in validation], validation
 
 
-class Method(Protocol):
+class Trainer(Protocol):
     """What one of the two methods brings to a run; the loop, the folds and resuming are shared."""
 
     def stages(self) -> Mapping[str, TrainingRecipe]:

@@ -14,7 +14,7 @@ from CardiacUQLib.base.regions import connected
 
 from .recipe import PerturbationRecipe
 
-INFARCT, MVO = 0, 1
+INFARCT_CHANNEL, MVO_CHANNEL = 0, 1
 HEALTHY = 2
 """Label of healthy myocardium in the truth."""
 FALSE_SCAR_PERCENTILES = (70.0, 90.0)
@@ -51,7 +51,8 @@ def _pick(count: int, generator: Generator) -> int:
 
 def _delete_class(volume: Tensor, infarct_share: float, generator: Generator) -> None:
     """Remove the infarct, or else the MVO, from one slice."""
-    channel = INFARCT if float(torch.rand(1, generator=generator)) < infarct_share else MVO
+    infarct = float(torch.rand(1, generator=generator)) < infarct_share
+    channel = INFARCT_CHANNEL if infarct else MVO_CHANNEL
     volume[channel, _pick(volume.shape[1], generator)] = 0
 
 
@@ -74,18 +75,18 @@ def _false_scar(volume: Tensor, image: Tensor, labels: Tensor, generator: Genera
         return
     largest = patches == 1 + int(np.argmax(np.bincount(patches.ravel())[1:]))
     where = torch.from_numpy(largest).to(volume.device)
-    volume[INFARCT, number][where] = 1
-    volume[MVO, number][where] = 0
+    volume[INFARCT_CHANNEL, number][where] = 1
+    volume[MVO_CHANNEL, number][where] = 0
 
 
 def _scatter_mvo(volume: Tensor, generator: Generator) -> None:
     """Turn random voxels around one infarct voxel into MVO."""
-    scar = torch.nonzero(volume[INFARCT] > 0.5)
+    scar = torch.nonzero(volume[INFARCT_CHANNEL] > 0.5)
     if len(scar) == 0:
         return
     z, y, x = scar[_pick(len(scar), generator)].tolist()
     rows, columns = slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2)
-    size = volume[MVO, z, rows, columns].shape
+    size = volume[MVO_CHANNEL, z, rows, columns].shape
     hit = (torch.rand(size, generator=generator) < SCATTER_SHARE).to(volume.device)
-    volume[MVO, z, rows, columns][hit] = 1
-    volume[INFARCT, z, rows, columns][hit] = 0
+    volume[MVO_CHANNEL, z, rows, columns][hit] = 1
+    volume[INFARCT_CHANNEL, z, rows, columns][hit] = 0

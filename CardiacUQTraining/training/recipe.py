@@ -143,7 +143,8 @@ class TrainingRecipe(_Strict):
     ``ema`` averages the weights over about 1 / (1 - ema) steps (0 = off). ``keep`` chooses between
     the weights of the best validation Dice and the last ones. ``oversample`` adds to the weight 1 with
     which a sample is drawn for every class it shows: {4: 2.0} draws samples with MVO three times as
-    often.
+    often. ``full_precision`` computes in float32 whatever the recipe's precision says: on a processor
+    bfloat16 makes 3D convolutions three times faster, but those of a small 2D network a quarter slower.
     """
 
     epochs: PositiveInt
@@ -158,6 +159,7 @@ class TrainingRecipe(_Strict):
     perturbation: PerturbationRecipe | None = None
     phantom_share: Probability = 0.0
     oversample: dict[int, float] = Field(default_factory=dict)
+    full_precision: bool = False
 
 
 class StageRecipe(TrainingRecipe):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 
 from ..datasets import LabelledDataset
 from .cascade import CascadeMethod
@@ -19,7 +19,7 @@ from .commit import project_commit
 from .crops import stratified_folds
 from .input_statistics import INPUT_STATISTICS, usual_ranges
 from .loop import ReportEpoch, StageJob, StopRequest, train_stage
-from .method import Method
+from .method import Trainer
 from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
@@ -27,7 +27,7 @@ from .streaming import StreamingMethod
 from .warm_start import STARTED_FROM, WarmStart
 
 
-def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Method:
+def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Trainer:
     """The method that a recipe is for."""
     if isinstance(recipe, CascadeRecipe):
         return CascadeMethod(recipe)
@@ -77,9 +77,7 @@ def begin_run(
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {"commit": project_commit(), "torch": torch.__version__}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
-        partial = run.record.with_name(f".run.json.partial-{os.getpid()}")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(run.record)
+        write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))
 
 

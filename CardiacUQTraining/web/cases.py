@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from CardiacUQLib.base.errors import CardiacUQError, InputError, UsageError
+from CardiacUQLib.base.json_file import read_object, read_text
 from CardiacUQLib.cases.casefolder import CASE_FILE, MEASURES_FILE, CaseFolder, read_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.report.publish import publish
@@ -66,7 +66,7 @@ class OpenCase:
         """The review, resumed when first asked for; raises InputError."""
         with self.lock:
             if self._review is None:
-                self._review = Review(CaseMaps.from_folder(self.case), self.reviewer)
+                self._review = Review(CaseMaps.of(self.case), self.reviewer)
             return self._review
 
     @property
@@ -211,16 +211,16 @@ def _verdict(record: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_object(path, "segment the image again")
+    except InputError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _rows(path: Path) -> int:
     try:
-        return max(0, sum(1 for line in path.read_text("utf-8").splitlines() if line) - 1)
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path, "segment the image again")
+        return max(0, sum(1 for line in text.splitlines() if line) - 1)
+    except InputError:
         return 0
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used, plain_first
 from CardiacUQLib.cases.casefolder import COMPONENT_IDS
-from CardiacUQLib.inference.result import MapName
-from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
-from CardiacUQLib.report.contents import heat_maps
+from CardiacUQLib.measures.display import SIZE_NAMES, digits
+from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
 
@@ -21,11 +21,6 @@ FIRST, FINAL, LABELS, REGIONS = "first", "final", "labels", COMPONENT_IDS
 
 LONGEST_TRAIL = 100
 """The page and its print show the latest decisions; all are in ``review.json``."""
-
-_PLAIN_MAPS = {
-    MapName.ENTROPY: ("Entropy", "entropy of the mean prediction"),
-    MapName.VARIANCE: ("Variance", "how far the passes are apart"),
-}
 
 
 def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]:
@@ -45,7 +40,7 @@ def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]
         "spacing": list(geometry.spacing[::-1]),
         "letters": side_letters(geometry),
         "classes": [{"value": c.value, "name": c.name, "colour": c.colour} for c in maps.classes],
-        "has_first": maps.stage2d is not None,
+        "has_first": maps.opinion is not None,
         "maps": shown_maps(maps),
         "default_map": None if maps.default_map is None else maps.default_map.value,
         "heat_stops": list(HEAT_STOPS),
@@ -74,6 +69,7 @@ def state_of(case: OpenCase) -> dict[str, Any]:
         "headline": str(sizes.get("headline", "")),
         "sizes": sizes_of(sizes, review.case.measures),
         "interval_title": _interval_title(sizes),
+        "model_title": "A" if "comparison" in review.case.measures else "networks",
         "notes": [str(note) for note in sizes.get("notes", ())],
         "can_undo": review.can_undo,
         "can_redo": review.can_redo,
@@ -86,7 +82,25 @@ def state_of(case: OpenCase) -> dict[str, Any]:
 
 
 def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Name, value, interval of every size; after a correction ``model`` is what the networks had said."""
+    """Name, value, interval of every size; after a correction ``model`` is what the networks had said.
+
+    Of a comparison it is what A says.
+    """
+    comparison = model.get("comparison")
+    if comparison:
+        said = comparison["a"]["sizes"]
+        names = {f"{name}_volume_ml": name for name in model.get("volumes_ml") or {}}
+        now = {key: entry["value"] for key, entry in (measures.get("sizes") or {}).items()}
+        now = now or {f"{name}_volume_ml": v for name, v in (measures.get("volumes_ml") or {}).items()}
+        return [
+            {
+                "name": SIZE_NAMES.get(key) or names.get(key, key),
+                "value": _number(key, value),
+                "interval": "",
+                "model": _number(key, said.get(key)),
+            }
+            for key, value in now.items()
+        ]
     own = model.get("sizes") or {}
     found = []
     for key, entry in (measures.get("sizes") or {}).items():
@@ -114,7 +128,11 @@ def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict
 
 
 def _value(key: str, entry: Mapping[str, Any]) -> str:
-    return "not defined" if entry["value"] is None else f"{digits(entry['value'])} {unit_of(key)}"
+    return _number(key, entry["value"])
+
+
+def _number(key: str, value: float | None) -> str:
+    return "not defined" if value is None else f"{digits(value)} {unit_of(key)}"
 
 
 def _interval(entry: Mapping[str, Any]) -> str:
@@ -149,12 +167,12 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
 
 def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:
     """Name, title and the fixed end of the scale of every map that the page offers."""
-    known = [
-        {"name": m.name.value, "title": m.title, "explanation": m.explanation, "maximum": m.maximum}
-        for m in heat_maps(maps.maps, len(maps.classes), maps.kind)
-    ]
-    return known or [
-        {"name": name.value, "title": title, "explanation": words, "maximum": 1.0}
-        for name, (title, words) in _PLAIN_MAPS.items()
-        if name in maps.maps
+    return [
+        {
+            "name": name.value,
+            "title": name.info.title,
+            "explanation": name.info.explain(maps.kind),
+            "maximum": name.info.highest(len(maps.classes)),
+        }
+        for name in plain_first(maps_used(Use.OFFERED, maps.maps))
     ]

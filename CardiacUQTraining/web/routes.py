@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from CardiacUQLib.base.errors import CardiacUQError, ConflictError, InputError, UsageError
 from CardiacUQLib.base.version import __version__
-from CardiacUQLib.inference.result import MapName
+from CardiacUQLib.bundles.map_catalogue import MapName
 
 from .cases import Cases, OpenCase
 from .decide import decide
@@ -132,7 +132,7 @@ class Routes:
     def _labels(self, request: Request) -> Response:
         case = self._opened(request)
         arrays = {
-            FIRST: case.maps.stage2d,
+            FIRST: case.maps.opinion,
             FINAL: case.maps.segmentation,
             REGIONS: case.maps.component_ids,
             LABELS: case.review.labels,

@@ -1,7 +1,7 @@
 """One writer per case folder: a review holds the lock while it decides, and the case stays in its place.
 
 The system drops the lock when the process ends, however it ends. The file beside the results says in words
-who holds it.
+who holds it; a link in its place is refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from .errors import ConflictError
+from .json_codec import decode
+from .safe_files import open_own
 
 LOCK_FILE = ".writer.lock"
+_MOST_CHARACTERS = 10_000
 _LOCKED_BYTE = 1 << 30
 """Far behind the text, which others must be able to read where locks are mandatory (Windows)."""
 
@@ -42,32 +45,30 @@ class Holder:
         return f"{self.who} (process {self.pid} on {self.host}, since {self.since})"
 
 
-class CaseLock:
-    """The right to write to one case folder; taken once, kept until :meth:`release` or the process ends.
+class FileLock:
+    """The right to write to ``subject``, by a file; kept until :meth:`release` or the process ends.
 
     Two locks of one process do not exclude each other: they are the same writer to everyone else.
     """
 
-    def __init__(self, folder: Path, who: str) -> None:
-        self.folder = folder
-        self.who = who
+    def __init__(self, path: Path, who: str, subject: Path) -> None:
+        self.path, self.who, self.subject = path, who, subject
         self._stream: IO[str] | None = None
 
     def acquire(self) -> None:
         """Take the lock or keep it; raises :class:`ConflictError` naming the holder, or OSError."""
-        path = self.folder / LOCK_FILE
-        while self._stream is None or not _is_still(path, self._stream):
+        while self._stream is None or not _is_still(self.path, self._stream):
             self._close()
-            stream = path.open("a+", encoding="utf-8")
+            stream = os.fdopen(open_own(self.path, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8")
             if _try_lock(stream):
                 self._stream = stream
                 continue
             stream.close()
-            holder = read_holder(self.folder)
+            holder = _holder(self.path)
             if holder.is_this_process:
                 return
             raise ConflictError(
-                f"{self.folder}: {holder.in_words()} is writing to this case; wait until they leave it"
+                f"{self.subject}: {holder.in_words()} is writing to this case; wait until they leave it"
             )
         self._say_who()
 
@@ -75,17 +76,17 @@ class CaseLock:
         """Give the lock back; nothing happens if it is not held."""
         if self._stream is None:
             return
-        path = self.folder / LOCK_FILE
         with contextlib.suppress(OSError):  # Windows keeps open files; what is left there does no harm
-            if _is_still(path, self._stream):
-                path.unlink()
+            if _is_still(self.path, self._stream):
+                self.path.unlink()
         self._close()
 
     def _say_who(self) -> None:
-        held = read_holder(self.folder)
+        held = _holder(self.path)
         if held.is_this_process and held.who == self.who:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._stream.seek(0)
         self._stream.truncate(0)
         json.dump(asdict(Holder(os.getpid(), socket.gethostname(), self.who, now)), self._stream)
         self._stream.flush()
@@ -94,6 +95,13 @@ class CaseLock:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+class CaseLock(FileLock):
+    """The right to write to one case folder."""
+
+    def __init__(self, folder: Path, who: str) -> None:
+        super().__init__(folder / LOCK_FILE, who, folder)
 
 
 @contextlib.contextmanager
@@ -108,10 +116,15 @@ def writing(folder: Path, who: str) -> Iterator[None]:
 
 
 def read_holder(folder: Path) -> Holder:
-    """What the lock file says; a holder called "someone" if it says nothing that can be read."""
+    """What the lock file of a case says; a holder called "someone" if it says nothing that can be read."""
+    return _holder(folder / LOCK_FILE)
+
+
+def _holder(path: Path) -> Holder:
     try:
-        return Holder(**json.loads((folder / LOCK_FILE).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        with os.fdopen(open_own(path, os.O_RDONLY), encoding="utf-8") as stream:
+            return decode(json.loads(stream.read(_MOST_CHARACTERS)), Holder, "lock")
+    except (OSError, ValueError, RecursionError):
         return Holder(0, "an unknown machine", "someone", "an unknown time")
 
 

@@ -1,4 +1,8 @@
-"""Frozen dataclasses as JSON and back, by their type annotations; unknown or missing entries are errors."""
+"""Frozen dataclasses as JSON and back, by their type annotations; unknown or missing entries are errors.
+
+``Annotated[int, Between(0, 255)]`` bounds a number, ``Annotated[str, Matches(...)]`` a text. A dataclass with
+``OPEN_ENDED = True`` lets entries pass that it does not know.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import dataclasses
 import enum
 import json
 import math
-import os
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -15,9 +19,46 @@ from typing import Any
 
 import numpy as np
 
+from .safe_files import write_whole
+
 
 class JsonMismatch(ValueError):
     """A value of a JSON document that does not fit its type; the message says where."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Between:
+    """Limits of a number, or of the number of entries of a list; both are allowed."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with ``value``; empty if nothing is."""
+        what = f"{len(value)} entries" if isinstance(value, tuple | Mapping) else f"{value:g}"
+        number = len(value) if isinstance(value, tuple | Mapping) else value
+        if self.low <= number <= self.high:
+            return ""
+        return f"is {what}, allowed are {self.low:g} to {self.high:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Matches:
+    """A text that matches ``pattern`` as a whole; ``what`` says so to people."""
+
+    pattern: str
+    what: str
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with ``value``; empty if nothing is."""
+        return "" if re.fullmatch(self.pattern, value) else f"is {value[:80]!r}, not {self.what}"
+
+
+Share = typing.Annotated[float, Between(0.0, 1.0)]
+NonNegative = typing.Annotated[float, Between(0.0, 1e12)]
+Count = typing.Annotated[int, Between(0, 2**31)]
+Sha256 = typing.Annotated[str, Matches("(?:[0-9a-f]{64})?", "64 hexadecimal digits")]
+Colour = typing.Annotated[str, Matches("#[0-9A-Fa-f]{6}", "#RRGGBB")]
 
 
 def refuse_constant(name: str) -> float:
@@ -44,9 +85,7 @@ def to_plain(value: Any) -> Any:
 
 def write_json(content: Any, path: Path) -> None:
     """Write a document whole or not at all, as :func:`to_plain` spells it."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    partial.write_text(json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n", "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(to_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def decode(value: Any, wanted: Any, where: str) -> Any:
@@ -56,6 +95,11 @@ def decode(value: Any, wanted: Any, where: str) -> Any:
     if dataclasses.is_dataclass(wanted):
         return _decode_dataclass(value, wanted, where)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        found = decode(value, arguments[0], where)
+        if problem := next((p for limit in arguments[1:] if (p := limit.problem(found))), ""):
+            raise JsonMismatch(f"{where} {problem}")
+        return found
     if origin in (types.UnionType, typing.Union):
         if value is None:
             return None
@@ -81,8 +125,10 @@ def decode(value: Any, wanted: Any, where: str) -> Any:
 
 def _decode_dataclass(value: Any, wanted: type, where: str) -> Any:
     items = _expect(value, dict, where, "an object")
-    hints = typing.get_type_hints(wanted)
+    hints = typing.get_type_hints(wanted, include_extras=True)
     fields = {f.name: f for f in dataclasses.fields(wanted)}
+    if getattr(wanted, "OPEN_ENDED", False):
+        items = {name: item for name, item in items.items() if name in fields}
     if unknown := sorted(items.keys() - fields.keys()):
         raise JsonMismatch(f'{where} has an unknown entry "{unknown[0]}"')
     required = {n for n, f in fields.items() if _has_no_default(f)}
@@ -102,10 +148,28 @@ def _decode_scalar(value: Any, wanted: type, where: str) -> Any:
         except ValueError:
             known = ", ".join(str(member.value) for member in wanted)
             raise JsonMismatch(f"{where} is {value!r}, known are {known}") from None
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value, where)
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    return _expect(value, wanted, where, names.get(wanted, wanted.__name__))
+    found = _expect(value, wanted, where, names.get(wanted, wanted.__name__))
+    return _clean(found, where) if wanted is str else found
+
+
+def _finite(value: float, where: str) -> float:
+    """1e999 is a number in JSON, and so is one of a thousand digits."""
+    try:
+        if math.isfinite(found := float(value)):
+            return found
+    except OverflowError:
+        pass
+    raise JsonMismatch(f"{where} is no finite number")
+
+
+def _clean(text: str, where: str) -> str:
+    """Half characters cannot be written again, and no file name holds a zero byte."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise JsonMismatch(f"{where} holds characters that are no text")
+    return text
 
 
 def _decode_key(key: str, wanted: type, where: str) -> Any:

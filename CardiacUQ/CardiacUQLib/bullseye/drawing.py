@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundles.colours import HEAT_STOPS, SHARE_STOPS, scale_colours
+from ..bundles.map_catalogue import MapName
 from ..measures.display import digits
 
 SIDE, HEIGHT = 300.0, 350.0
@@ -90,7 +91,8 @@ WALL_THICKNESS = Quantity("wall_thickness_mm", "Wall thickness", 20.0, "mm")
 
 def mean_scs(n_classes: int) -> Quantity:
     """The soft correction score with its fixed range 0 .. 2/C."""
-    return Quantity("mean_scs", "Mean soft correction score", 2.0 / n_classes, "", HEAT_STOPS)
+    highest = MapName.SCS.info.highest(n_classes)
+    return Quantity("mean_scs", "Mean soft correction score", highest, "", HEAT_STOPS)
 
 
 def bullseyes(measures: Mapping[str, Any], n_classes: int) -> Drawing | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.checksum import sha256_of
 from ..base.errors import ModelError
+from ..base.safe_files import replacing, write_whole
 from .manifest import Manifest, WeightFile
 from .manifest_json import manifest_to_json, parse_manifest
 
@@ -121,13 +122,7 @@ def write_manifest(manifest: Manifest, folder: str | Path) -> Path:
     path = Path(folder) / MANIFEST
     text = manifest_to_json(manifest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{MANIFEST}.partial-{os.getpid()}")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return write_whole(path, text)
 
 
 def write_weights(
@@ -145,7 +140,8 @@ def write_weights(
         .contiguous()
         for name, value in state.items()
     }
-    save_file(halves, path)
+    with replacing(path) as beside:
+        save_file(halves, beside)
     return WeightFile(network, fold, path.name, sha256_of(path))
 
 

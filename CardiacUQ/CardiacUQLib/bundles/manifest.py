@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..base.json_codec import Colour
 from ..networks.spec import NetworkSpec
 
 
 class BundleKind(enum.StrEnum):
-    """Which of the two methods a bundle holds."""
+    """Which of the two methods a bundle holds; a case may also be the comparison of two opinions."""
 
     CASCADE = "cascade"
     STREAMING = "streaming"
+    COMPARISON = "comparison"
 
     @property
     def opinions(self) -> tuple[str, str]:
         """What a correction goes from and to: a stage or a member is overruled by the final prediction."""
-        return ("2D", "3D") if self is BundleKind.CASCADE else ("one member", "ensemble")
+        names = {BundleKind.CASCADE: ("2D", "3D"), BundleKind.STREAMING: ("one member", "ensemble")}
+        return names.get(self, ("A", "B"))
 
 
 class View(enum.StrEnum):
@@ -70,7 +73,7 @@ class ClassInfo:
 
     value: int
     name: str
-    colour: str
+    colour: Colour
     code: Code
 
 
@@ -99,6 +102,20 @@ class WeightFile:
 
 
 @dataclass(frozen=True)
+class StageRule:
+    """How the opinions of a cascade's two stages are compared and become one prediction.
+
+    ``outline_share`` is how much the 2D stage has to say about the outlines of cavity and wall where the 3D
+    stage sees no lesion; 0 leaves everything to the 3D stage [paper]. ``score_sharpness`` multiplies the
+    logits of both stages where the Soft Correction Score compares them, and nowhere else. See
+    :mod:`CardiacUQLib.inference.stages`.
+    """
+
+    outline_share: float = 0.0
+    score_sharpness: float = 1.0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything inference needs to know besides the weights themselves.
 
@@ -123,6 +140,7 @@ class Manifest:
     cascade_input: CascadeInput = CascadeInput.ONE_HOT
     combination: str = "uncertainty"
     sharpness: Mapping[str, float] = field(default_factory=dict)
+    stage_rule: StageRule = StageRule()
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
     limitations: tuple[str, ...] = ()
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..base.errors import ModelError
@@ -23,7 +22,6 @@ LOCATOR = "locator"
 STAGE_3D = _REQUIRED_NETWORKS[BundleKind.CASCADE][1]
 _HALVING = (Architecture.UNET_2D, Architecture.UNET_3D, Architecture.STREAMING_UNET)
 """Networks that halve the plane once per level after the first, so that its size must divide."""
-_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def manifest_to_json(manifest: Manifest) -> str:
@@ -53,6 +51,8 @@ def parse_manifest(text: str, source: Path) -> Manifest:
         )
     try:
         manifest = decode(document, Manifest, "manifest")
+        if manifest.kind not in _REQUIRED_NETWORKS:
+            raise JsonMismatch(f"manifest.kind is {manifest.kind.value!r}, which no network does")
         _check(manifest)
     except JsonMismatch as error:
         raise ModelError(f"{source}: {error}; get the bundle again") from None
@@ -68,8 +68,6 @@ def _check(manifest: Manifest) -> None:
         raise JsonMismatch("manifest.classes must be 2 to 16 classes numbered from 0")
     if not manifest.views:
         raise JsonMismatch("manifest.views is empty")
-    if wrong := [c.name for c in manifest.classes if not _COLOUR.fullmatch(c.colour)]:
-        raise JsonMismatch(f"the colour of class {wrong[0]!r} is not #RRGGBB")
     _check_roi(manifest)
     _check_fitted(manifest)
     for name, spec in manifest.networks.items():
@@ -115,6 +113,11 @@ def _check_fitted(manifest: Manifest) -> None:
             raise JsonMismatch(f"manifest.sharpness names {network!r}, no stage of a cascade")
         if not math.isfinite(factor) or factor <= 0:
             raise JsonMismatch(f"manifest.sharpness.{network} is not above 0")
+    rule = manifest.stage_rule
+    if not 0 <= rule.outline_share <= 1:
+        raise JsonMismatch("manifest.stage_rule.outline_share is outside 0..1")
+    if not math.isfinite(rule.score_sharpness) or rule.score_sharpness <= 0:
+        raise JsonMismatch("manifest.stage_rule.score_sharpness is not above 0")
     names = {info.name for info in manifest.classes}
     for lesion, least in manifest.smallest_lesion_ml.items():
         if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):

@@ -22,7 +22,11 @@ STREAMING = frozenset({BundleKind.STREAMING})
 SEGMENTATION_SERIES, REPORT_SERIES = 1, 4
 """Series numbers of the DICOM objects that are no maps, beside those of :class:`DicomMap`."""
 
-_PARTIES = {BundleKind.CASCADE: "the 2D and 3D stages", BundleKind.STREAMING: "the members of the ensemble"}
+_PARTIES = {
+    BundleKind.CASCADE: "the 2D and 3D stages",
+    BundleKind.STREAMING: "the members of the ensemble",
+    BundleKind.COMPARISON: "the two opinions",
+}
 
 
 class Use(enum.IntEnum):

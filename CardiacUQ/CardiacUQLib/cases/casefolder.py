@@ -1,13 +1,14 @@
 """The case folder: everything about one segmented volume, written whole or not at all, read lazily.
 
-``case.json`` is written last and lists the other files, so a folder that has it and all of them is
-complete. Reading needs no torch.
+``case.json`` is written last and seals the other files: a folder that has it and all of them as they were
+is complete. Reading needs no torch.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import InputError
-from ..base.folder_swap import check_target, new_folder
-from ..base.json_codec import JsonMismatch, decode, refuse_constant, to_plain
+from ..base.folder_swap import check_target, claimed, new_folders
+from ..base.json_codec import Sha256, to_plain
+from ..base.json_file import decode_or_refuse, read_object
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images import image_file
@@ -29,11 +31,13 @@ from ..inference.result import Component, Result, RunRecord
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
+from .consistency import check_components, check_record
+from .measures_schema import MEASURES_FILE, checked_measures
+from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
 
 FORMAT = "cardiacuq-case"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CASE_FILE = "case.json"
-MEASURES_FILE = "measures.json"
 MODEL_MEASURES_FILE = "measures_model.json"
 """The networks' own measures, once a review has changed ``measures.json``."""
 COMPONENTS_FILE = "components.csv"
@@ -43,6 +47,8 @@ DCM = "dcm"
 COMPONENT_IDS = "components"
 _SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
+_LATER = ("report.html", MEASURES_FILE)
+"""Files that are written anew later: the report is drawn from the rest, the measures follow a review."""
 
 ExtraWriter = Callable[[Result, Path], None]
 """Writes more files, such as the report, of a result into the (still temporary) case folder."""
@@ -54,14 +60,15 @@ class CaseRecord:
 
     ``pass_volumes_ml[p][c]`` is the volume of class c in pass p of the ensemble. ``verdict`` and what follows
     it are those of :class:`Result`; a folder of an earlier version has none of them. ``created`` is the
-    time of writing, ISO 8601 in UTC. ``files`` are all other files of the folder.
+    time of writing, ISO 8601 in UTC. ``files`` are all other files of the folder. Cases that were made and
+    belong together, such as the phases of a cine, have the same ``study``.
     """
 
     name: str
     kind: BundleKind
     classes: tuple[ClassInfo, ...]
     input_path: str
-    input_sha256: str
+    input_sha256: Sha256
     modality: str
     geometry: Geometry
     storage: StorageOrder
@@ -69,9 +76,10 @@ class CaseRecord:
     pass_volumes_ml: tuple[tuple[float, ...], ...]
     warnings: tuple[str, ...]
     maps: tuple[MapName, ...]
-    files: tuple[str, ...]
+    files: Mapping[str, FileSeal]
     created: str
     series: str = ""
+    study: str = ""
     verdict: Verdict | None = None
     predicted_dice: tuple[PredictedDice, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
@@ -158,6 +166,31 @@ class CaseFolder:
         """What was odd about the image or the run, one line each."""
         return self.record.warnings
 
+    @property
+    def series(self) -> str:
+        """UID of the DICOM series, "" if it was none."""
+        return self.record.series
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How far the result may be trusted; None where nothing was fitted for that."""
+        return self.record.verdict
+
+    @property
+    def predicted_dice(self) -> tuple[PredictedDice, ...]:
+        """The Dice to be expected, the mean first."""
+        return self.record.predicted_dice
+
+    @property
+    def presence(self) -> Mapping[str, float]:
+        """P(lesion) by name."""
+        return self.record.presence
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What could not be said for want of a fit."""
+        return self.record.lacking
+
     @cached_property
     def geometry(self) -> Geometry:
         """Grid of the arrays, in slice order."""
@@ -174,8 +207,8 @@ class CaseFolder:
         return self.read(SEGMENTATION)
 
     @cached_property
-    def stage2d(self) -> np.ndarray | None:
-        """Labels of the 2D stage, uint8; None where the method has none."""
+    def opinion(self) -> np.ndarray | None:
+        """Labels of the 2D stage or of the dissenting member, uint8; None where nobody was overruled."""
         return self.read(STAGE_2D) if STAGE_2D + _SUFFIX in self.record.files else None
 
     @cached_property
@@ -202,6 +235,11 @@ class CaseFolder:
         return read_stored_map(self.folder / f"{stem}{_SUFFIX}", self.source_geometry)
 
 
+def claim_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> AbstractContextManager[None]:
+    """Be the one run that makes this case, while the networks work; raises as :func:`check_case` does."""
+    return claimed(Path(out_dir), [name], overwrite=overwrite, marker=CASE_FILE)
+
+
 def check_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> None:
     """Raise the UsageError with which :func:`write_case` would refuse this place, before the work."""
     check_target(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE)
@@ -222,53 +260,71 @@ def write_case(
     is as it was before. An older case that holds a review is not deleted but kept beside the new one.
     """
     name = result.volume.name if name is None else name
-    with new_folder(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE) as folder:
-        _write_maps(result, folder)
-        (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
-        _write_json(folder / MEASURES_FILE, _measures(result))
-        for write in extra_writers:
-            write(result, folder)
-        _write_json(
-            folder / CASE_FILE,
-            {"format": FORMAT, "format_version": FORMAT_VERSION, **to_plain(_record(result, name, folder))},
-        )
+    with new_folders(Path(out_dir), [name], overwrite=overwrite, marker=CASE_FILE) as (folder,):
+        fill_case(result, folder, name, extra_writers=extra_writers)
     return Path(out_dir) / name
 
 
+def fill_case(
+    result: Result,
+    folder: Path,
+    name: str,
+    *,
+    study: str = "",
+    extra_writers: Sequence[ExtraWriter] = (),
+) -> None:
+    """Write the files of a case into an empty ``folder``, the seal last; for folders that swap as one."""
+    _write_maps(result, folder)
+    (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
+    _write_json(folder / MEASURES_FILE, _measures(result))
+    for write in extra_writers:
+        write(result, folder)
+    document = to_plain(_record(result, name, folder, study))
+    document = {"format": FORMAT, "format_version": FORMAT_VERSION, **document}
+    _write_json(folder / CASE_FILE, {**document, SEAL: document_seal(document)})
+
+
 def read_case(folder: str | Path) -> CaseFolder:
-    """Open a case folder; raises InputError, one line, unless it is complete and consistent."""
+    """Open a case folder; raises InputError, one line, unless it is whole, unchanged and consistent."""
     folder = Path(folder)
     if not (folder / CASE_FILE).is_file():
         raise InputError(
             folder, f"there is no {CASE_FILE}", "give a folder that cardiacuq segment has written"
         )
     record = _read_record(folder / CASE_FILE)
-    for file in (*record.files, COMPONENTS_FILE, MEASURES_FILE):
-        if not (folder / file).is_file():
-            raise InputError(folder, f"{file} is missing", f"copy the whole folder or {_SEGMENT_AGAIN}")
+    check_files(folder, {file: seal for file, seal in record.files.items() if file not in _LATER})
     for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps):
-        path = folder / f"{stem}{_SUFFIX}"
-        if path.name not in record.files:
-            raise InputError(folder, f"{CASE_FILE} does not list {path.name}", _SEGMENT_AGAIN)
+        if f"{stem}{_SUFFIX}" not in record.files:
+            raise InputError(folder, f"{CASE_FILE} does not list {stem}{_SUFFIX}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
         if image_file.read_header(path).geometry.size != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
-    measures = _read_json(folder / MEASURES_FILE)
-    own = folder / MODEL_MEASURES_FILE
-    return CaseFolder(folder, record, components, measures, _read_json(own) if own.is_file() else measures)
+    check_components(components, len(record.classes), folder / COMPONENTS_FILE)
+    measures, own = _read_measures(folder, record)
+    return CaseFolder(folder, record, components, measures, own)
+
+
+def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """``measures.json``, and the networks' own: the sealed one of both is theirs."""
+    path, own = folder / MEASURES_FILE, folder / MODEL_MEASURES_FILE
+    if MEASURES_FILE not in record.files:
+        raise InputError(folder, f"{CASE_FILE} does not list {MEASURES_FILE}", _SEGMENT_AGAIN)
+    check_file(own if own.exists() else path, record.files[MEASURES_FILE])
+    measures = checked_measures(read_object(path, _SEGMENT_AGAIN), path)
+    return measures, checked_measures(read_object(own, _SEGMENT_AGAIN), own) if own.exists() else measures
 
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.kind is BundleKind.CASCADE or result.dcm.any():
-        arrays[STAGE_2D] = result.stage2d
+    if result.opinion is not None:
+        arrays[STAGE_2D] = result.opinion
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
 
 
-def _record(result: Result, name: str, folder: Path) -> CaseRecord:
+def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
     volume = result.volume
     return CaseRecord(
         name=name,
@@ -281,11 +337,12 @@ def _record(result: Result, name: str, folder: Path) -> CaseRecord:
         storage=volume.storage,
         run=result.run,
         pass_volumes_ml=tuple(tuple(map(float, row)) for row in np.asarray(result.pass_volumes_ml)),
-        warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
+        warnings=result.warnings,
         maps=tuple(result.maps),
-        files=tuple(sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())),
+        files=seal_files(folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         series=volume.series,
+        study=study,
         verdict=result.verdict,
         predicted_dice=result.predicted_dice,
         presence=result.presence,
@@ -310,26 +367,17 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text("utf-8"), parse_constant=refuse_constant)
-    except OSError as error:
-        raise InputError(path, f"it cannot be read ({error.strerror})", "check its permissions") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, f"this is not valid JSON ({error})", _SEGMENT_AGAIN) from None
-    if not isinstance(document, dict):
-        raise InputError(path, "this is no JSON object", _SEGMENT_AGAIN)
-    return document
-
-
 def _read_record(path: Path) -> CaseRecord:
-    document = _read_json(path)
-    if document.pop("format", None) != FORMAT:
+    document = read_object(path, _SEGMENT_AGAIN)
+    if document.get("format") != FORMAT:
         raise InputError(path, "this is not the record of a case", f'its "format" must be "{FORMAT}"')
-    if (version := document.pop("format_version", None)) != FORMAT_VERSION:
-        remedy = f"this program reads version {FORMAT_VERSION}; update it"
+    if (version := document.get("format_version")) != FORMAT_VERSION:
+        remedy = f"this program reads version {FORMAT_VERSION}; update it or {_SEGMENT_AGAIN}"
         raise InputError(path, f"case format version {version!r} is unknown", remedy)
-    try:
-        return decode(document, CaseRecord, "case")
-    except JsonMismatch as error:
-        raise InputError(path, str(error), _SEGMENT_AGAIN) from None
+    content = {key: value for key, value in document.items() if key not in ("format", "format_version", SEAL)}
+    record: CaseRecord = decode_or_refuse(content, CaseRecord, "case", path, _SEGMENT_AGAIN)
+    check_record(path, record.classes, record.geometry, record.storage, record.pass_volumes_ml)
+    check_names(record.files, path)
+    if document.get(SEAL) != document_seal(document):
+        raise InputError(path, "it was changed after the case was finished (seal)", _SEGMENT_AGAIN)
+    return record

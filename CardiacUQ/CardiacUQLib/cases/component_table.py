@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ..base.errors import InputError
+from ..base.json_file import read_text
 from ..inference.result import Component
 
 _SEGMENT_AGAIN = "segment the image again"
@@ -50,12 +51,13 @@ def components_to_csv(components: Sequence[Component]) -> str:
 
 def read_components(path: Path) -> tuple[Component, ...]:
     """The components of a ``components.csv``; raises InputError if it is damaged."""
+    lines = read_text(path, _SEGMENT_AGAIN).splitlines()
     try:
-        rows = list(csv.reader(path.read_text("utf-8").splitlines()))
+        rows = list(csv.reader(lines))
         if not rows or tuple(rows[0]) != _COLUMNS:
             raise InputError(path, "its columns are not those of a case folder", _SEGMENT_AGAIN)
         return tuple(_component(row) for row in rows[1:] if row)
-    except (OSError, ValueError) as error:
+    except (ValueError, csv.Error) as error:
         raise InputError(path, f"it cannot be read ({error})", _SEGMENT_AGAIN) from None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import InputError, UsageError
+from ..base.safe_files import replacing
 from ..bundles.map_catalogue import REPORT_SERIES, SEGMENTATION_SERIES, MapName
 from ..inference.result import Result
 from .content import DicomContent, content_of
@@ -53,7 +54,7 @@ def write_dicom_outputs(
     """
     out_folder = Path(out_folder)
     content = content_of(case)
-    source = load_source(source_folder, content.geometry, content.series, frame)
+    source = load_source(source_folder, content.geometry, content.case.series, frame)
     suffix = ("_" + phase if phase else "") + (REVIEWED if content.reviewed else "")
     paths = {name: out_folder / f"{name}{suffix}.dcm" for name in ("segmentation", *content.maps, "report")}
     if not (content.labels > 0).any():
@@ -100,15 +101,10 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
 
 def _write_all(objects: dict[Path, Dataset], folder: Path) -> None:
     """Write temporary files first, then rename them, so that a full disk leaves nothing half-done."""
-    partial = {path: path.with_name(f".{path.name}.partial-{os.getpid()}") for path in objects}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, dataset in objects.items():
-            dataset.save_as(partial[path])
-        for path, unfinished in partial.items():
-            unfinished.replace(path)
+        with contextlib.ExitStack() as files:
+            for path, dataset in objects.items():
+                dataset.save_as(files.enter_context(replacing(path)))
     except OSError as error:
         raise UsageError(f"{folder}: DICOM files could not be written ({error.strerror or error})") from error
-    finally:
-        for unfinished in partial.values():
-            unfinished.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ _NOT_COPIED = (
 
 
 @dataclass(frozen=True)
-class Reference:
+class TrueImage:
     """The true image behind a stand-in; ``frame`` counts from 1, None for an object of one frame."""
 
     sop_class: str
@@ -37,7 +37,7 @@ class Reference:
     frame: int | None
 
 
-def stand_in(header: Dataset, frame: FrameHeader, first: Dataset) -> tuple[Dataset, Reference]:
+def stand_in(header: Dataset, frame: FrameHeader, first: Dataset) -> tuple[Dataset, TrueImage]:
     """A classic image that lies where ``frame`` does, in the series of ``first``, and what it stands for."""
     from pydicom.dataset import Dataset
     from pydicom.uid import generate_uid
@@ -54,7 +54,7 @@ def stand_in(header: Dataset, frame: FrameHeader, first: Dataset) -> tuple[Datas
     if "SliceThickness" not in image:
         image.SliceThickness = _thickness(header)
     several = frame.frames > 1 or "SharedFunctionalGroupsSequence" in header
-    return image, Reference(
+    return image, TrueImage(
         str(header.SOPClassUID),
         str(header.SOPInstanceUID),
         str(header.StudyInstanceUID),
@@ -64,7 +64,7 @@ def stand_in(header: Dataset, frame: FrameHeader, first: Dataset) -> tuple[Datas
 
 
 def point_at_frames(
-    dataset: Dataset, references: Mapping[str, Reference], objects: Sequence[Dataset]
+    dataset: Dataset, references: Mapping[str, TrueImage], objects: Sequence[Dataset]
 ) -> None:
     """Let every reference to a stand-in refer to its frame, and lists of sources name the true objects."""
     if not references:
@@ -77,7 +77,7 @@ def point_at_frames(
         study.ReferencedSeriesSequence = _series_list(objects, "ReferencedSOPSequence")
 
 
-def _rewrite(dataset: Dataset, references: Mapping[str, Reference]) -> None:
+def _rewrite(dataset: Dataset, references: Mapping[str, TrueImage]) -> None:
     for element in dataset:
         if element.VR == "SQ":
             for one in element.value:

@@ -18,7 +18,7 @@ from ..images.dicom_stack import stack_geometry
 from ..images.placement import same_place
 from ..images.series_selector import SeriesSelector
 from ..images.volume import Geometry, StorageOrder
-from .references import Reference, stand_in
+from .references import TrueImage, stand_in
 from .stripped import completed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SourceImages:
     datasets: tuple[Dataset, ...]
     order: StorageOrder
     objects: tuple[Dataset, ...]
-    references: dict[str, Reference]
+    references: dict[str, TrueImage]
 
     @property
     def first(self) -> Dataset:

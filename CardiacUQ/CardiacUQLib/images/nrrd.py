@@ -106,6 +106,19 @@ def parse_nrrd(path: Path) -> StoredGrid:
     )
 
 
+def read_key_values(path: Path) -> dict[str, str]:
+    """The pairs "key:=value" of a header, in which Slicer keeps what its segments are; raises InputError."""
+    found: dict[str, str] = {}
+    with open_regular(path) as stream:
+        read = 0
+        while read < MOST_HEADER and (line := stream.readline(MOST_HEADER)).strip():
+            read += len(line)
+            key, separator, value = line.decode("utf-8", "replace").rstrip("\r\n").partition(":=")
+            if separator and not key.startswith("#"):
+                found[key] = value
+    return found
+
+
 def _fields(path: Path) -> tuple[dict[str, str], list[str], int]:
     """Fields by lower-case name, the lines of a file list, and where attached voxels begin."""
     fields: dict[str, str] = {}

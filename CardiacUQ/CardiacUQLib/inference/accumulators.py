@@ -10,6 +10,7 @@ import torch
 
 from ..bundles.map_catalogue import MapName
 from . import maps
+from .stages import sharpened
 
 _STAGE_MAPS = {
     "": (MapName.VARIANCE, MapName.ENTROPY, MapName.MUTUAL_INFORMATION, MapName.MAX_PROBABILITY),
@@ -92,24 +93,28 @@ class StageAccumulator:
 
 
 class CascadeAccumulator:
-    """Both stages of the cascade and the Soft Correction Score between them."""
+    """The 2D stage, the final prediction of the cascade, and the Soft Correction Score between its stages.
 
-    def __init__(self) -> None:
+    ``score_sharpness`` multiplies the logits that the score compares.
+    """
+
+    def __init__(self, score_sharpness: float = 1.0) -> None:
+        self._score_sharpness = score_sharpness
         self.stage2d = StageAccumulator()
-        self.stage3d = StageAccumulator()
+        self.final = StageAccumulator()
         self._scs: torch.Tensor | None = None
 
-    def add(self, p2d: torch.Tensor, p3d: torch.Tensor) -> None:
-        """Take in one pass of both stages, softmax (C, z, y, x) each, views undone."""
+    def add(self, p2d: torch.Tensor, p3d: torch.Tensor, final: torch.Tensor) -> None:
+        """Take in one pass of both stages and what was made of them, softmax (C, z, y, x), views undone."""
         self.stage2d.add(p2d)
-        self.stage3d.add(p3d)
-        score = maps.soft_correction_score(p2d[None], p3d[None])
+        self.final.add(final)
+        score = maps.soft_correction_score(*(sharpened(p[None], self._score_sharpness) for p in (p2d, p3d)))
         self._scs = score.float() if self._scs is None else self._scs.add_(score)
 
     @property
     def passes(self) -> int:
         """Passes added so far."""
-        return self.stage3d.passes
+        return self.final.passes
 
     @property
     def scs(self) -> torch.Tensor:
@@ -119,5 +124,5 @@ class CascadeAccumulator:
         return self._scs / self.passes
 
     def maps(self) -> dict[MapName, torch.Tensor]:
-        """SCS and the maps of both stages, each (z, y, x) on the device of the passes."""
-        return {MapName.SCS: self.scs} | self.stage3d.maps() | self.stage2d.maps("2d")
+        """SCS, and the maps of the final prediction and of the 2D stage, (z, y, x) where the passes are."""
+        return {MapName.SCS: self.scs} | self.final.maps() | self.stage2d.maps("2d")

@@ -36,7 +36,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     roi, warnings = find_region(job, arithmetic, timer)
     with timer.step("extract"):
         crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
-    accumulator, kept = CascadeAccumulator(), []
+    accumulator, kept = CascadeAccumulator(manifest.stage_rule.score_sharpness), []
     collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
     for one in run_cascade(
         crop,
@@ -49,8 +49,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         timer=timer,
     ):
         with timer.step("maps"):
-            accumulator.add(one.p2d, one.p3d)
-            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.p3d.cpu().numpy())
+            accumulator.add(one.p2d, one.p3d, one.final)
+            collector.add(one.fold, one.p2d[None].cpu().numpy(), one.final.cpu().numpy())
         if job.keep_passes:
             kept.append(one)
     samples = _dropout_samples(job, crop, arithmetic)
@@ -59,7 +59,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         check_finite(maps, manifest)
         evidence = collector.evidence()
         presence = assessor.probabilities(evidence)
-        first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.stage3d))
+        first, final = (stage.mean.cpu().numpy() for stage in (accumulator.stage2d, accumulator.final))
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
@@ -76,7 +76,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         opinion,
         restored,
         corrections,
-        accumulator.stage3d.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
+        accumulator.final.class_voxels * roi_voxel_ml(roi, job.volume.geometry),
         arithmetic,
         timer.seconds,
         (*warnings, *decision.warnings),

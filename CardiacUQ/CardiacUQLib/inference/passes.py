@@ -20,6 +20,7 @@ from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import CascadeInput, ClassInfo, Manifest, View
 from .slice_context import with_neighbours
+from .stages import final_prediction
 from .views import from_view, to_view
 
 STAGE_2D = "stage2d"
@@ -48,7 +49,8 @@ class NetworkSource(Protocol):
 class CascadePass:
     """Softmax of both stages in one pass, (C, z, y, x) float32 on the device, view undone.
 
-    ``sample`` counts repetitions with dropout, 0 otherwise.
+    ``final`` is what the bundle's rule makes of the two, see :mod:`.stages`. ``sample`` counts repetitions
+    with dropout, 0 otherwise.
     """
 
     fold: int
@@ -56,6 +58,7 @@ class CascadePass:
     sample: int
     p2d: Tensor
     p3d: Tensor
+    final: Tensor
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,14 @@ def run_cascade(
                 progress(done / batches, f"3D network, fold {fold}")
             for number, view in enumerate(views):
                 cancel.check()
-                yield CascadePass(
-                    fold, view, sample, from_view(p2d[number], view), from_view(p3d[number], view)
-                )
+                pair = from_view(p2d[number], view), from_view(p3d[number], view)
+                yield CascadePass(fold, view, sample, *pair, _final(*pair, manifest))
+
+
+@torch.inference_mode()
+def _final(p2d: Tensor, p3d: Tensor, manifest: Manifest) -> Tensor:
+    share = manifest.stage_rule.outline_share
+    return final_prediction(p2d[None], p3d[None], share, manifest.classes)[0]
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from ..uncertainty.presence import class_values, labels_without
 
 
 @dataclass(frozen=True)
-class Decision:
+class LesionDecision:
     """Which lesions of a case are believed: the names of those that are not, and what to tell about them.
 
     Taken once, on the grid of the volume, and applied wherever the case is looked at, so that labels, maps
@@ -36,7 +36,7 @@ def decide(
     manifest: Manifest,
     assessor: Assessor,
     presence: Mapping[str, float],
-) -> Decision:
+) -> LesionDecision:
     """Which lesions of softmax ``p`` (C, z, y, x) are not believed: by P(lesion) in ``presence`` where the
     bundle was fitted for it, else because they are below their least volume.
 
@@ -45,9 +45,9 @@ def decide(
     its labels, so the drop shows up as a correction to be reviewed.
     """
     if assessor.presence is not None:
-        return Decision(assessor.presence.hidden(presence))
+        return LesionDecision(assessor.presence.hidden(presence))
     values = {info.name: info.value for info in manifest.classes}
-    decision = Decision()
+    decision = LesionDecision()
     for lesion in sorted(manifest.smallest_lesion_ml, key=lambda name: len(LESIONS[name])):
         members = [values[name] for name in LESIONS[lesion]]
         volume = float(np.isin(decision.labels(p, manifest), members).sum() * voxel_volume_ml)
@@ -55,5 +55,5 @@ def decide(
         if 0 < volume < least:
             noise = f"this model cannot tell less than {least:.1f} ml from noise"
             warning = f"{lesion} of {volume:.1f} ml was dropped: {noise}"
-            decision = Decision((*decision.dropped, lesion), (*decision.warnings, warning))
+            decision = LesionDecision((*decision.dropped, lesion), (*decision.warnings, warning))
     return decision

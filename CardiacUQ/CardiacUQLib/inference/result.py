@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
-from ..images.volume import Volume
+from ..images.volume import Geometry, StorageOrder, Volume
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -62,7 +63,8 @@ class RunRecord:
 class Result:
     """A segmented volume. All arrays are (z, y, x) on ``volume.geometry``, voxel for voxel.
 
-    ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 codes was * C + became with 0
+    ``segmentation`` and ``opinion``, the overruled labels of the 2D stage or of the dissenting member (None
+    where no member was overruled), are uint8 labels, ``dcm`` uint8 codes was * C + became with 0
     for no correction, ``component_ids`` int32 ids of the DCM components (0 outside), every map
     float32 and 0 (or 1 for maximum probability) outside the ROI. ``pass_volumes_ml[p, c]`` is the
     volume of class c in pass p of the ensemble, the raw material of the intervals.
@@ -77,7 +79,7 @@ class Result:
     kind: BundleKind
     classes: tuple[ClassInfo, ...]
     segmentation: np.ndarray
-    stage2d: np.ndarray
+    opinion: np.ndarray | None
     maps: Mapping[MapName, np.ndarray]
     dcm: np.ndarray
     component_ids: np.ndarray
@@ -91,3 +93,53 @@ class Result:
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Short name of the image."""
+        return self.volume.name
+
+    @property
+    def geometry(self) -> Geometry:
+        """Grid of the arrays, in slice order."""
+        return self.volume.geometry
+
+    @property
+    def source_geometry(self) -> Geometry:
+        """Grid of the files."""
+        return self.volume.source_geometry
+
+    @property
+    def storage(self) -> StorageOrder:
+        """The way from the order of the files to slice order."""
+        return self.volume.storage
+
+    @property
+    def model_measures(self) -> Mapping[str, Any]:
+        """The networks' own measures: these."""
+        return self.measures
+
+    @property
+    def folder(self) -> Path | None:
+        """None: it is in memory."""
+        return None
+
+    @property
+    def input_path(self) -> Path | None:
+        """The segmented image, None for one that never was a file."""
+        return self.volume.path
+
+    @property
+    def input_sha256(self) -> str:
+        """SHA-256 of the segmented image."""
+        return self.volume.sha256
+
+    @property
+    def series(self) -> str:
+        """UID of the DICOM series, "" if it was none."""
+        return self.volume.series
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd about the image or the run, one line each."""
+        return tuple(dict.fromkeys((*self.volume.warnings, *self.run.warnings)))

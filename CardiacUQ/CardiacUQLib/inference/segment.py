@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
-from ..bundles.manifest import View
+from ..bundles.manifest import BundleKind, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
@@ -73,12 +73,13 @@ def _as_result(
 ) -> Result:
     manifest = bundle.manifest
     where = findings.arithmetic.device
+    overruled = manifest.kind is BundleKind.CASCADE or bool(findings.corrections.dcm.any())
     return Result(
         volume=job.volume,
         kind=manifest.kind,
         classes=manifest.classes,
         segmentation=findings.segmentation,
-        stage2d=findings.opinion,
+        opinion=findings.opinion if overruled else None,
         maps=findings.maps,
         dcm=findings.corrections.dcm,
         component_ids=findings.corrections.component_ids,

@@ -36,7 +36,7 @@ class Palette:
 
 
 @dataclass(frozen=True)
-class Frame:
+class BodyGrid:
     """Body coordinates in mm of every pixel, each (z, y, x): ``x`` away from the chest wall, ``y`` down.
 
     ``height`` (z, 1, 1) is the height of the slices relative to the middle of the heart in mm.
@@ -46,7 +46,7 @@ class Frame:
     y: np.ndarray
     height: np.ndarray
 
-    def part(self, centre: tuple[float, float], reach: float) -> tuple[Index, Frame] | None:
+    def part(self, centre: tuple[float, float], reach: float) -> tuple[Index, BodyGrid] | None:
         """Index and coordinates of the pixels within ``reach`` mm of a place (x, y), or None."""
         near = (np.abs(self.x - np.float32(centre[0])) < reach) & (
             np.abs(self.y - np.float32(centre[1])) < reach
@@ -55,7 +55,7 @@ class Frame:
         if not len(rows):
             return None
         index = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        return index, Frame(self.x[index], self.y[index], self.height)
+        return index, BodyGrid(self.x[index], self.y[index], self.height)
 
 
 def body_frame(
@@ -64,7 +64,7 @@ def body_frame(
     centres_mm: np.ndarray,
     heights_mm: np.ndarray,
     rotation: float,
-) -> Frame:
+) -> BodyGrid:
     """Coordinates around the heart's centre per slice, turned by ``rotation`` (radians) and gently warped.
 
     The warp is a sum of sines, so that a crop shows the same anatomy as the whole slice.
@@ -81,7 +81,7 @@ def body_frame(
             phase = (rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.02) * height).astype(np.float32)
             bend = np.float32(size * rng.uniform(0.4, 1.0))
             warp += bend * np.sin(wave[0] * turned_x + wave[1] * turned_y + phase)
-    return Frame(turned_x + warp_x, turned_y + warp_y, height)
+    return BodyGrid(turned_x + warp_x, turned_y + warp_y, height)
 
 
 def soft(depth_mm: np.ndarray, edge_mm: float) -> np.ndarray:
@@ -90,7 +90,7 @@ def soft(depth_mm: np.ndarray, edge_mm: float) -> np.ndarray:
 
 
 def ellipse(
-    frame: Frame,
+    frame: BodyGrid,
     centre: tuple[float, float],
     half: tuple[float, float],
     turn: float = 0.0,
@@ -116,7 +116,7 @@ def blend(canvas: np.ndarray, value: np.ndarray | float, share: np.ndarray) -> N
     canvas += share * (np.asarray(value, np.float32) - canvas)
 
 
-def render_body(rng: np.random.Generator, frame: Frame, palette: Palette, step_mm: float) -> np.ndarray:
+def render_body(rng: np.random.Generator, frame: BodyGrid, palette: Palette, step_mm: float) -> np.ndarray:
     """Signal (z, y, x) of everything but the heart, one sample per voxel of in-plane size ``step_mm``."""
     shape = frame.x.shape
     plan = _Plan.draw(rng)
@@ -181,7 +181,7 @@ class _Plan:
 
 
 def _ribs(
-    canvas: np.ndarray, frame: Frame, palette: Palette, plan: _Plan, torso: np.ndarray, step_mm: float
+    canvas: np.ndarray, frame: BodyGrid, palette: Palette, plan: _Plan, torso: np.ndarray, step_mm: float
 ) -> None:
     """Ribs and cartilage: ovals in the chest wall, marrow inside, fat between the muscle layers."""
     around = np.arctan2(frame.y - plan.torso_centre[1], frame.x - plan.torso_centre[0])
@@ -200,7 +200,7 @@ def _ribs(
 def _abdomen(
     rng: np.random.Generator,
     canvas: np.ndarray,
-    frame: Frame,
+    frame: BodyGrid,
     palette: Palette,
     plan: _Plan,
     texture: np.ndarray,
@@ -270,7 +270,12 @@ def _draw_organs(rng: np.random.Generator, palette: Palette) -> list[_Organ]:
 
 
 def _lay_organ(
-    canvas: np.ndarray, frame: Frame, organ: _Organ, texture: np.ndarray, inside: np.ndarray, step_mm: float
+    canvas: np.ndarray,
+    frame: BodyGrid,
+    organ: _Organ,
+    texture: np.ndarray,
+    inside: np.ndarray,
+    step_mm: float,
 ) -> None:
     found = frame.part(
         organ.centre, 1.4 * max(organ.half) + abs(organ.tilt) * float(np.abs(frame.height).max())
@@ -278,7 +283,7 @@ def _lay_organ(
     if found is None:
         return
     index, near = found
-    moved = Frame(near.x - np.float32(organ.tilt) * near.height, near.y, near.height)
+    moved = BodyGrid(near.x - np.float32(organ.tilt) * near.height, near.y, near.height)
     depth = ellipse(moved, organ.centre, organ.half, organ.turn, organ.lobes)
     depth = depth - np.float32(organ.shrink) * np.abs(near.height)
     part = canvas[index]
@@ -290,7 +295,7 @@ def _lay_organ(
 def _lung(
     rng: np.random.Generator,
     canvas: np.ndarray,
-    frame: Frame,
+    frame: BodyGrid,
     palette: Palette,
     plan: _Plan,
     texture: np.ndarray,

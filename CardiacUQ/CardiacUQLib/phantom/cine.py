@@ -20,7 +20,7 @@ from .fields import periodic_ripple, smooth_noise
 from .grid import SliceGrid
 from .heart import HeartSurfaces, VentricleShape, draw_surfaces, shell_ml
 from .model import CinePhantom, LabelledPhantom, check_grid
-from .motion import CineStudy, contraction_curve, draw_study, shape_between
+from .motion import PhantomStudy, contraction_curve, draw_study, shape_between
 from .render import Blob, PolarPoints, add_blobs, extent_mm, polar_points
 from .scanner import coil_shading, receive
 
@@ -109,7 +109,7 @@ class _Scene:
     scale: float
 
 
-def _draw_scene(seed: int, study: CineStudy, noise: float | None) -> _Scene:
+def _draw_scene(seed: int, study: PhantomStudy, noise: float | None) -> _Scene:
     rng = np.random.default_rng([_STREAM, seed, 1])
     grid = study.grid
     zero = float(-np.clip(np.exp(rng.normal(np.log(0.48), 0.3)), 0.28, 1.1))
@@ -157,7 +157,7 @@ def _banding(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarr
 
 
 def _frame(
-    seed: int, study: CineStudy, scene: _Scene, contraction: float, moment: int, order: slice
+    seed: int, study: PhantomStudy, scene: _Scene, contraction: float, moment: int, order: slice
 ) -> LabelledPhantom:
     """Render one moment of the beat."""
     shape = shape_between(study.diastole, study.systole, contraction)
@@ -196,7 +196,7 @@ def _frame(
 
 def _render(
     rng: np.random.Generator,
-    study: CineStudy,
+    study: PhantomStudy,
     scene: _Scene,
     surfaces: HeartSurfaces,
     shape: VentricleShape,
@@ -226,7 +226,7 @@ def _paint(
     rng: np.random.Generator,
     fine: np.ndarray,
     points: PolarPoints,
-    study: CineStudy,
+    study: PhantomStudy,
     scene: _Scene,
     surfaces: HeartSurfaces,
     shrink: float,

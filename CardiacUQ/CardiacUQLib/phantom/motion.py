@@ -18,7 +18,7 @@ END_SYSTOLE = 0.38
 
 
 @dataclass(frozen=True)
-class CineStudy:
+class PhantomStudy:
     """Anatomy and pose; ``start_mm`` is the height of the apex above the lower face of the stack."""
 
     grid: SliceGrid
@@ -47,7 +47,7 @@ def draw_study(
     rotation_deg: float | None,
     offset_mm: tuple[float, float] | None,
     crop_px: int | None,
-) -> CineStudy:
+) -> PhantomStudy:
     """Draw anatomy, pose and motion; the arguments are those of :func:`cine_phantom`."""
     grid = SliceGrid(shape, spacing, 5, 1 if crop_px else 2)
     extent = shape[0] * spacing[2]
@@ -70,7 +70,7 @@ def draw_study(
     y0, x0 = (((shape[1] - crop_px) // 2, (shape[2] - crop_px) // 2)) if crop_px else (0, 0)
     window = Window(y0, y0 + crop_px, x0, x0 + crop_px) if crop_px else grid.whole
     level = np.linspace(0.005, 0.995, 60)
-    return CineStudy(
+    return PhantomStudy(
         grid=grid,
         window=window,
         diastole=diastole,

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from ..base.safe_files import write_whole
 from ..base.version import __version__
 from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..cases.case import CaseView
 from ..inference.result import Result
-from ..measures.display import digits
+from ..measures.display import SIZE_NAMES, digits
+from ..measures.size_catalogue import unit_of
+from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
-from .contents import Contents, from_case, from_result
+from .contents import Contents, contents_of
 from .pictures import HIDDEN_BELOW, slice_pictures
 
 if TYPE_CHECKING:
-    from ..cases.casefolder import CaseFolder, ExtraWriter
+    from ..cases.casefolder import ExtraWriter
 
 REPORT_FILE = "report.html"
 MOST_REGIONS = 12
@@ -33,7 +37,16 @@ MOST_REGIONS = 12
 MOST_SLICES = 40
 """A stack with more slices shows only those where something was found."""
 
-_SUBJECT = {BundleKind.CASCADE: "Late-enhancement cardiac MRI", BundleKind.STREAMING: "Cine cardiac MRI"}
+_SUBJECT = {
+    BundleKind.CASCADE: "Late-enhancement cardiac MRI",
+    BundleKind.STREAMING: "Cine cardiac MRI",
+    BundleKind.COMPARISON: "Two opinions",
+}
+_AGREE = {
+    BundleKind.CASCADE: "the 2D and the 3D stage",
+    BundleKind.STREAMING: "all members",
+    BundleKind.COMPARISON: "both opinions",
+}
 
 
 @dataclass(frozen=True)
@@ -72,47 +85,43 @@ def report_writer(name: str) -> ExtraWriter:
     return write
 
 
-def write_report(case: Result | CaseFolder, path: str | Path, *, name: str | None = None) -> Path:
+def write_report(case: CaseView, path: str | Path, *, name: str | None = None) -> Path:
     """Write :func:`render_report` to ``path``, whole or not at all; returns the path.
 
     Raises OSError if the file cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.partial")
-    try:
-        unfinished.write_text(render_report(case, name=name), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return write_whole(path, render_report(case, name=name))
 
 
-def render_report(case: Result | CaseFolder, *, name: str | None = None) -> str:
+def render_report(case: CaseView, *, name: str | None = None) -> str:
     """The page of a result in memory or of a case folder on disk, as HTML.
 
     ``name`` replaces the case's own. A case folder whose scan has moved is shown without the image.
     """
-    contents = from_result(case, name) if isinstance(case, Result) else from_case(case, name)
+    contents = contents_of(case, name)
     return _template().render(
         contents=contents,
-        subject=_SUBJECT[contents.kind],
-        first=contents.kind.opinions[0],
-        final=contents.kind.opinions[1],
+        subject=_SUBJECT[contents.case.kind],
+        who_agrees=_AGREE[contents.case.kind],
+        comparison=comparison_rows(contents.case.measures, contents.case.classes),
+        first=contents.case.kind.opinions[0],
+        final=contents.case.kind.opinions[1],
         today=datetime.now(UTC).date().isoformat(),
         version=__version__,
         headlines=headlines(contents),
-        lead=str(contents.measures.get("headline", "")),
-        bullseyes=bullseyes_svg(contents.measures, len(contents.classes)),
-        distributions=distributions_svg(contents.measures),
-        segments_note=segments_note(contents.measures),
-        thresholds=threshold_rows(contents.measures),
-        warnings=[*contents.warnings, *(str(note) for note in contents.measures.get("notes", ()))],
+        lead=str(contents.case.measures.get("headline", "")),
+        beat=beat_svg(contents.case.measures),
+        bullseyes=bullseyes_svg(contents.case.measures, len(contents.case.classes)),
+        distributions=distributions_svg(contents.case.measures),
+        segments_note=segments_note(contents.case.measures),
+        thresholds=threshold_rows(contents.case.measures),
+        warnings=[*contents.warnings, *(str(note) for note in contents.case.measures.get("notes", ()))],
         rows=_rows(contents),
         columns=_columns(contents),
-        outlined=[info for info in contents.classes if info.value],
+        outlined=[info for info in contents.case.classes if info.value],
         transitions=transitions(contents),
         regions=_regions(contents),
-        hidden_regions=max(0, len(contents.components) - MOST_REGIONS),
+        hidden_regions=max(0, len(contents.case.components) - MOST_REGIONS),
         provenance=_provenance(contents),
         heat_colours=", ".join(HEAT_STOPS),
         hidden_below=HIDDEN_BELOW,
@@ -128,13 +137,13 @@ def millilitres(volume_ml: float) -> str:
 
 def headlines(contents: Contents) -> list[Headline]:
     """The sizes of ``measures["sizes"]`` with their intervals, or else the plain volume of every class."""
-    sizes = contents.measures.get("sizes")
+    sizes = contents.case.measures.get("sizes")
     if sizes:
         return [_size(key, entry, contents) for key, entry in sizes.items()]
-    colours = {info.name: info.colour for info in contents.classes}
+    colours = {info.name: info.colour for info in contents.case.classes}
     return [
         Headline(name, millilitres(volume), "ml", colour=colours.get(name, ""))
-        for name, volume in contents.measures.get("volumes_ml", {}).items()
+        for name, volume in contents.case.measures.get("volumes_ml", {}).items()
     ]
 
 
@@ -146,7 +155,7 @@ def _size(key: str, entry: Mapping[str, Any], contents: Contents) -> Headline:
         between = f"{about}: {digits(interval[0])}–{digits(interval[1])}"
     text = "not defined" if value is None else digits(value)
     unit = "" if value is None else str(entry["unit"])
-    return Headline(str(entry["label"]), text, unit, between, _class_colour(key, contents.classes))
+    return Headline(str(entry["label"]), text, unit, between, _class_colour(key, contents.case.classes))
 
 
 def _class_colour(key: str, classes: Sequence[ClassInfo]) -> str:
@@ -159,23 +168,40 @@ def _class_colour(key: str, classes: Sequence[ClassInfo]) -> str:
     return ""
 
 
+def comparison_rows(measures: Mapping[str, Any], classes: Sequence[ClassInfo]) -> list[dict[str, str]]:
+    """Every size of both opinions with its difference; empty for a case that compares nothing."""
+    found = measures.get("comparison")
+    if not found:
+        return []
+    names = {f"{info.name}_volume_ml": info.name for info in classes}
+    rows = []
+    for key, value in found["a"]["sizes"].items():
+        unit = unit_of(key)
+        values = (value, found["b"]["sizes"].get(key), found["difference"].get(key))
+        a, b, difference = ("" if v is None else f"{digits(v)} {unit}" for v in values)
+        rows.append(
+            {"name": SIZE_NAMES.get(key) or names.get(key, key), "a": a, "b": b, "difference": difference}
+        )
+    return rows
+
+
 def transitions(contents: Contents) -> list[Transition]:
     """What occurs in the map of corrections, the largest first."""
-    codes, counts = np.unique(contents.dcm[contents.dcm > 0], return_counts=True)
-    names = {info.value: info.name for info in contents.classes}
+    codes, counts = np.unique(contents.case.dcm[contents.case.dcm > 0], return_counts=True)
+    names = {info.value: info.name for info in contents.case.classes}
     found = []
     for code, voxels in sorted(zip(codes, counts, strict=True), key=lambda pair: -pair[1]):
-        was, became = divmod(int(code), len(contents.classes))
-        volume = millilitres(voxels * contents.geometry.voxel_volume_ml)
-        colour = correction_colour(was, became, contents.classes)
+        was, became = divmod(int(code), len(contents.case.classes))
+        volume = millilitres(voxels * contents.case.geometry.voxel_volume_ml)
+        colour = correction_colour(was, became, contents.case.classes)
         found.append(Transition(names[was], names[became], colour, int(voxels), volume))
     return found
 
 
 def _rows(contents: Contents) -> list[dict[str, Any]]:
-    slices = range(contents.geometry.shape[0])
+    slices = range(contents.case.geometry.shape[0])
     if len(slices) > MOST_SLICES:
-        marked = (contents.segmentation > 0) | (contents.dcm > 0)
+        marked = (contents.segmentation > 0) | (contents.case.dcm > 0)
         slices = [int(z) for z in np.flatnonzero(marked.any(axis=(1, 2)))] or [len(slices) // 2]
     rows = []
     for z, pictures in zip(slices, slice_pictures(contents, slices), strict=True):
@@ -183,7 +209,7 @@ def _rows(contents: Contents) -> list[dict[str, Any]]:
             {"uri": f"data:image/png;base64,{base64.b64encode(p.png).decode('ascii')}", "alt": p.description}
             for p in pictures
         ]
-        regions = [int(n) for n in np.unique(contents.component_ids[z]) if n]
+        regions = [int(n) for n in np.unique(contents.case.component_ids[z]) if n]
         rows.append({"number": z + 1, "cells": cells, "regions": regions})
     return rows
 
@@ -198,11 +224,11 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
 
 
 def _regions(contents: Contents) -> list[dict[str, Any]]:
-    names = {info.value: info.name for info in contents.classes}
+    names = {info.value: info.name for info in contents.case.classes}
     wrong = next((heat.values for heat in contents.heat_maps if heat.name == "error_probability"), None)
-    boxes = ndimage.find_objects(contents.component_ids)
+    boxes = ndimage.find_objects(contents.case.component_ids)
     rows = []
-    for component in sorted(contents.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
+    for component in sorted(contents.case.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
         first, last = component.first_slice + 1, component.last_slice + 1
         box = boxes[component.id - 1] if component.id <= len(boxes) else None
         rows.append(
@@ -210,7 +236,7 @@ def _regions(contents: Contents) -> list[dict[str, Any]]:
                 "id": component.id,
                 "was": names[component.was],
                 "became": names[component.became],
-                "colour": correction_colour(component.was, component.became, contents.classes),
+                "colour": correction_colour(component.was, component.became, contents.case.classes),
                 "slices": f"{first}" if first == last else f"{first}–{last}",
                 "voxels": component.voxels,
                 "volume": millilitres(component.volume_mm3 / 1000.0),
@@ -226,17 +252,18 @@ def _regions(contents: Contents) -> list[dict[str, Any]]:
 
 def _mean(values: np.ndarray, contents: Contents, component: int, box: tuple[slice, ...]) -> float:
     """Mean of a map over a component, looked for in its box alone."""
-    return float(values[box][contents.component_ids[box] == component].mean())
+    return float(values[box][contents.case.component_ids[box] == component].mean())
 
 
 def _provenance(contents: Contents) -> list[tuple[str, str]]:
-    run, geometry = contents.run, contents.geometry
+    run, geometry, lacking = contents.case.run, contents.case.geometry, contents.case.lacking
+    scan = contents.case.input_path
     size = " × ".join(str(n) for n in geometry.size)
     spacing = " × ".join(f"{mm:.3g}" for mm in geometry.spacing)
     seconds = ", ".join(f"{step} {time:.1f} s" for step, time in run.timings.items() if time >= 0.05)
     return [
-        ("Scan", f"{contents.input_name or 'given in memory'}, {size} voxels of {spacing} mm"),
-        ("SHA-256 of the scan", contents.input_sha256 or "unknown"),
+        ("Scan", f"{'given in memory' if scan is None else scan.name}, {size} voxels of {spacing} mm"),
+        ("SHA-256 of the scan", contents.case.input_sha256 or "unknown"),
         ("Model", f"{run.bundle} {run.bundle_version}"),
         ("SHA-256 of the model", run.bundle_sha256 or "unknown"),
         (
@@ -244,7 +271,7 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
             f"folds {', '.join(str(fold) for fold in run.folds)}; views {', '.join(run.views)}; "
             f"{len(run.folds) * len(run.views)} in all",
         ),
-        *([("Not fitted", ", ".join(contents.lacking).replace("_", " "))] if contents.lacking else []),
+        *([("Not fitted", ", ".join(lacking).replace("_", " "))] if lacking else []),
         ("Computed on", f"{run.device}, {run.precision}"),
         ("Time", seconds or "under 0.1 s"),
         ("Peak memory", f"{run.peak_memory_mb / 1000:.2f} GB"),

@@ -17,7 +17,7 @@ from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.volume import Geometry
 from .canvas import PIXELS, Canvas, Field
-from .contents import Contents, HeatMap
+from .contents import Contents, HeatColumn
 
 MARGIN_MM = 14.0
 SMALLEST_FIELD_MM = 70.0
@@ -63,12 +63,12 @@ def field_of_view(marked: np.ndarray, geometry: Geometry) -> Field:
 
 def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[Picture, ...]]:
     """For every slice number the pictures of its row: image, outlines, each heat map, corrections."""
-    marked = (contents.segmentation > 0) | (contents.dcm > 0)
-    if contents.stage2d is not None:
-        marked |= contents.stage2d > 0
-    field = field_of_view(marked, contents.geometry)
+    marked = (contents.segmentation > 0) | (contents.case.dcm > 0)
+    if contents.case.opinion is not None:
+        marked |= contents.case.opinion > 0
+    field = field_of_view(marked, contents.case.geometry)
     for z in slices:
-        plain = Canvas(field, contents.geometry.spacing[:2])
+        plain = Canvas(field, contents.case.geometry.spacing[:2])
         if contents.image is not None:
             plain.show_grey(contents.image[z], grey_window(contents, z, field))
         copies = [Canvas(field, plain.spacing, plain.image) for _ in range(2 + len(contents.heat_maps))]
@@ -85,7 +85,7 @@ def grey_window(contents: Contents, z: int, field: Field) -> tuple[float, float]
     """Grey values of slice ``z`` shown black and white: its 1st and 99.5th percentile inside ``field``."""
     if contents.image is None:
         return (0.0, 1.0)
-    x_mm, y_mm = contents.geometry.spacing[:2]
+    x_mm, y_mm = contents.case.geometry.spacing[:2]
     rows = slice(max(0, round(field.top / y_mm)), max(1, round(field.bottom / y_mm) + 1))
     columns = slice(max(0, round(field.left / x_mm)), max(1, round(field.right / x_mm) + 1))
     low, high = np.percentile(contents.image[z, rows, columns], (1.0, 99.5))
@@ -93,7 +93,7 @@ def grey_window(contents: Contents, z: int, field: Field) -> tuple[float, float]
 
 
 def _image(canvas: Canvas, contents: Contents, z: int) -> Picture:
-    right, down = np.reshape(contents.geometry.direction, (3, 3))[:, :2].T
+    right, down = np.reshape(contents.case.geometry.direction, (3, 3))[:, :2].T
     canvas.write(_patient_side(right), (PIXELS - _EDGE_PX, PIXELS / 2), "rm")
     canvas.write(_patient_side(down), (PIXELS / 2, PIXELS - _EDGE_PX), "mb")
     canvas.bar(_SCALE_BAR_MM, (_EDGE_PX, PIXELS - _EDGE_PX))
@@ -110,19 +110,19 @@ def _patient_side(direction_lps: np.ndarray) -> str:
 
 def _outlines(canvas: Canvas, contents: Contents, z: int) -> Picture:
     """Dashed first, so that a dash shows only where the stages differ."""
-    order = sorted(contents.classes, key=lambda info: (info.name not in _OUTERMOST, info.value))
+    order = sorted(contents.case.classes, key=lambda info: (info.name not in _OUTERMOST, info.value))
     classes = [info for info in order if info.value]  # on a shared border the last line wins
-    if contents.stage2d is not None:
+    if contents.case.opinion is not None:
         for info in classes:
-            canvas.outline(contents.stage2d[z] == info.value, info.colour, width=1.5, dashed=True)
+            canvas.outline(contents.case.opinion[z] == info.value, info.colour, width=1.5, dashed=True)
     for info in classes:
         canvas.outline(contents.segmentation[z] == info.value, info.colour)
     found = np.unique(contents.segmentation[z])
-    present = [info.name for info in contents.classes if info.value and info.value in found]
+    present = [info.name for info in contents.case.classes if info.value and info.value in found]
     return Picture(canvas.png(), f"Slice {z + 1}: outlines of {', '.join(present) or 'nothing'}")
 
 
-def _heat(canvas: Canvas, contents: Contents, heat_map: HeatMap, z: int) -> Picture:
+def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:
     share = np.clip(heat_map.values[z] / heat_map.maximum, 0.0, 1.0)
     steps = np.linspace(0.0, 1.0, 256)
     fade = np.clip((steps - HIDDEN_BELOW) / (OPAQUE_FROM - HIDDEN_BELOW), 0.0, 1.0)
@@ -135,26 +135,26 @@ def _heat(canvas: Canvas, contents: Contents, heat_map: HeatMap, z: int) -> Pict
 
 def _corrections(canvas: Canvas, contents: Contents, z: int) -> Picture:
     _faint_outline(canvas, contents, z)
-    names = {info.value: info.name for info in contents.classes}
-    codes = [int(code) for code in np.unique(contents.dcm[z]) if code]
+    names = {info.value: info.name for info in contents.case.classes}
+    codes = [int(code) for code in np.unique(contents.case.dcm[z]) if code]
     fills = np.zeros((256, 4), np.uint8)
     inks: dict[int, str] = {}
     words = []
     for code in codes:
-        was, became = divmod(code, len(contents.classes))
-        inks[code] = correction_colour(was, became, contents.classes)
+        was, became = divmod(code, len(contents.case.classes))
+        inks[code] = correction_colour(was, became, contents.case.classes)
         fills[code] = (*rgb(inks[code]), round(255 * FILL))
         words.append(f"{names[was]} to {names[became]}")
     if codes:
-        canvas.lay_over(contents.dcm[z], fills)
+        canvas.lay_over(contents.case.dcm[z], fills)
     for code in codes:
-        canvas.outline(contents.dcm[z] == code, inks[code])
+        canvas.outline(contents.case.dcm[z] == code, inks[code])
     _number_regions(canvas, contents, z)
     return Picture(canvas.png(), f"Slice {z + 1}: corrections {', '.join(words) or 'none'}")
 
 
 def _number_regions(canvas: Canvas, contents: Contents, z: int) -> None:
-    ids = contents.component_ids[z]
+    ids = contents.case.component_ids[z]
     for region, box in enumerate(ndimage.find_objects(ids), start=1):
         if box is None:
             continue

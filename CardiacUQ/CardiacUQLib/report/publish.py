@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError, UsageError
+from ..base.safe_files import write_whole
 from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
 from ..review import Review, reviewed_measures
-from ..review.record import write_text_atomically
 from ..review.sizes import Point
 from .page import REPORT_FILE, can_render, write_report
 
@@ -41,8 +41,8 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
         if json.loads(before) == json.loads(text):
             return ()
         if not model.exists():
-            write_text_atomically(before, model)
-        write_text_atomically(text, path)
+            write_whole(model, before)
+        write_whole(path, text)
         return (path, *_draw_report(folder))
     except OSError as error:
         remedy = "check space and permissions and close the case again"

@@ -1,9 +1,10 @@
 """Review of one case, as plain data: the queue, the decisions, their undoing, the training case.
 
->>> review = Review(CaseMaps.from_result(result), reviewer="Jane Doe")   # doctest: +SKIP
+>>> review = Review(CaseMaps.of(result), reviewer="Jane Doe")   # doctest: +SKIP
 >>> review.take_2d(0); review.undo(); export_reviewed(review, folder)    # doctest: +SKIP
 """
 
+from .belonging import corrected_labels
 from .case_maps import RANKING, CaseMaps
 from .decisions import Action, Decision
 from .export import export_reviewed
@@ -30,6 +31,7 @@ __all__ = [
     "ReviewItem",
     "ReviewRecord",
     "Stamp",
+    "corrected_labels",
     "corrected_measures",
     "corrected_sizes",
     "export_reviewed",

@@ -15,9 +15,9 @@ from ..base.errors import InputError
 from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
-from ..cases.casefolder import COMPONENT_IDS, DCM, SEGMENTATION, STAGE_2D, CaseFolder
+from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
-from ..inference.result import Component, Result
+from ..inference.result import Component
 from ..uncertainty.verdict import Verdict
 
 RANKING = maps_used(Use.OFFERED)
@@ -34,12 +34,13 @@ _NOWHERE: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
 
 @dataclass(frozen=True)
 class CaseMaps:
-    """All arrays are (k, j, i) as stored in the files of the case, on ``geometry``, voxel for voxel.
+    """A case in the order of its files, in which a review is recorded and the scene shows it.
 
-    ``segmentation`` and ``stage2d`` are uint8 labels, ``dcm`` uint8 correction codes and
-    ``component_ids`` int32 (0 outside); the last three are None where the method has none.
-    ``storage`` leads from stored order to slice order, in which ``components`` count their slices.
-    ``default_map`` is the map to show first, ``warnings`` what was odd and what the bundle cannot do.
+    All arrays are (k, j, i) as stored in the files, on ``geometry``, voxel for voxel: uint8 labels
+    ``segmentation`` and ``opinion``, uint8 correction codes ``dcm``, int32 ``component_ids`` (0 outside); the
+    last three are None where the method has none. ``storage`` leads from stored order to slice order, in
+    which ``components`` count their slices. ``default_map`` is the map to show first, ``warnings`` what was
+    odd and what the bundle cannot do. ``case`` is where all this comes from, None for mere arrays.
     """
 
     name: str
@@ -48,7 +49,7 @@ class CaseMaps:
     geometry: Geometry
     storage: StorageOrder
     segmentation: np.ndarray
-    stage2d: np.ndarray | None
+    opinion: np.ndarray | None
     dcm: np.ndarray | None
     component_ids: np.ndarray | None
     components: tuple[Component, ...]
@@ -62,51 +63,29 @@ class CaseMaps:
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    case: CaseView | None = None
 
     @classmethod
-    def from_result(cls, result: Result) -> CaseMaps:
-        """The case of a result that is still in memory."""
-        volume, stored = result.volume, result.volume.storage.to_stored
-        corrected = bool(result.components)
-        return cls(
-            name=volume.name,
-            kind=result.kind,
-            classes=result.classes,
-            geometry=volume.source_geometry,
-            storage=volume.storage,
-            segmentation=stored(result.segmentation),
-            stage2d=stored(result.stage2d),
-            dcm=stored(result.dcm) if corrected else None,
-            component_ids=stored(result.component_ids) if corrected else None,
-            components=result.components,
-            maps={name: stored(array) for name, array in result.maps.items()},
-            bundle=result.run.bundle,
-            bundle_sha256=result.run.bundle_sha256,
-            measures=result.measures,
-            input_path=volume.path,
-            input_sha256=volume.sha256,
-            default_map=result.run.default_map,
-            warnings=tuple(dict.fromkeys((*volume.warnings, *result.run.warnings))),
-            verdict=result.verdict,
-        )
-
-    @classmethod
-    def from_folder(cls, case: CaseFolder) -> CaseMaps:
-        """A case read from disk; raises :class:`InputError` if its files do not fit together."""
-        corrected = bool(case.components)
+    def of(cls, case: CaseMaps | CaseView) -> CaseMaps:
+        """A case in the order of its files; raises :class:`InputError` if a folder's do not fit together."""
+        if isinstance(case, CaseMaps):
+            return case
+        corrected, stored = bool(case.components), case.storage.to_stored
         maps = cls(
+            case=case,
             name=case.name,
             kind=case.kind,
             classes=case.classes,
             geometry=case.source_geometry,
             storage=case.storage,
-            segmentation=case.read_stored(SEGMENTATION).astype(np.uint8),
-            stage2d=None if case.stage2d is None else case.read_stored(STAGE_2D).astype(np.uint8),
-            dcm=case.read_stored(DCM).astype(np.uint8) if corrected else None,
-            component_ids=case.read_stored(COMPONENT_IDS).astype(np.int32) if corrected else None,
+            segmentation=stored(case.segmentation).astype(np.uint8, copy=False),
+            opinion=None if case.opinion is None else stored(case.opinion).astype(np.uint8, copy=False),
+            dcm=stored(case.dcm).astype(np.uint8, copy=False) if corrected else None,
+            component_ids=stored(case.component_ids) if corrected else None,
             components=case.components,
             maps={
-                name: case.read_stored(name.value).astype(np.float32) for name in case.maps if name in RANKING
+                name: stored(case.maps[name]).astype(np.float32, copy=False)
+                for name in maps_used(Use.OFFERED, case.maps)
             },
             bundle=case.run.bundle,
             bundle_sha256=case.run.bundle_sha256,
@@ -116,22 +95,16 @@ class CaseMaps:
             input_sha256=case.input_sha256,
             default_map=case.run.default_map,
             warnings=case.warnings,
-            verdict=case.record.verdict,
+            verdict=case.verdict,
         )
-        maps.check()
+        if case.folder is not None:
+            maps.check()
         return maps
-
-    @classmethod
-    def of(cls, case: CaseMaps | CaseFolder | Result) -> CaseMaps:
-        """Whatever a caller has, as plain arrays."""
-        if isinstance(case, CaseMaps):
-            return case
-        return cls.from_result(case) if isinstance(case, Result) else cls.from_folder(case)
 
     def check(self) -> None:
         """Raise :class:`InputError` unless labels are classes and the component table fits its map."""
         where, remedy = self.folder or self.name, "segment the image again"
-        for what, labels in (("segmentation", self.segmentation), ("2D stage", self.stage2d)):
+        for what, labels in (("segmentation", self.segmentation), ("overruled opinion", self.opinion)):
             if labels is not None and labels.max(initial=0) >= len(self.classes):
                 raise InputError(where, f"its {what} holds labels that are no classes", remedy)
         for component in self.components:
@@ -175,7 +148,7 @@ class CaseMaps:
     def foreground(self) -> np.ndarray:
         """Boolean (k, j, i): the final or the 2D segmentation sees the heart here."""
         heart = self.segmentation > 0
-        return heart if self.stage2d is None else heart | (self.stage2d > 0)
+        return heart if self.opinion is None else heart | (self.opinion > 0)
 
     def slice_profile(self, name: MapName) -> np.ndarray:
         """Mean of a map over the foreground of every slice, in slice order; NaN where there is none."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..base.errors import InputError, UsageError
+from ..base.folder_swap import new_folder
 from ..bundles.classes import CINE_CLASSES, LGE_CLASSES
 from ..bundles.manifest import ClassInfo
 from ..images.image_file import read_image
@@ -25,6 +24,7 @@ from .review import Review
 PHASES_KEY = "Phases"
 """Line of ``Info.cfg`` that says which phases of the patient are there."""
 
+_DECISIONS = "decisions.json"
 PATHOLOGICAL = (3, 4)
 """Labels whose presence puts a case into EMIDEC's group P: infarct and MVO."""
 
@@ -70,9 +70,11 @@ def _export_lge(review: Review, image: sitk.Image, folder: Path) -> Path:
         for part, content in (("Images", image), ("Contours", _labels(review, image))):
             (target / part).mkdir()
             _write_image(content, target / part / f"{name}.nii.gz")
-        _write_decisions(review, target / "decisions.json")
+        _write_decisions(review, target / _DECISIONS)
 
-    return _replaced(folder / name, write)
+    with new_folder(folder, name, overwrite=False, marker=_DECISIONS) as made:
+        write(made)
+    return folder / name
 
 
 def _export_cine(review: Review, image: sitk.Image, folder: Path) -> Path:
@@ -94,7 +96,11 @@ def _export_cine(review: Review, image: sitk.Image, folder: Path) -> Path:
         lines = [*frames, "Group: reviewed", f"{PHASES_KEY}: {', '.join(here)}"]
         (made / "Info.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    return _replaced(target, write)
+    with new_folder(folder, patient, overwrite=True, marker=info.name) as made:
+        if target.exists():
+            shutil.copytree(target, made, dirs_exist_ok=True)
+        write(made)
+    return target
 
 
 def _patient_and_phase(case: CaseMaps) -> tuple[str, str]:
@@ -102,28 +108,6 @@ def _patient_and_phase(case: CaseMaps) -> tuple[str, str]:
     stem, _, end = re.sub(r"[-_ ](?=(ED|ES)$)", "\n", case.name).partition("\n")
     phase = str(case.measures.get("phase") or end or "ED")
     return stem if stem.startswith("patient") else f"patient_{stem}", phase
-
-
-def _replaced(target: Path, write: Callable[[Path], None]) -> Path:
-    """A folder with what it held and what ``write`` adds, made beside it and swapped in when complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    older = made.with_name(made.name + "-older")
-    try:
-        if target.exists():
-            shutil.copytree(target, made, dirs_exist_ok=True)
-        write(made)
-        made.chmod(0o755)
-        if target.exists():
-            target.rename(older)
-        made.rename(target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        if older.exists():
-            older.rename(target)
-        raise
-    shutil.rmtree(older, ignore_errors=True)
-    return target
 
 
 def _labels(review: Review, image: sitk.Image) -> sitk.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,6 +151,8 @@ def _opinions(case: CaseMaps, item: ReviewItem) -> str:
 def _doubt(item: ReviewItem) -> str:
     if item.mean_error_probability is not None:
         return f"P(wrong) {item.mean_error_probability:.2f}"
+    if math.isnan(item.mean_score):
+        return ""  # two label maps without probabilities
     return f"{(item.score or MapName.SCS).info.title} {item.mean_score:.2f}"
 
 

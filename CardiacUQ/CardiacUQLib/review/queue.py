@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import InputError
-from ..cases.casefolder import CASE_FILE, MEASURES_FILE
+from ..base.json_file import read_text
+from ..base.spreadsheet import text_of
+from ..cases.casefolder import CASE_FILE
+from ..cases.measures_schema import read_measures
 from .stamp import Stamp, stamp_in
 
 TABLE = "cohort.csv"
@@ -34,8 +37,8 @@ class QueuedCase:
     def stamp(self) -> Stamp | None:
         """The review of the case as far as it was published, read from the disk now; None without one."""
         try:
-            return stamp_in(json.loads((self.folder / MEASURES_FILE).read_text("utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+            return stamp_in(read_measures(self.folder))
+        except InputError:
             return None
 
     @property
@@ -75,16 +78,16 @@ def next_open_case(
 
 
 def _from_table(table: Path) -> tuple[QueuedCase, ...]:
+    remedy = "give the table that cardiacuq segment has written"
+    text = read_text(table, remedy)
     try:
-        with table.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if row.get("state") == _SEGMENTED]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        remedy = "give the table that cardiacuq segment has written"
+        rows = [row for row in csv.DictReader(io.StringIO(text, "")) if row.get("state") == _SEGMENTED]
+    except csv.Error as error:
         raise InputError(table, f"cannot be read ({error})", remedy) from error
     return tuple(
         QueuedCase(folder, row.get("headline") or "", row.get("flags") or "")
         for row in rows
-        for folder in _folders(table.parent, (row.get("case") or "").removeprefix("'"))
+        for folder in _folders(table.parent, text_of(row.get("case") or ""))
     )
 
 

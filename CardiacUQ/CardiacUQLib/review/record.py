@@ -9,17 +9,19 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
-import os
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from ..base.errors import InputError
-from .decisions import Decision
+from ..base.json_codec import Between
+from ..base.json_file import decode_or_refuse, parse_object, read_text
+from ..base.safe_files import write_whole
+from .decisions import Action, Decision
 
 FILE_NAME = "review.json"
 FORMAT = "cardiacuq-review"
@@ -108,36 +110,65 @@ def segmentation_sha256(labels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+REMEDY = "move it away to begin the review anew, or restore it from a backup"
+_Voxels = Annotated[int, Between(0, 2**40)]
+_Label = Annotated[int, Between(0, 255)]
+
+
+@dataclass(frozen=True)
+class _StoredRecord:
+    case: str
+    bundle: str
+    bundle_sha256: str
+    segmentation_sha256: str
+    events: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class _StoredStep:
+    step: Step
+    reviewer: str
+    time: str
+
+
+@dataclass(frozen=True)
+class _StoredDecision:
+    step: Step
+    action: Action
+    item: str
+    what: str
+    label: _Label | None
+    note: str
+    reviewer: str
+    time: str
+    bundle_sha256: str
+    voxels_changed: _Voxels
+    runs: tuple[tuple[_Voxels, _Voxels, _Label], ...]
+
+
 def parse_record(text: str, source: Path | str) -> ReviewRecord:
     """Inverse of :meth:`ReviewRecord.to_text`; raises :class:`InputError` naming ``source``."""
-    remedy = "move it away to begin the review anew, or restore it from a backup"
-    try:
-        content = json.loads(text)
-        if content.get("format") != FORMAT:
-            raise InputError(source, "is not a CardiacUQ review", remedy)
-        if content.get("format_version") != FORMAT_VERSION:
-            raise InputError(source, f"has review format {content.get('format_version')}", "update CardiacUQ")
-        return ReviewRecord(
-            case=str(content["case"]),
-            bundle=str(content["bundle"]),
-            bundle_sha256=str(content["bundle_sha256"]),
-            segmentation_sha256=str(content["segmentation_sha256"]),
-            events=tuple(Event.from_json(entry) for entry in content["events"]),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(source, f"is damaged ({error})", remedy) from error
+    content = parse_object(text, source, REMEDY)
+    if content.pop("format", None) != FORMAT:
+        raise InputError(source, "is not a CardiacUQ review", REMEDY)
+    if (version := content.pop("format_version", None)) != FORMAT_VERSION:
+        raise InputError(source, f"has review format {version}", "update CardiacUQ")
+    stored: _StoredRecord = decode_or_refuse(content, _StoredRecord, "review", source, REMEDY)
+    events = []
+    for number, entry in enumerate(stored.events):
+        kind = _StoredDecision if entry.get("step") == Step.DECIDE.value else _StoredStep
+        decode_or_refuse(entry, kind, f"review.events[{number}]", source, REMEDY)
+        events.append(Event.from_json(entry))
+    head = (stored.case, stored.bundle, stored.bundle_sha256, stored.segmentation_sha256)
+    return ReviewRecord(*head, tuple(events))
 
 
 def read_record(folder: Path) -> ReviewRecord | None:
     """The review of a case folder, None if it has none; raises :class:`InputError` if damaged."""
     path = folder / FILE_NAME
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "check the file and its permissions") from error
-    return parse_record(text, path)
+    return parse_record(read_text(path, REMEDY), path)
 
 
 FileState = tuple[int, int, int]
@@ -160,7 +191,7 @@ def write_record(record: ReviewRecord, folder: Path) -> None:
     """
     path = folder / FILE_NAME
     try:
-        write_text_atomically(record.to_text(), path)
+        write_whole(path, record.to_text())
     except OSError as error:
         raise not_stored(path, error) from error
 
@@ -169,17 +200,3 @@ def not_stored(where: Path | str, error: OSError) -> InputError:
     """The error that says why a decision is not on the disk."""
     problem = f"the decision could not be stored ({error.strerror})"
     return InputError(where, problem, "check space and permissions, then decide again")
-
-
-def write_text_atomically(text: str, path: Path) -> None:
-    """Write a file beside ``path``, flush it to the disk and rename it; raises OSError."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

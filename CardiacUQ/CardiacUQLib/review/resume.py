@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..base.errors import ConflictError, InputError
+from .belonging import check_belongs
 from .case_maps import CaseMaps
 from .record import FILE_NAME, FileState, ReviewRecord, file_state, read_record, segmentation_sha256
 
@@ -20,9 +21,8 @@ def starting_record(case: CaseMaps, given: ReviewRecord | None, where: Path | st
     empty = ReviewRecord(case.name, case.bundle, case.bundle_sha256, segmentation_sha256(case.segmentation))
     stored = read_record(case.folder) if case.folder is not None else None
     records = [record for record in (stored, given) if record is not None]
-    if any(record.segmentation_sha256 != empty.segmentation_sha256 for record in records):
-        problem = "the review belongs to another segmentation"
-        raise InputError(where, problem, "move it away or segment the volume again")
+    for record in records:
+        check_belongs(record, case.segmentation, len(case.classes), where)
     if len(records) == 2 and not (stored.continues(given) or given.continues(stored)):
         problem = "the review in the scene and the one in the case folder differ"
         raise InputError(where, problem, "show the case folder anew")

@@ -153,12 +153,13 @@ class Review:
 
     def take_2d(self, index: int) -> Decision:
         """The 2D stage was right: its labels replace the item's. Raises UsageError if there is none."""
-        if self.case.stage2d is None:
+        if self.case.opinion is None:
             raise UsageError(
                 f"{self.case.name}: the case has no 2D stage to take labels from; give a class instead"
             )
-        after = np.where(self.mask(index), self.case.stage2d, self.labels)
-        whose = "the 2D" if self.case.kind is BundleKind.CASCADE else "one member's"
+        after = np.where(self.mask(index), self.case.opinion, self.labels)
+        first = self.case.kind.opinions[0]
+        whose = f"the {first}" if self.case.kind is BundleKind.CASCADE else f"{first}'s"
         return self._decide(Action.TAKE_2D, index, after, f"took {whose} label")
 
     def assign(self, index: int, label: int) -> Decision:

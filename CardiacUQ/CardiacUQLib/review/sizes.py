@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
 from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
 from ..measures.aha import NO_INSERTION
-from ..measures.anatomy import anatomy_of
+from ..measures.anatomy import anatomy_of, measurable
+from ..measures.display import digits
 from ..measures.size_catalogue import Scan
 from ..measures.sizes import only_values, sizes_of, structures_in
 from .review import Review
@@ -39,6 +42,8 @@ def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) ->
 def _measured(review: Review, rv_insertion_ras: Point | None) -> dict[str, Any]:
     """Measured anew; uncertainty per segment as long as it is that of these labels."""
     case = review.case
+    if not measurable(case.classes):
+        return _volumes(review)
     turn, geometry = case.storage.from_stored, reorder_geometry(case.geometry, case.storage)
     maps = (case.maps.get(name) for name in (MapName.SCS, MapName.ERROR_PROBABILITY))
     scs, wrong = (None if m is None or not _as_computed(review) else turn(m) for m in maps)
@@ -55,6 +60,15 @@ def _measured(review: Review, rv_insertion_ras: Point | None) -> dict[str, Any]:
         return measures_json(measures)
     frame = Frame(labels, geometry, None, scs, wrong)
     return measures_json(frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras))
+
+
+def _volumes(review: Review) -> dict[str, Any]:
+    """The volume of every class, for classes that are not those of the heart."""
+    voxel_ml = review.case.geometry.voxel_volume_ml
+    counts = np.bincount(review.labels.ravel(), minlength=256)
+    volumes = {i.name: round(float(counts[i.value]) * voxel_ml, 4) for i in review.case.classes if i.value}
+    lead = ", ".join(f"{name} {digits(volume)} ml" for name, volume in volumes.items())
+    return {"headline": lead, "kind": "volumes", "volumes_ml": volumes, "notes": ["corrected by a reader"]}
 
 
 def corrected_sizes(review: Review) -> dict[str, Any]:

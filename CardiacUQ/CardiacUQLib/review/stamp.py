@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..base.json_codec import to_plain
+from ..base.json_codec import decode, to_plain
 from .review import Review
 from .sizes import Point, corrected_measures
 
@@ -58,7 +58,7 @@ def stamp_in(measures: Mapping[str, Any]) -> Stamp | None:
     entry = measures.get(REVIEW_KEY)
     if not isinstance(entry, Mapping):
         return None
-    return Stamp(**{**entry, "reviewers": tuple(entry["reviewers"])})
+    return decode(entry, Stamp, "review")
 
 
 def reviewed_measures(review: Review, rv_insertion_ras: Point | None = None) -> dict[str, Any]:
@@ -76,5 +76,9 @@ def reviewed_measures(review: Review, rv_insertion_ras: Point | None = None) -> 
         for info in review.case.classes
         if info.value
     }
-    kept = {key: review.case.measures[key] for key in ("method", "phase") if key in review.case.measures}
+    kept = {
+        key: review.case.measures[key]
+        for key in ("method", "phase", "comparison")
+        if key in review.case.measures
+    }
     return {**measures, **kept, "volumes_ml": sizes, REVIEW_KEY: to_plain(asdict(stamp))}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
 from ..measures import Frame, cine_measures, measures_json
+from ..measures.beat import find_phases
 from ..uncertainty.verdict import Verdict, worst_of
 from .options import CaseOptions
 from .scan import segment_with, write_result
@@ -70,7 +71,7 @@ def segment_cine(
     *,
     series: str | None = None,
     name: str | None = None,
-    ed: int = 0,
+    ed: int | None = None,
     es: int | None = None,
     networks: NetworkOptions | None = None,
     overwrite: bool = False,
@@ -80,9 +81,9 @@ def segment_cine(
 ) -> CineStudy:
     """Segment end-diastole and end-systole of the 4D file ``source`` into ``out/NAME_ED`` and ``_ES``.
 
-    Frames count from 0; ``es`` None takes the frame with the smallest cavity, found by a quick pass of
-    one fold. Raises UsageError (existing folders, one frame for both phases, ED smaller than ES),
-    InputError (no such frame, no left ventricle found) and what :func:`segment` raises; nothing is
+    Frames count from 0; a phase that is None is found on the curve of the cavity over all frames. Raises
+    UsageError (existing folders, one frame for both phases), InputError (no such frame, no left ventricle
+    found) and what :func:`segment` raises; nothing is
     written unless both phases could be segmented.
     """
     name, networks = name or case_name(source), networks or NetworkOptions()
@@ -90,36 +91,29 @@ def segment_cine(
     _check_targets(out, name, overwrite=overwrite)
     progress(0.0, "reading")
     cine = read_cine(source, series)
-    cine.frame(ed)  # a frame that does not exist is told before any work
-    cavity_ml: tuple[float, ...] | None = None
-    if es is None:
-        from ..inference.streaming_systole import cavity_volumes, end_systole  # loads torch
-
-        cavity_ml = cavity_volumes(
-            cine,
-            bundle,
-            device=networks.device,
-            precision=networks.precision,
-            progress=portion(progress, 0.0, SEARCHED),
-            cancel=cancel,
-        )
-        es = end_systole(cine, cavity_ml, ed)
-    if ed == es:
+    for named in (ed, es):
+        if named is not None:
+            cine.frame(named)  # a frame that does not exist is told before any work
+    if ed is not None and ed == es:
         raise UsageError(f"{source}: frame {ed} was named as end-diastole and as end-systole; they differ")
-    frames = {"ED": ed, "ES": es}
+    cavity_ml = _cavity(cine, bundle, networks, portion(progress, 0.0, SEARCHED), cancel)
+    beat = find_phases(source, cavity_ml, ed, es)
+    frames = {"ED": beat.ed, "ES": beat.es}
     details = {
         "input": str(source.resolve()),
         "input_sha256": cine.sha256,
         "frames": frames,
         "frame_count": len(cine),
-        "end_systole": "named" if cavity_ml is None else "smallest cavity of a pass of one fold",
-        "cavity_ml": None if cavity_ml is None else [round(float(ml), 2) for ml in cavity_ml],
+        "named": [phase for phase, number in (("ED", ed), ("ES", es)) if number is not None],
+        "notes": list(beat.notes),
+        "cavity_ml": [round(float(ml), 2) for ml in cavity_ml],
     }
     with tempfile.TemporaryDirectory(prefix="cardiacuq-cine-") as scratch:
         phases, writers = {}, {}
         for phase, number in frames.items():
             extracted = Path(scratch) / f"{phase}.nii.gz"
-            phases[phase] = _cut(cine, number, extracted, out / f"{name}_{phase}" / FRAME_FILE)
+            phase_file = out / f"{name}_{phase}" / FRAME_FILE
+            phases[phase] = _cut(cine, number, extracted, phase_file, beat.notes)
             writers[phase] = _copies(extracted)
         study = _segment_phases(
             phases, bundle, out, name, networks, overwrite, portion(progress, SEARCHED, 1.0), cancel,
@@ -198,10 +192,18 @@ def _segment_phases(
             rv_insertion_ras=networks.rv_insertion_ras,
         )
     )
+    if not together["sizes"]["edv_ml"]["value"]:
+        problem = "no left ventricle was found at end-diastole, so there is no ejection fraction"
+        raise InputError(
+            results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
+        )
+    beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
     folders = {}
     for phase, result in results.items():
         folder = f"{name}_{phase}"
         measured = phase_measures(result.measures, together, phase)
+        if len(beat) == 2:
+            measured["beat"] = beat
         folders[phase] = write_result(
             dataclasses.replace(result, measures=measured),
             out / folder,
@@ -214,9 +216,30 @@ def _segment_phases(
     regions = sum(len(result.components) for result in results.values())
     study = CineStudy(folders, summary, together, None, regions, results)
     judged = {"verdict": to_plain(study.verdict)}
-    write_json({"name": name, "cases": cases, **judged, **details, **together}, summary)
+    notes = [*details.get("notes", ()), *together.get("notes", ())]
+    write_json({"name": name, "cases": cases, **judged, **details, **together, "notes": notes}, summary)
     progress(1.0, "done")
     return study
+
+
+def _cavity(
+    cine: Cine,
+    bundle: Bundle,
+    networks: NetworkOptions,
+    progress: ProgressCallback,
+    cancel: CancelToken | None,
+) -> tuple[float, ...]:
+    from ..inference.cavity import cavity_volumes  # loads torch
+
+    return cavity_volumes(
+        cine,
+        bundle,
+        folds=networks.folds,
+        device=networks.device,
+        precision=networks.precision,
+        progress=progress,
+        cancel=cancel,
+    )
 
 
 def _frame(result: Result) -> Frame:
@@ -229,11 +252,12 @@ def _frame(result: Result) -> Frame:
     )
 
 
-def _cut(cine: Cine, number: int, written: Path, final: Path) -> Volume:
+def _cut(cine: Cine, number: int, written: Path, final: Path, notes: Sequence[str]) -> Volume:
     """Frame ``number``, written as a 3D file to ``written``, as the volume that will lie at ``final``."""
     volume = cine.frame(number)
     write_stored(cine.stored[number], cine.geometry, written)
-    return dataclasses.replace(volume, path=final, sha256=sha256_of(written))
+    warnings = (*volume.warnings, *notes)
+    return dataclasses.replace(volume, path=final, sha256=sha256_of(written), warnings=warnings)
 
 
 def _copies(source: Path) -> ExtraWriter:

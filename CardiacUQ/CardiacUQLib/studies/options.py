@@ -12,12 +12,12 @@ from ..inference.options import NetworkOptions
 class CaseOptions(NetworkOptions):
     """``dicom`` adds the results as DICOM objects, for DICOM inputs; ``report`` the page of the case.
 
-    Of a cine ``ed`` and ``es`` are the frames, counted from 0; ``es`` -1 is the one with the smallest cavity.
+    Of a cine ``ed`` and ``es`` are the frames, counted from 0; -1 takes the largest and the smallest cavity.
     """
 
     dicom: bool = False
     report: bool = True
-    ed: int = 0
+    ed: int = -1
     es: int = -1
 
     @property

@@ -47,7 +47,7 @@ class Fits:
 
 
 @dataclass(frozen=True)
-class Opinion:
+class Foresight:
     """What a model that did not see the case says about it, and what was true."""
 
     case: str
@@ -93,7 +93,7 @@ def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
     return Fits(presence, dice, _fit_verdict(cases, predicted, true))
 
 
-def apply_fits(fits: Fits, case: CaseMaterial) -> Opinion:
+def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
     """What these fits say about a case."""
     opinion = _decided(fits.presence, case)
     dice = fits.dice.predict(case.evidence, opinion.probabilities, opinion.choice.drawn)
@@ -101,7 +101,7 @@ def apply_fits(fits: Fits, case: CaseMaterial) -> Opinion:
     return dataclasses.replace(opinion, predicted=dice, word=verdict.word, risk=verdict.risk)
 
 
-def out_of_group(cases: Sequence[CaseMaterial]) -> dict[str, Opinion]:
+def out_of_group(cases: Sequence[CaseMaterial]) -> dict[str, Foresight]:
     """Every case judged by fits that saw neither it nor any case of its networks."""
     return _out_of_group(cases, fit_all, apply_fits)
 
@@ -129,20 +129,20 @@ def _parts(cases: Sequence[CaseMaterial], fewest: int = 5) -> list[list[CaseMate
     return [part for n in range(fewest) if (part := list(cases[n::fewest]))]
 
 
-def _decided(presence: PresenceCalibration | None, case: CaseMaterial) -> Opinion:
+def _decided(presence: PresenceCalibration | None, case: CaseMaterial) -> Foresight:
     probabilities = {} if presence is None else presence.probabilities(case.evidence)
     hidden = () if presence is None else presence.hidden(probabilities)
-    return Opinion(case.case, probabilities, hidden, case.choice(hidden), ())
+    return Foresight(case.case, probabilities, hidden, case.choice(hidden), ())
 
 
 def _predicted(
-    fit: DiceCalibration, case: CaseMaterial, said: Mapping[str, Opinion]
+    fit: DiceCalibration, case: CaseMaterial, said: Mapping[str, Foresight]
 ) -> tuple[PredictedDice, ...]:
     one = said[case.case]
     return fit.predict(case.evidence, one.probabilities, one.choice.drawn)
 
 
-def _fit_dice(cases: Sequence[CaseMaterial], said: Mapping[str, Opinion]) -> DiceCalibration:
+def _fit_dice(cases: Sequence[CaseMaterial], said: Mapping[str, Foresight]) -> DiceCalibration:
     """``said`` holds presence decided out of group, by case."""
     names = tuple(cases[0].choices[""].dice)
     bare = {name: _bare(name, cases, said) for name in names}
@@ -161,7 +161,9 @@ def _fit_dice(cases: Sequence[CaseMaterial], said: Mapping[str, Opinion]) -> Dic
     return DiceCalibration(structures, fit_range(errors, spreads))
 
 
-def _expected(said: Mapping[str, Opinion]) -> Callable[[StructureDice, CaseMaterial], tuple[float, float]]:
+def _expected(
+    said: Mapping[str, Foresight],
+) -> Callable[[StructureDice, CaseMaterial], tuple[float, float]]:
     def apply(one: StructureDice, case: CaseMaterial) -> tuple[float, float]:
         opinion = said[case.case]
         return one.expected(case.evidence, opinion.probabilities, opinion.choice.drawn)
@@ -169,7 +171,7 @@ def _expected(said: Mapping[str, Opinion]) -> Callable[[StructureDice, CaseMater
     return apply
 
 
-def _bare(name: str, cases: Sequence[CaseMaterial], said: Mapping[str, Opinion]) -> StructureDice:
+def _bare(name: str, cases: Sequence[CaseMaterial], said: Mapping[str, Foresight]) -> StructureDice:
     """The model of one structure, still with a range that means nothing."""
     lesion = name if name in cases[0].present else ""
     shown = [

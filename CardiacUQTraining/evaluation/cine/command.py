@@ -32,7 +32,7 @@ COMPARISON, VARIANTS = "comparison", "variants"
 
 
 @dataclass(frozen=True)
-class CineOptions:
+class CineEvaluation:
     """``threshold`` of the End Coefficient; ``against`` are what to compare with: folders of earlier
     evaluations, or bundles and training runs, which are then judged in the same way."""
 
@@ -51,7 +51,7 @@ class _Task:
 
     dataset: LabelledDataset
     passes: PassOptions
-    options: CineOptions
+    options: CineEvaluation
     command: str
     progress: ProgressCallback
     on_failure: Callable[[str], None]
@@ -62,7 +62,7 @@ def evaluate_cine(
     dataset: LabelledDataset,
     out: Path,
     passes: PassOptions,
-    options: CineOptions,
+    options: CineEvaluation,
     command: str,
     *,
     progress: ProgressCallback = ignore_progress,

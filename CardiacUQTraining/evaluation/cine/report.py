@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from CardiacUQLib.base.json_codec import write_json
 
 from ..shared.agreement import SizeRecord
 from ..shared.cases import CaseFigures
+from ..shared.csv_file import write_csv
 from ..shared.judged import Judged
 from ..shared.markdown import Heading, as_plain, figures_section, page
 from ..shared.source import FIGURES, PAGE, Source
@@ -166,8 +166,8 @@ def _write_tables(
         start = {"case": key.case, "patient": key.patient, "phase": key.phase, "group": key.group}
         start["folds"] = " ".join(map(str, one.folds))
         lines += [start | {"part": part} | dict(scores) for part, scores in one.segmentation.items()]
-    _write_csv(lines, out / "frames.csv")
-    _write_csv(
+    write_csv(lines, out / "frames.csv", "patient")
+    write_csv(
         [
             {"patient": record.case}
             | {f"{key}_reader": value for key, value in record.reference.items()}
@@ -175,16 +175,8 @@ def _write_tables(
             for record in records
         ],
         out / "patients.csv",
+        "patient",
     )
-
-
-def _write_csv(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    columns = list(dict.fromkeys(column for line in lines for column in line))
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns or ["patient"])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
 
 
 def _heading(judged: Judged, source: Source, left_out: int) -> Heading:

@@ -18,7 +18,7 @@ from ..shared.judged import Judged
 from ..shared.markdown import figures_section
 from ..shared.source import Source
 from .annotator import OrderSummary, Walk, best_order, summarise_walks, walks
-from .calibrate import ROW, Verdict, calibrate, verdict
+from .calibrate import ROW, FitVerdict, calibrate, verdict
 from .figures import save_figures
 from .report import write_report
 from .sizes import SHOWN_SIZES, SizeFigures, sizes_section
@@ -36,7 +36,7 @@ class Analysis:
     judged: Judged
     error_probability: Mapping[str, np.ndarray] = field(default_factory=dict)
     model: ErrorProbability | None = None
-    verdict: Verdict | None = None
+    verdict: FitVerdict | None = None
     orders: tuple[OrderSummary, ...] = ()
     sizes: SizeFigures | None = None
 

@@ -58,7 +58,7 @@ def with_row(judged: Judged, maps: Mapping[str, np.ndarray]) -> Judged:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FitVerdict:
     """Whether P(wrong) wins: above every single map in AUROC and Pearson on the union region (mean over
     patients), each with the p of the paired test against the best single map, and the targets."""
 
@@ -96,7 +96,7 @@ class Verdict:
         ]
 
 
-def verdict(figures: Mapping[str, CaseFigures]) -> Verdict:
+def verdict(figures: Mapping[str, CaseFigures]) -> FitVerdict:
     """Compare the row of P(wrong) with the maps of the cascade and the 2D stage, case by case."""
     found: list[Any] = []
     for figure in ("auroc", "pearson"):
@@ -111,7 +111,7 @@ def verdict(figures: Mapping[str, CaseFigures]) -> Verdict:
             paired_wilcoxon(ours, others[best]),
         ]
     errors = [pooled_reliability(figures, ROW, region).ece for region in (UNION, CROP, PREDICTED)]
-    return Verdict(*found, *errors)
+    return FitVerdict(*found, *errors)
 
 
 def store(bundle: Bundle, model: ErrorProbability, provenance: Mapping[str, Any]) -> None:

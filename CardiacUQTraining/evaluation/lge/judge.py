@@ -113,12 +113,12 @@ def judge_case(
     classes = len(networks.manifest.classes)
     check_labels(case, labels, volume.array.shape, classes)
     found = predict(volume, networks, folds, options, computer, cancel)
-    region, passes = found.region, merge_classes(case_passes(found.region), case.merged)
+    region, passes = found.region, merge_classes(case_passes(found.region, networks.manifest), case.merged)
     truth = Truth(crop_labels(region.roi, labels), labels, volume.geometry.spacing)
     stages = {Stage.SLICES: found.opinion, Stage.CASCADE: found.segmentation}
     final = {stage: merge_labels(found_labels, case.merged) for stage, found_labels in stages.items()}
     segmentation = {stage.value: segmentation_scores(final[stage], truth, classes) for stage in Stage}
-    brier = brier_score(passes.stage3d.p.mean(axis=0), truth.region)
+    brier = brier_score(passes.final.p.mean(axis=0), truth.region)
     decided = merge_labels(region.labels, case.merged)
     rows = {}
     for prediction in predictions(passes, methods):

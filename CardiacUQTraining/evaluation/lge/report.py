@@ -15,7 +15,7 @@ from ..shared.source import FIGURES, PAGE, Source
 from .summary import row_comparisons, row_summary, segmentation_summary, stage_comparisons
 from .tables import segmentation_section, tests_section, uncertainty_section, write_case_tables
 
-INFARCT = 3
+LESIONS_FROM = 3
 
 
 def write_report(
@@ -68,7 +68,7 @@ def pathological_cases(judged: Judged) -> tuple[str, ...]:
     found = []
     for name in judged.figures:
         arrays = judged.store.arrays(name)
-        if (arrays.truth >= INFARCT).any() or any(arrays.outside[INFARCT:]):
+        if (arrays.truth >= LESIONS_FROM).any() or any(arrays.outside[LESIONS_FROM:]):
             found.append(name)
     return tuple(found)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..shared.cases import CaseFigures
+from ..shared.csv_file import write_csv
 from ..shared.markdown import PERCENT, interval, markdown_table, spread
 from ..shared.methods import ROWS, Stage
 from ..shared.scores import CROP, LOW_DICE, UNION
@@ -239,16 +239,8 @@ def write_case_tables(figures: Mapping[str, CaseFigures], out: Path) -> None:
             for region in (UNION, CROP) if UNION in record else ("",):
                 wanted = {n: record.get(region, {}).get(n, "") for n in (*MAP_FIGURES, "error_rate")}
                 maps.append(start | whole | {"region": region} | wanted)
-    _write_csv(lines, out / "segmentation.csv")
-    _write_csv(maps, out / "uncertainty.csv")
-
-
-def _write_csv(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(lines[0]) if lines else ["case"])
-        writer.writeheader()
-        for line in lines:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in line.items()})
+    write_csv(lines, out / "segmentation.csv", "case")
+    write_csv(maps, out / "uncertainty.csv", "case")
 
 
 def _p(p: float) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from CardiacUQLib.base.json_codec import write_json
+from CardiacUQLib.base.safe_files import replacing
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
 
@@ -71,6 +72,7 @@ def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
         "roi": asdict(manifest.roi),
         "input": manifest.cascade_input.value,
         "sharpness": dict(sorted(manifest.sharpness.items())),
+        "stage_rule": asdict(manifest.stage_rule),
         "smallest_lesion_ml": dict(sorted(manifest.smallest_lesion_ml.items())),
         "options": dict(options),
     }
@@ -116,21 +118,20 @@ class CaseStore:
         """Write both files, the figures last: they say that the case is complete."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{figures.case}.npz"
-        partial = target.with_name(f".{figures.case}.partial.npz")
         undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
-        np.savez_compressed(
-            partial,
-            image=arrays.image,
-            truth=arrays.truth,
-            stage2d=arrays.stage2d,
-            segmentation=arrays.segmentation,
-            spacing_xyz=np.asarray(arrays.spacing_xyz),
-            outside=np.asarray(arrays.outside),
-            brier=arrays.brier.astype(np.float32),
-            **undropped,
-            **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
-        )
-        partial.replace(target)
+        with replacing(target, suffix=".npz") as beside:
+            np.savez_compressed(
+                beside,
+                image=arrays.image,
+                truth=arrays.truth,
+                stage2d=arrays.stage2d,
+                segmentation=arrays.segmentation,
+                spacing_xyz=np.asarray(arrays.spacing_xyz),
+                outside=np.asarray(arrays.outside),
+                brier=arrays.brier.astype(np.float32),
+                **undropped,
+                **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
+            )
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
 
 

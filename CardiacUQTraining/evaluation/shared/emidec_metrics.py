@@ -15,9 +15,9 @@ import numpy as np
 from .dice import dice
 from .surface import hausdorff_mm
 
-MYOCARDIUM = (2, 3, 4)
-INFARCT = (3, 4)
-NO_REFLOW = (4,)
+MYOCARDIUM_LABELS = (2, 3, 4)
+INFARCT_LABELS = (3, 4)
+NO_REFLOW_LABELS = (4,)
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ def emidec_scores(
     )
 
 
-_STRUCTURES = {"myocardium": MYOCARDIUM, "infarct": INFARCT, "no_reflow": NO_REFLOW}
+_STRUCTURES = {"myocardium": MYOCARDIUM_LABELS, "infarct": INFARCT_LABELS, "no_reflow": NO_REFLOW_LABELS}

@@ -124,14 +124,19 @@ class StagePasses:
 
 @dataclass(frozen=True)
 class CasePasses:
-    """Both stages of one case."""
+    """The 2D stage and the final prediction of one case in every pass.
+
+    ``compared`` are the softmax outputs (F, C, z, y, x) of the 2D and of the 3D stage as SCS compares them;
+    None where they are those of the 2D stage and the final prediction.
+    """
 
     stage2d: StagePasses
-    stage3d: StagePasses
+    final: StagePasses
+    compared: tuple[np.ndarray, np.ndarray] | None = None
 
     def of(self, stage: Stage) -> StagePasses:
         """The passes of the stage that a row judges."""
-        return self.stage2d if stage is Stage.SLICES else self.stage3d
+        return self.stage2d if stage is Stage.SLICES else self.final
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def predictions(passes: CasePasses, methods: Iterable[Method]) -> Iterator[Predi
 
 def why_unavailable(method: Method, passes: CasePasses) -> str | None:
     """Why a method cannot be computed from these passes; None if it can."""
-    stage = passes.stage3d
+    stage = passes.final
     if method is Method.ERROR_PROBABILITY:
         return "is fitted after all cases are predicted"
     if method is Method.MC_DROPOUT and stage.dropout is None:
@@ -195,8 +200,8 @@ def _of_all(measure: Callable[[np.ndarray], np.ndarray]) -> Callable[[Row, CaseP
 
 
 def _scs(row: Row, passes: CasePasses) -> Prediction:
-    scs = maps.soft_correction_score(passes.stage2d.p, passes.stage3d.p)
-    return Prediction(row, passes.stage3d.p.mean(axis=0), scs)
+    scs = maps.soft_correction_score(*(passes.compared or (passes.stage2d.p, passes.final.p)))
+    return Prediction(row, passes.final.p.mean(axis=0), scs)
 
 
 def _pairwise_dice(row: Row, passes: CasePasses) -> Prediction:

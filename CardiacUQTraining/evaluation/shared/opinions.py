@@ -35,7 +35,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class OpinionsCompared:
     """What two opinions agree and disagree on; the DCM's codes are A * C + B."""
 
     corrections: Corrections
@@ -67,17 +67,22 @@ def read_probabilities(path: Path) -> Opinion:
     stored, geometry = _read(path)
     if stored.ndim != 4:
         raise InputError(path, "holds one value per voxel", "probabilities have one per class (4D or vector)")
-    if not 2 <= len(stored) <= 16:
-        raise InputError(path, f"holds {len(stored)} values per voxel", "2 to 16 classes are possible")
-    in_range = np.isfinite(stored).all() and stored.min() >= -SUM_TOLERANCE
-    if not in_range or np.abs(stored.sum(axis=0) - 1.0).max() > SUM_TOLERANCE:
-        raise InputError(path, "its values are no probabilities", "they lie in 0 to 1 and add up to 1")
+    check_sums(path, stored)
     volumes = [_in_slice_order(path, channel, geometry) for channel in stored]
     p = np.stack([volume.array for volume in volumes])
     return Opinion(path, volumes[0], p.argmax(axis=0).astype(np.uint8), p)
 
 
-def compare(a: Opinion, b: Opinion, classes: int) -> Agreement:
+def check_sums(path: Path, stored: np.ndarray) -> None:
+    """Raise InputError unless (class, k, j, i) are probabilities of 2 to 16 classes."""
+    if not 2 <= len(stored) <= 16:
+        raise InputError(path, f"holds {len(stored)} values per voxel", "2 to 16 classes are possible")
+    in_range = np.isfinite(stored).all() and stored.min() >= -SUM_TOLERANCE
+    if not in_range or np.abs(stored.sum(axis=0) - 1.0).max() > SUM_TOLERANCE:
+        raise InputError(path, "its values are no probabilities", "they lie in 0 to 1 and add up to 1")
+
+
+def compare(a: Opinion, b: Opinion, classes: int) -> OpinionsCompared:
     """DCM, its components and, for probabilities, the SCS between two opinions (Schwab et al., eq. 1 with
     a single pass).
 
@@ -95,7 +100,7 @@ def compare(a: Opinion, b: Opinion, classes: int) -> Agreement:
         found = find_components(dcm, unknown, geometry, classes, priority=lambda c, _: c.volume_mm3)
     else:
         found = find_components(dcm, scs, geometry, classes)
-    return Agreement(
+    return OpinionsCompared(
         found,
         scs,
         dice_per_class(a.labels, b.labels, range(1, classes)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from CardiacUQLib.inference.explore import explore
 from CardiacUQLib.inference.found import Findings, Region
 from CardiacUQLib.inference.jobs import Job
 from CardiacUQLib.inference.passes import CascadePass, NetworkSource
+from CardiacUQLib.inference.stages import sharpened
 
 from .methods import CasePasses, StagePasses
 
@@ -115,18 +116,22 @@ def outside_of(region: Region, truth: np.ndarray, classes: int) -> tuple[int, ..
     return tuple(np.rint(count / (roi.step[0] * roi.step[1])).astype(int).tolist())
 
 
-def case_passes(region: Region) -> CasePasses:
-    """Both stages of all passes of a cascade, and the samples with dropout, as the methods compare them."""
+def case_passes(region: Region, manifest: Manifest) -> CasePasses:
+    """The 2D stage and the final prediction in all passes of a cascade, and the samples with dropout, as the
+    methods compare them."""
     passes = [one for one in region.passes if isinstance(one, CascadePass)]
     folds, views = tuple(one.fold for one in passes), tuple(one.view for one in passes)
 
-    def stage(name: str) -> StagePasses:
-        p, dropout = (
-            [getattr(one, name).cpu().numpy() for one in several] for several in (passes, region.samples)
-        )
-        return StagePasses(np.stack(p), folds, views, np.stack(dropout) if dropout else None)
+    def stacked(name: str, several: Sequence[CascadePass]) -> np.ndarray:
+        return np.stack([getattr(one, name).cpu().numpy() for one in several])
 
-    return CasePasses(stage("p2d"), stage("p3d"))
+    def stage(name: str) -> StagePasses:
+        dropout = stacked(name, region.samples) if region.samples else None
+        return StagePasses(stacked(name, passes), folds, views, dropout)
+
+    factor = manifest.stage_rule.score_sharpness
+    compared = tuple(sharpened(stacked(name, passes), factor) for name in ("p2d", "p3d"))
+    return CasePasses(stage("p2d"), stage("final"), compared)
 
 
 def merge_labels(labels: np.ndarray, merged: Mapping[int, int]) -> np.ndarray:
@@ -152,4 +157,7 @@ def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
     def stage(one: StagePasses) -> StagePasses:
         return replace(one, p=add(one.p), dropout=add(one.dropout))
 
-    return CasePasses(stage(passes.stage2d), stage(passes.stage3d)) if merged else passes
+    if not merged:
+        return passes
+    compared = None if passes.compared is None else tuple(add(p) for p in passes.compared)
+    return CasePasses(stage(passes.stage2d), stage(passes.final), compared)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, write_manifest
 
 from ...datasets.catalogue import dataset_info
@@ -27,9 +28,7 @@ def store_metrics(bundle: Bundle, title: str, command: str, figures: Mapping[str
     manifest = dataclasses.replace(bundle.manifest, metrics=metrics)
     write_manifest(manifest, bundle.folder)
     card = bundle.folder / MODEL_CARD
-    partial = card.with_name(f".{MODEL_CARD}.partial")
-    partial.write_text(model_card(manifest), "utf-8")
-    partial.replace(card)
+    write_whole(card, model_card(manifest))
 
 
 def section_title(dataset: str, *, cross_validated: bool) -> str:

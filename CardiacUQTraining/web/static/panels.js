@@ -153,7 +153,8 @@ export function showState(opened) {
     return row;
   }));
   const intervals = state.sizes.some((size) => size.interval);
-  byId("interval-title").textContent = intervals ? state.interval_title : state.can_undo ? "networks" : "";
+  const other = state.sizes.some((size) => size.model && size.model !== size.value);
+  byId("interval-title").textContent = intervals ? state.interval_title : other ? state.model_title : "";
   byId("undo").disabled = opened.read_only || !state.can_undo;
   byId("redo").disabled = opened.read_only || !state.can_redo;
 }

@@ -37,7 +37,7 @@ def case_of(scan: Path, folder: Path, name: str, labels, classes) -> Path:
     passes = volumes * np.array([0.95, 1.0, 1.05])[:, None]
     empty = np.zeros(labels.shape, np.uint8)
     result = Result(
-        volume=volume, kind=BundleKind.CASCADE, classes=classes, segmentation=labels, stage2d=labels,
+        volume=volume, kind=BundleKind.CASCADE, classes=classes, segmentation=labels, opinion=labels,
         maps={MapName.SCS: empty.astype(np.float32)}, dcm=empty, component_ids=empty.astype(np.int32),
         components=(), pass_volumes_ml=passes, run=RUN,
         measures=measure(labels, volume, BundleKind.CASCADE, classes, passes),
@@ -103,7 +103,7 @@ def test_what_cannot_be_measured_is_one_line(cardiacuq, lge_case, frames, argume
 def test_a_review_counts_and_costs_the_interval(cardiacuq, lge_case):
     case = read_case(lge_case)
     before = cardiacuq("measure", lge_case).out.splitlines()[0]
-    review = Review(CaseMaps.from_folder(case), reviewer="Jane Doe")
+    review = Review(CaseMaps.of(case), reviewer="Jane Doe")
     review.edited(-1, np.where(review.labels == 3, 2, review.labels).astype(np.uint8))
     after = cardiacuq("measure", lge_case).out.splitlines()[0]
     assert "(passes:" in before

@@ -124,7 +124,7 @@ def test_frames_may_be_named_for_all_or_by_line(study: Path, bands: Path, tmp_pa
     table.write_text("path,id,ed,es\nstudy/anna.nii.gz,A,3,1\nstudy/berta.nii.gz,B,,\n", "utf-8")
     first, second = plan_of([table], bands).cases
     assert (first.cine, first.options.ed, first.options.es) == (True, 3, 1)
-    assert (second.options.ed, second.options.es) == (0, -1)
+    assert (second.options.ed, second.options.es) == (-1, -1)
     outcome = run_cohort(plan_of([table], bands), tmp_path / "out", Lines(tmp_path, quiet=True))
     measures = {row.name: row.measures["ef_percent"] for row in outcome.rows}
     assert measures == {"A": pytest.approx(ef(8, 7), abs=0.01), "B": pytest.approx(ef(9, 6), abs=0.01)}

@@ -15,9 +15,10 @@ import pytest
 from cohort_fixtures import row
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.leftovers import recover
 from CardiacUQTraining.cohort import lock
 from CardiacUQTraining.cohort.case import STATE_FOLDER, Row
-from CardiacUQTraining.cohort.state import clear_debris, read_row, write_row
+from CardiacUQTraining.cohort.state import read_row, write_row
 from CardiacUQTraining.cohort.tries import Places, Tries
 
 
@@ -114,21 +115,25 @@ def test_a_suspect_gets_the_process_for_itself() -> None:
 
 
 def test_debris_goes_whole_cases_stay_and_a_case_moved_aside_returns(tmp_path: Path) -> None:
-    dead = dead_pid()
-    for name in (f".a.partial-{dead}", f".b.replaced-{dead}", f".c.replaced-{dead}", "c"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "case.json").write_text(name)
-    (tmp_path / f".d.partial-{os.getpid()}").mkdir()
-    (tmp_path / f".e.replaced-{dead}").mkdir()
-    (tmp_path / f".e.replaced-{dead}" / "review.json").write_text("a morning's work")
+    pid, tokens = dead_pid(), iter(f"{number:016x}" for number in range(10))
+    for name in (f".a.partial-{pid}", f".b.replaced-{pid}", f".c.replaced-{pid}"):
+        folder = tmp_path / f"{name}-{next(tokens)}"
+        folder.mkdir()
+        (folder / "case.json").write_text(name)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "case.json").write_text("c")
+    reviewed = tmp_path / f".e.replaced-{pid}-{next(tokens)}"
+    reviewed.mkdir()
+    (reviewed / "review.json").write_text("a morning's work")
     (tmp_path / "e").mkdir()
-    (tmp_path / f"cohort.csv.partial-{dead}").write_text("half")
+    (tmp_path / f".cohort.csv.partial-{pid}-{next(tokens)}").write_text("half")
+    (tmp_path / ".a.claim").touch()
     (tmp_path / "notes.partial-1.txt").write_text("mine")
-    clear_debris(tmp_path)
+    assert recover(tmp_path) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f".d.partial-{os.getpid()}", "b", "c", "e", "e.reviewed-1", "notes.partial-1.txt",
+        "b", "c", "e", "e.reviewed-1", "notes.partial-1.txt",
     ]  # fmt: skip
-    assert (tmp_path / "b" / "case.json").read_text() == f".b.replaced-{dead}"
+    assert (tmp_path / "b" / "case.json").read_text() == f".b.replaced-{pid}"
     assert (tmp_path / "c" / "case.json").read_text() == "c"
 
 

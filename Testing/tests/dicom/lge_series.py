@@ -121,7 +121,7 @@ def result_of(folder: Path, labels: np.ndarray | None = None) -> Result:
     passes = volumes * np.array([0.9, 1.0, 1.1])[:, None]
     empty = np.zeros(labels.shape, np.uint8)
     return Result(
-        volume=volume, kind=BundleKind.CASCADE, classes=LGE_CLASSES, segmentation=labels, stage2d=labels,
+        volume=volume, kind=BundleKind.CASCADE, classes=LGE_CLASSES, segmentation=labels, opinion=labels,
         maps={MapName.SCS: scs, MapName.ERROR_PROBABILITY: wrong}, dcm=empty,
         component_ids=empty.astype(np.int32), components=(), pass_volumes_ml=passes, run=RUN,
         measures=measure(

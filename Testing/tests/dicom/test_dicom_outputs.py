@@ -226,7 +226,7 @@ def test_dsrdump_parses_the_report(written):
 def corrected(result, tmp_path):
     """A case folder in which Jane turned one healthy voxel into infarct."""
     case = read_case(write_case(result, tmp_path / "cases"))
-    review = Review(CaseMaps.from_folder(case), reviewer="Jane Doe")
+    review = Review(CaseMaps.of(case), reviewer="Jane Doe")
     labels = review.labels.copy()
     spot = tuple(np.argwhere(labels == 2)[0])
     labels[spot] = 3
@@ -274,7 +274,7 @@ def test_case_folder_gives_what_the_result_gives(result, tmp_path):
     from_memory, from_disk = content_of(result), content_of(read_case(write_case(result, tmp_path)))
     np.testing.assert_array_equal(from_memory.labels, from_disk.labels)
     assert from_memory.maps.keys() == from_disk.maps.keys()
-    assert from_memory.series == from_disk.series
+    assert from_memory.case.series == from_disk.case.series
     assert from_memory.measures["sizes"] == from_disk.measures["sizes"]
 
 

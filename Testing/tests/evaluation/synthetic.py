@@ -55,14 +55,15 @@ def passes(labels, seed, folds=(0,), views=MIRRORED):
 def final_maps(made):
     """The maps that inference writes, from its own running means."""
     accumulator = CascadeAccumulator()
-    for p2d, p3d in zip(made.stage2d.p, made.stage3d.p, strict=True):
-        accumulator.add(torch.from_numpy(p2d), torch.from_numpy(p3d))
+    for p2d, p3d in zip(made.stage2d.p, made.final.p, strict=True):
+        final = torch.from_numpy(p3d)
+        accumulator.add(torch.from_numpy(p2d), final, final)
     return {name: values.numpy() for name, values in accumulator.maps().items()}
 
 
 def arrays(labels, made):
     """What is kept of a case predicted with these passes."""
-    mean2d, mean3d = (stage.p.mean(axis=0) for stage in (made.stage2d, made.stage3d))
+    mean2d, mean3d = (stage.p.mean(axis=0) for stage in (made.stage2d, made.final))
     return CaseArrays(
         image=np.zeros(labels.shape, np.float32),
         truth=labels,

@@ -148,7 +148,7 @@ class TestJudge:
             volume, ResidentBundle.of(bundle), (1,), PassOptions(), Computer("cpu", "float32")
         ).found
         np.testing.assert_array_equal(found.segmentation, result.segmentation)
-        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        np.testing.assert_array_equal(found.opinion, result.opinion)
         assert set(found.maps) == set(result.maps)
         for name, values in result.maps.items():
             np.testing.assert_array_equal(found.maps[name], values)

@@ -13,8 +13,9 @@ from CardiacUQLib.base.errors import InputError, ModelError, UsageError
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
-from CardiacUQLib.inference.streaming_systole import cavity_volumes, end_systole
-from CardiacUQLib.report.contents import from_case
+from CardiacUQLib.inference.cavity import cavity_volumes
+from CardiacUQLib.measures.beat import find_phases
+from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
@@ -41,25 +42,27 @@ def test_frames_without_an_image_are_passed_over(bundle, tmp_path):
     cine = read_cine(write_film(tmp_path / "gap.nrrd", frames))
     found = cavity_volumes(cine, bundle, device="cpu")
     assert np.isnan(found[3]) and np.isfinite(np.delete(found, 3)).all()
-    assert end_systole(cine, found, 0) == 2
+    assert find_phases(cine.path, found).es == 2
 
 
-def test_a_frame_in_which_the_model_slips_is_no_end_systole(source):
-    cine = read_cine(source)
-    beat = [100.0, 95, 85, 70, 55, 45, 42, 50, 65, 80, 90, 97]
-    assert end_systole(cine, beat, 0) == 6
-    assert end_systole(cine, [*beat[:9], 20.0, *beat[10:]], 0) == 6
-    assert end_systole(cine, [*beat[:6], 0.0, *beat[7:]], 0) == 5
-    assert end_systole(cine, [*beat[:6], 23.0, *beat[7:]], 0) == 6, "more than half of the frame before"
+@pytest.mark.parametrize("start", range(5))
+def test_a_film_may_begin_anywhere_in_the_beat(bundle, tmp_path, start):
+    """The same heart, cut into the film at another moment: equal volumes, and a note where it is not ED."""
+    radii = np.roll(RADII, -start)
+    study = segment_cine(write_film(tmp_path / "film.nii.gz", film(radii)), bundle, tmp_path / "out")
+    assert study.frames == {"ED": (0 - start) % 5, "ES": (2 - start) % 5}
+    edv, esv = lv_ml(10.0), lv_ml(5.0)
+    assert study.measures["sizes"]["ef_percent"]["value"] == pytest.approx(100 * (edv - esv) / edv, abs=1e-3)
+    written = json.loads(study.summary.read_text("utf-8"))
+    assert any("does not begin at end-diastole" in note for note in written["notes"]) == (start > 0)
+    assert "Heartbeat" in (study.folders["ED"] / "report.html").read_text("utf-8")
 
 
-def test_few_frames_may_empty_the_heart_in_one_step(source):
-    cine = read_cine(source)
-    assert end_systole(cine, (100.0, 30.0), 0) == 1
-    assert end_systole(cine, (100.0, 30.0), 1) == 0
-    assert end_systole(cine, (40.0, 80.0, 90.0, 60.0, 90.0), 0) == 3
-    with pytest.raises(InputError, match="--es"):
-        end_systole(cine, (100.0, 0.0, 0.0, float("nan"), 0.0), 0)
+def test_no_ejection_fraction_without_a_left_ventricle(bundle, source, tmp_path, monkeypatch):
+    monkeypatch.setattr("CardiacUQLib.inference.cavity.cavity_volumes", lambda *args, **options: (0.0,) * 5)
+    with pytest.raises(InputError, match="no left ventricle"):
+        segment_cine(source, bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_a_cine_becomes_two_case_folders_and_an_ejection_fraction(bundle, source, tmp_path):
@@ -94,8 +97,10 @@ def test_the_scan_of_each_phase_is_found_again_beside_its_labels(bundle, source,
     for phase, number in study.frames.items():
         case = read_case(study.folders[phase])
         assert case.input_path == study.folders[phase] / "image.nii.gz"
-        contents = from_case(case)
-        assert contents.warnings == ()
+        contents = contents_of(case)
+        assert [line.split(",")[0] for line in contents.warnings] == [
+            "--es 3: the cavity of frame 2 is smaller"
+        ]
         np.testing.assert_array_equal(contents.image, read_cine(source).frame(number).array)
 
 

@@ -92,7 +92,7 @@ class TestOneWay:
         region = found.region
         assert (region.undecided == 4).any() and not np.isin(region.labels, (3, 4)).any()
         np.testing.assert_array_equal(found.segmentation, result.segmentation)
-        np.testing.assert_array_equal(found.opinion, result.stage2d)
+        np.testing.assert_array_equal(found.opinion, result.opinion)
         assert set(found.maps) == set(result.maps) and MapName.ERROR_PROBABILITY in found.maps
         for name, values in result.maps.items():
             np.testing.assert_array_equal(found.maps[name], values)
@@ -114,9 +114,9 @@ def test_merged_classes_lend_their_probability_to_the_other_one():
         StagePasses(p, (0,), (View.IDENTITY,), dropout), StagePasses(p, (0,), (View.IDENTITY,))
     )
     merged = merge_classes(passes, {4: 3})
-    np.testing.assert_allclose(merged.stage3d.p.ravel(), [0.1, 0.2, 0.1, 0.6, 0.0])
+    np.testing.assert_allclose(merged.final.p.ravel(), [0.1, 0.2, 0.1, 0.6, 0.0])
     np.testing.assert_allclose(merged.stage2d.dropout[1].ravel(), [0.2, 0.2, 0.2, 0.4, 0.0])
-    assert passes.stage3d.p.argmax() == 4
+    assert passes.final.p.argmax() == 4
     assert merge_classes(passes, {}) is passes
 
 

@@ -25,6 +25,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.networks.",
     "CardiacUQLib.inference.accumulators",
     "CardiacUQLib.inference.cascade",
+    "CardiacUQLib.inference.cavity",
     "CardiacUQLib.inference.combination",
     "CardiacUQLib.inference.empty_slices",
     "CardiacUQLib.inference.ensemble",

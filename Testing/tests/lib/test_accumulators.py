@@ -23,7 +23,7 @@ def test_running_maps_equal_those_of_the_stack(seed, passes, sharpness, n_classe
     p3d = softmax_stack(seed + 1, passes, sharpness, n_classes)
     running = CascadeAccumulator()
     for one2d, one3d in zip(p2d, p3d, strict=True):
-        running.add(one2d, one3d)
+        running.add(one2d, one3d, one3d)
     wide2d, wide3d = p2d.double().numpy(), p3d.double().numpy()
     expected = {
         MapName.SCS: maps.soft_correction_score(wide2d, wide3d),
@@ -40,7 +40,7 @@ def test_running_maps_equal_those_of_the_stack(seed, passes, sharpness, n_classe
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(found[name].numpy(), values, atol=3e-6, err_msg=name)
-    np.testing.assert_allclose(running.stage3d.mean.numpy(), wide3d.mean(0), atol=1e-6)
+    np.testing.assert_allclose(running.final.mean.numpy(), wide3d.mean(0), atol=1e-6)
     assert running.passes == passes
 
 
@@ -61,7 +61,7 @@ def test_class_voxels_count_the_arg_max_of_every_pass():
 
 
 def held_bytes(accumulator):
-    stages = (accumulator.stage2d, accumulator.stage3d)
+    stages = (accumulator.stage2d, accumulator.final)
     values = [v for holder in (accumulator, *stages) for v in vars(holder).values()]
     return sum(v.untyped_storage().nbytes() for v in values if isinstance(v, torch.Tensor))
 
@@ -70,7 +70,7 @@ def test_memory_does_not_grow_with_the_passes():
     running = CascadeAccumulator()
     held = []
     for p2d, p3d in zip(softmax_stack(1, 12, 1.0), softmax_stack(2, 12, 1.0), strict=True):
-        running.add(p2d.clone(), p3d.clone())
+        running.add(p2d.clone(), p3d.clone(), p3d.clone())
         held.append(held_bytes(running))
     voxels = 2 * 3 * 4
     # per stage C means, one sum of squares, one of entropies; one sum of scores
@@ -81,8 +81,8 @@ def test_added_passes_are_not_changed_or_kept():
     first = softmax_stack(3, 1, 1.0)[0]
     copy = first.clone()
     running = CascadeAccumulator()
-    running.add(first, first)
-    running.add(first.flip(-1), first)
+    running.add(first, first, first)
+    running.add(first.flip(-1), first, first)
     assert torch.equal(first, copy)
 
 

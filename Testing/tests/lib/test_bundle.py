@@ -325,7 +325,10 @@ def test_locator_needs_no_weights_for_every_fold(tmp_path: Path) -> None:
         ({"sharpness": {"locator": 2.0}}, "no stage of a cascade"),
         ({"sharpness": {"stage2d": 0.0}}, "stage2d is not above 0"),
         ({"roi": {"size_px": 33, "spacing_mm": None}}, "33 pixels, which is no multiple of 2"),
-        ({"classes": lambda old: [*old[:-1], {**old[-1], "colour": "pink"}]}, "is not #RRGGBB"),
+        (
+            {"classes": lambda old: [*old[:-1], {**old[-1], "colour": "pink"}]},
+            "is 'pink', not #RRGGBB",
+        ),
     ],
 )
 def test_figures_that_would_fail_in_the_middle_of_a_run(folder: Path, changes: dict, words: str) -> None:

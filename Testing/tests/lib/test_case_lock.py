@@ -84,7 +84,7 @@ def test_what_the_lock_file_holds_can_be_anything(tmp_path: Path) -> None:
 
 def test_decisions_and_new_segmentations_wait_for_the_writer(tmp_path: Path, jane) -> None:
     case = make_case(tmp_path)
-    review = Review(CaseMaps.from_folder(case), "Joe")
+    review = Review(CaseMaps.of(case), "Joe")
     process = jane(case.folder)
     with pytest.raises(ConflictError, match="Jane"):
         review.keep(0)
@@ -104,13 +104,13 @@ def test_decisions_and_new_segmentations_wait_for_the_writer(tmp_path: Path, jan
 
 def test_a_review_changed_elsewhere_is_not_overwritten(tmp_path: Path) -> None:
     case = make_case(tmp_path)
-    mine, other = (Review(CaseMaps.from_folder(case), name) for name in ("Joe", "Jane"))
+    mine, other = (Review(CaseMaps.of(case), name) for name in ("Joe", "Jane"))
     other.keep(0)
     before = (case.folder / "review.json").read_bytes()
     with pytest.raises(ConflictError, match=r"changed meanwhile \(Jane: kept .*open the case anew"):
         mine.flag(1)
     assert not mine.decisions and (case.folder / "review.json").read_bytes() == before
-    Review(CaseMaps.from_folder(case), "Joe").flag(1)
+    Review(CaseMaps.of(case), "Joe").flag(1)
     (case.folder / "review.json").unlink()  # moved away: ours is written anew
     other.flag(1)
     assert len(other.record.events) == 2

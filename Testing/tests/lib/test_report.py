@@ -22,7 +22,7 @@ from CardiacUQLib.inference.maps import discrete_correction_map
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.report import render_report
 from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
-from CardiacUQLib.report.contents import from_result
+from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.report.page import headlines, millilitres, transitions
 from CardiacUQLib.report.pictures import field_of_view, slice_pictures
 from CardiacUQLib.uncertainty.quality import PredictedDice
@@ -54,7 +54,7 @@ def result() -> Result:
         kind=BundleKind.CASCADE,
         classes=LGE_CLASSES,
         segmentation=final,
-        stage2d=stage2d,
+        opinion=stage2d,
         maps={MapName.SCS: scs},
         dcm=found.dcm,
         component_ids=found.component_ids,
@@ -91,7 +91,7 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(result: Result) -> None:
 
 
 def test_the_legend_lists_only_what_occurs(result: Result) -> None:
-    listed = [(t.was, t.became, t.voxels, t.volume) for t in transitions(from_result(result))]
+    listed = [(t.was, t.became, t.voxels, t.volume) for t in transitions(contents_of(result))]
     assert listed == [("healthy myocardium", "infarct", 20, "0.80")]
     page = render_report(result)
     assert "healthy myocardium → infarct, 0.80 ml" in page
@@ -102,7 +102,7 @@ def test_the_legend_lists_only_what_occurs(result: Result) -> None:
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_the_scale_is_fixed_whatever_the_case_holds(result: Result, share: float) -> None:
     scaled = dataclasses.replace(result, maps={MapName.SCS: result.maps[MapName.SCS] * np.float32(share)})
-    contents = from_result(scaled)
+    contents = contents_of(scaled)
     assert contents.heat_maps[0].maximum == pytest.approx(2 / 5)
     field = field_of_view(result.segmentation > 0, result.volume.geometry)
     column = round((41.5 * 2 - field.left) / field.size_mm * PIXELS)
@@ -114,13 +114,13 @@ def test_the_scale_is_fixed_whatever_the_case_holds(result: Result, share: float
 
 
 def test_certain_slices_show_the_image_alone(result: Result) -> None:
-    heat = next(iter(slice_pictures(from_result(result), [0])))[2]
+    heat = next(iter(slice_pictures(contents_of(result), [0])))[2]
     picture = as_rgb(heat.png).astype(int)
     assert np.abs(picture[..., 0] - picture[..., 2]).max() == 0, "no colour where nothing is unsure"
 
 
 def test_a_correction_is_outlined_in_its_colour_and_hardly_tinted(result: Result) -> None:
-    contents = from_result(result)
+    contents = contents_of(result)
     picture = np.array(
         Image.open(io.BytesIO(next(iter(slice_pictures(contents, [1])))[3].png)).convert("RGB")
     )
@@ -172,7 +172,7 @@ def test_sizes_with_intervals_come_from_the_measures(result: Result) -> None:
         "mvo_share_of_infarct_percent": {"label": "MVO share", "unit": "%", "value": None, "interval": None},
     }  # fmt: skip
     measured = dataclasses.replace(result, measures={"sizes": sizes, "headline": "Infarct 18 % of LV mass"})
-    share, mvo = headlines(from_result(measured))
+    share, mvo = headlines(contents_of(measured))
     assert (share.value, share.unit, share.interval, share.colour) == ("18", "%", "90 %: 13–24", "#F0E442")
     assert (mvo.value, mvo.unit, mvo.colour) == ("not defined", "", "#CC79A7")
     assert '<p class="lead">Infarct 18 % of LV mass</p>' in render_report(measured)
@@ -181,7 +181,7 @@ def test_sizes_with_intervals_come_from_the_measures(result: Result) -> None:
 def test_an_empty_result_is_still_a_page(result: Result) -> None:
     nothing = np.zeros_like(result.segmentation)
     empty = dataclasses.replace(
-        result, segmentation=nothing, stage2d=nothing, dcm=nothing, components=(),
+        result, segmentation=nothing, opinion=nothing, dcm=nothing, components=(),
         component_ids=nothing.astype(np.int32), maps={MapName.SCS: nothing.astype(np.float32)},
     )  # fmt: skip
     page = render_report(empty)

@@ -52,7 +52,7 @@ def tiny_case(folder: Path | None = None) -> CaseMaps:
         geometry=GEOMETRY,
         storage=StorageOrder(),
         segmentation=segmentation,
-        stage2d=stage2d,
+        opinion=stage2d,
         dcm=dcm,
         component_ids=ids,
         components=rows,
@@ -107,7 +107,7 @@ def test_an_empty_segmentation_leaves_nothing_to_look_at() -> None:
     case = tiny_case()
     nothing = np.zeros_like(case.segmentation)
     review = Review(
-        replace(case, segmentation=nothing, stage2d=nothing, components=(), component_ids=None, dcm=None), "J"
+        replace(case, segmentation=nothing, opinion=nothing, components=(), component_ids=None, dcm=None), "J"
     )
     assert review.items == ()
     assert review.progress().done
@@ -163,7 +163,7 @@ def test_impossible_decisions_leave_everything_as_it_was(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="label 7 is no class"):
         review.assign(0, 7)
     with pytest.raises(UsageError, match="no 2D stage"):
-        Review(replace(tiny_case(), stage2d=None), "Jane").take_2d(0)
+        Review(replace(tiny_case(), opinion=None), "Jane").take_2d(0)
     with pytest.raises(ValueError, match="shape"):
         review.edited(0, np.zeros((1, 2, 3), np.uint8))
     with pytest.raises(ValueError, match="no classes"):
@@ -291,7 +291,7 @@ def _model(
     if name == "assign":
         expected[region] = arguments[1]
     else:
-        expected[region] = (case.segmentation if name == "keep" else case.stage2d)[region]
+        expected[region] = (case.segmentation if name == "keep" else case.opinion)[region]
     return expected
 
 
@@ -336,7 +336,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
     def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("CardiacUQLib.review.record.os.fsync", full)
+    monkeypatch.setattr("CardiacUQLib.base.safe_files.os.fsync", full)
     with pytest.raises(InputError, match="No space left"):
         review.take_2d(1)
     assert (tmp_path / "review.json").read_bytes() == before
@@ -353,7 +353,7 @@ def test_a_full_disk_keeps_the_old_record_and_the_old_labels(
         (lambda text: text.replace("cardiacuq-review", "shopping"), "not a CardiacUQ review"),
         (lambda text: text.replace('"format_version": 1', '"format_version": 9'), "format 9"),
         (lambda text: text.replace('"keep"', '"burn"'), "damaged"),
-        (lambda text: text.replace('"step": "decide"', '"step": "undo"', 1), "cannot be replayed"),
+        (lambda text: text.replace('"step": "decide"', '"step": "undo"', 1), "unknown entry"),
         (lambda text: text.replace('"runs": [[', '"runs": [[99999, 3, 1], ['), "cannot be replayed"),
         (lambda text: text.replace('"segmentation_sha256": "', '"segmentation_sha256": "0'), "another seg"),
     ],
@@ -406,8 +406,11 @@ def test_a_case_folder_whose_files_do_not_fit_together_is_refused(tmp_path: Path
     other = case.folder.with_name("other")
     shutil.copytree(case.folder, other)
     shutil.copy(other / "segmentation.nii.gz", other / "components.nii.gz")
-    with pytest.raises(InputError, match="not in its map of components"):
+    with pytest.raises(InputError, match=r"components\.nii\.gz: the file is truncated or was changed"):
         CaseMaps.of(read_case(other))
+    maps = CaseMaps.of(case)
+    with pytest.raises(InputError, match="not in its map of components"):
+        replace(maps, component_ids=maps.segmentation.astype(np.int32)).check()
 
 
 def test_sizes_follow_the_corrections(tmp_path: Path) -> None:

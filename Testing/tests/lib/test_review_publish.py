@@ -126,13 +126,13 @@ def test_where_no_report_can_be_drawn_the_old_one_does_not_stay(folder, monkeypa
 def test_a_folder_that_cannot_be_written_says_so(folder, monkeypatch) -> None:
     module = importlib.import_module("CardiacUQLib.report.publish")
 
-    def full(text, path):
+    def full(path, text):
         raise OSError(28, "No space left on device")
 
     review = _review(folder)
     review.take_2d(0)
     before = _measures(folder)
-    monkeypatch.setattr(module, "write_text_atomically", full)
+    monkeypatch.setattr(module, "write_whole", full)
     with pytest.raises(InputError, match="No space left"):
         publish(review)
     assert _measures(folder) == before

@@ -63,7 +63,7 @@ def fake(net2d, net3d, folds=(0,), **changes):
 def test_everything_lies_on_the_image_grid(result, volume):
     shape = volume.array.shape
     assert set(result.maps) == CASCADE_MAPS
-    for array, kind in ((result.segmentation, np.uint8), (result.stage2d, np.uint8), (result.dcm, np.uint8)):
+    for array, kind in ((result.segmentation, np.uint8), (result.opinion, np.uint8), (result.dcm, np.uint8)):
         assert array.shape == shape
         assert array.dtype == kind
     for values in result.maps.values():
@@ -82,14 +82,14 @@ def test_maps_and_labels_are_those_of_the_stacked_passes(result, bundle, volume)
     window = np.s_[:, y : y + 32, x : x + 32]
     s2d, s3d = p2d.mean(0).argmax(0), p3d.mean(0).argmax(0)
     scs = maps.soft_correction_score(p2d, p3d)
-    np.testing.assert_array_equal(result.stage2d[window], s2d)
+    np.testing.assert_array_equal(result.opinion[window], s2d)
     np.testing.assert_array_equal(result.segmentation[window], s3d)
     np.testing.assert_allclose(result.maps[MapName.SCS][window], scs, atol=1e-6)
     np.testing.assert_allclose(
         result.maps[MapName.VARIANCE_2D][window], maps.ensemble_variance(p2d), atol=1e-6
     )
     np.testing.assert_allclose(result.maps[MapName.MAX_PROBABILITY][window], p3d.mean(0).max(0), atol=1e-6)
-    codes = maps.discrete_correction_map(result.stage2d, result.segmentation, 5)
+    codes = maps.discrete_correction_map(result.opinion, result.segmentation, 5)
     expected = find_components(codes, result.maps[MapName.SCS], volume.geometry, 5)
     np.testing.assert_array_equal(result.dcm, expected.dcm)
     assert result.components == expected.components

@@ -61,7 +61,7 @@ def test_the_certain_member_wins_and_the_other_is_the_correction(members, volume
     heart = main_parts(sure, CINE_CLASSES)
     assert np.array_equal(result.segmentation, heart)
     disagree, apart = (heart == 3) & (grey <= 0.6), sure != heart
-    assert np.array_equal(result.stage2d != result.segmentation, disagree | apart)
+    assert np.array_equal(result.opinion != result.segmentation, disagree | apart)
     codes = {decode_dcm(code, 4) for code in np.unique(result.dcm[result.dcm > 0])}
     assert {(0, 3)} <= codes <= {(0, 3), (3, 0)}, "parts that were dropped show up as corrections too"
     assert all({c.was, c.became} == {0, 3} and c.voxels >= 10 for c in result.components)
@@ -111,5 +111,5 @@ def test_a_cine_case_folder_comes_back_as_it_was(bundle, volume, tmp_path):
     folder = write_case(result, tmp_path / "out", name="ED")
     case = read_case(folder)
     assert np.array_equal(case.segmentation, result.segmentation)
-    assert np.array_equal(case.stage2d, result.stage2d)
+    assert np.array_equal(case.opinion, result.opinion)
     assert case.maps.keys() >= {MapName.UNCERTAINTY, MapName.SCS}

@@ -25,7 +25,7 @@ import CardiacUQTraining
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.training.checkpoint import load_weights
-from CardiacUQTraining.training.loop import StageJob, StopRequest
+from CardiacUQTraining.training.loop import EveryLevel, StageJob, StopRequest, train_stage
 from CardiacUQTraining.training.optimisation import AveragedWeights, learning_rate, make_optimiser
 from CardiacUQTraining.training.ranks import Launch, Ranks, launch_fabric
 from CardiacUQTraining.training.recipe import RECIPE, read_recipe
@@ -215,13 +215,32 @@ def test_one_process_trains_exactly_as_the_loop_written_out(tmp_path, emidec_lik
             group["lr"] = learning_rate(stage.optimiser, step, 12)
         network.train()
         optimiser.zero_grad(set_to_none=True)
-        data.loss(network, samples, generator, epoch).backward()
+        data.loss(EveryLevel(network), samples, generator, epoch).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), stage.optimiser.gradient_clip)
         optimiser.step()
         average.update(network, step)
     found, _ = load_weights(run.final(0, "stage2d"))
     assert found.keys() == average.weights.keys()
     assert all(torch.equal(found[name], average.weights[name]) for name in found)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_mixed_precision_reaches_a_deeply_supervised_network(tmp_path, emidec_like, full):
+    """Unless its stage asks for float32."""
+    values = tiny_recipe() | {"locator": None}
+    values["stage2d"] |= {"full_precision": full, "epochs": 1}
+    recipe = read_recipe_of(values, tmp_path)
+    method, run, dataset = method_of(recipe), RunFolder(tmp_path / "run"), open_dataset("emidec", emidec_like)
+    crops = method.crops("stage2d", dataset, torch.device("cpu"))
+    network, seen = method.build("stage2d"), []
+    data = method.data("stage2d", 0, crops, crops.cases.ids[:1], run)
+    network.encoder[0].first.register_forward_hook(
+        lambda layer, inputs, output: seen.append(output.dtype) if layer.training else None
+    )
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    job = StageJob("stage2d", 0, recipe.stage2d, tmp_path / "job", recipe.seed)
+    assert train_stage(fabric, job, network, data, StopRequest(), lambda job, row: None)
+    assert set(seen) == {torch.float32 if full else torch.bfloat16}
 
 
 def read_recipe_of(values: dict, folder: Path):

@@ -57,11 +57,11 @@ def test_arrays_arrive_in_file_order(served: Served, cohort: Path) -> None:
     for number, name in enumerate(("ann", "bea", "cid")):
         about = served.json(f"/api/cases/{number}")
         assert about["name"] == name
-        maps = CaseMaps.from_folder(read_case(cohort / name))
+        maps = CaseMaps.of(read_case(cohort / name))
         shape = maps.segmentation.shape
         for what, array in (
             ("labels", maps.segmentation),
-            ("first", maps.stage2d),
+            ("first", maps.opinion),
             ("components", maps.component_ids),
         ):
             found = served.runs(f"/api/cases/{number}/labels/{what}", shape)
@@ -131,7 +131,7 @@ def test_an_edit_on_top_of_something_unseen_is_refused_with_the_news(served: Ser
 
 def test_what_another_program_decided_is_taken_over(served: Served, cohort: Path) -> None:
     key = served.json("/api/cases/0")["items"][0]["key"]
-    other = Review(CaseMaps.from_folder(read_case(cohort / "ann")), "Slicer")
+    other = Review(CaseMaps.of(read_case(cohort / "ann")), "Slicer")
     other.flag(0)
     other.release()
     status, _, content = served.ask("POST", "/api/cases/0/keep", {"revision": 0, "item": key})

@@ -90,7 +90,7 @@ def test_an_hour_of_a_reader(browser, three_segmented: Path) -> None:
         assert browser.complaints() == []
     exported = list((tmp := out.with_name("out-reviewed")).iterdir())
     assert len(exported) == 1 and exported[0].name.endswith(second), tmp
-    Review(CaseMaps.from_folder(read_case(out / first)), "Slicer")  # resumes
+    Review(CaseMaps.of(read_case(out / first)), "Slicer")  # resumes
 
 
 # -- to the voxel

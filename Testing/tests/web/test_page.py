@@ -118,7 +118,7 @@ def test_someone_else_decided_meanwhile(browser, cohort: Path) -> None:
     with serving(cohort) as server:
         enter(browser, server)
         name = browser.js("return review.case.name")
-        other = Review(CaseMaps.from_folder(read_case(cohort / name)), "Slicer")
+        other = Review(CaseMaps.of(read_case(cohort / name)), "Slicer")
         other.flag(len(other.items) - 1)
         other.release()
         browser.press("k")

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from house_fixtures import PACKAGES, REPOSITORY
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, check_map, check_maps, maps_used, plain_first
 from CardiacUQLib.measures.size_catalogue import SIZES, check_sizes
@@ -18,6 +17,11 @@ from CardiacUQTraining.cohort import histogram, page
 from CardiacUQTraining.datasets.catalogue import DATASETS, check_datasets
 from CardiacUQTraining.evaluation.lge import headline, sizes
 
+REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGES = (
+    *(REPOSITORY / "CardiacUQ" / name for name in ("CardiacUQLib", "CardiacUQScene", "CardiacUQWidgets")),
+    REPOSITORY / "CardiacUQTraining",
+)
 MAP = """    MADE_UP = "made_up", MapInfo(
         "Made-up",
         "made-up doubt of the test",
@@ -77,7 +81,7 @@ EDITS: dict[str, dict[str, tuple[Edit, ...]]] = {
 def found(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> dict[str, str]:
     """Where the made-up entries were found, by place, in a copy of the packages."""
     root = tmp_path_factory.mktemp("made-up")
-    for package in PACKAGES.values():
+    for package in PACKAGES:
         shutil.copytree(package, root / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REPOSITORY / "CardiacUQ" / "Resources", root / "Resources")
     for files in EDITS.values():

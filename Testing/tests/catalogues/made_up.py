@@ -42,7 +42,7 @@ def main(out: Path, bundle_folder: Path) -> None:
     page = render_report(case)
     name, size = MapName("made_up"), "made_up_ml"
     tell("map in case folder", name in case.maps)
-    tell("map in review and scene", name in CaseMaps.from_folder(case).maps)
+    tell("map in review and scene", name in CaseMaps.of(case).maps)
     tell("map as column of the report", ">Made-up</h3>" in page and "made-up doubt" in page)
     content = content_of(case)
     tell("map as DICOM object", name in content.maps and name.info.dicom is not None)
