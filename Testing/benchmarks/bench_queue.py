@@ -11,7 +11,6 @@ processor time of the longest one stands beside it. ``sys.modules["torch"] = Non
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -22,7 +21,10 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY / part) for part in ("CardiacUQ", "Testing", "Testing/tests/lib", "")]
+sys.path[:0] = [
+    str(REPOSITORY / part)
+    for part in ("CardiacUQ", "Testing", "Testing/tests/lib", "Testing/tests/module", "")
+]
 sys.modules["torch"] = None
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
@@ -77,6 +79,7 @@ def main() -> None:
 
 def make_cohort(out: Path, count: int, shape: tuple[int, int, int]) -> None:
     """Case folders of ``count`` patients, a few phantoms under different names, and their table."""
+    from desk_checks import change_record
     from review_cases import make_result
 
     from CardiacUQLib.cases.casefolder import write_case
@@ -91,8 +94,7 @@ def make_cohort(out: Path, count: int, shape: tuple[int, int, int]) -> None:
         made.append(write_case(make_result(image, stored), out, name=f"patient{seed:02d}"))
     for number in range(len(made), count):
         copy = shutil.copytree(made[number % len(made)], out / f"patient{number:02d}")
-        record = json.loads((copy / "case.json").read_text("utf-8"))
-        (copy / "case.json").write_text(json.dumps({**record, "name": copy.name}), "utf-8")
+        change_record(copy, name=copy.name)
     rows = [f"{number + 1},patient{number:02d},done" for number in range(count)]
     (out / "cohort.csv").write_text("\n".join(["rank,case,state", *rows]) + "\n", "utf-8")
 

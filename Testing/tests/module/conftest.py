@@ -13,6 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = REPOSITORY / "CardiacUQ" / "CardiacUQ.py"
+sys.path.insert(0, str(REPOSITORY / "Testing" / "tests" / "lib"))
 
 
 def pytest_report_header() -> str:

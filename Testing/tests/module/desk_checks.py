@@ -20,9 +20,18 @@ def case_of_its_own(case_folder: Path, folder: Path) -> Path:
     own = folder.with_name(f"{folder.name}_image.nii.gz")
     image = sitk.ReadImage(record["input_path"])
     sitk.WriteImage(image + sum(map(ord, folder.name)), str(own))
-    record.update(name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
-    (folder / "case.json").write_text(json.dumps(record), "utf-8")
+    change_record(folder, name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
     return folder
+
+
+def change_record(folder: Path, **changes: object) -> None:
+    """Change ``case.json`` and seal it again."""
+    from CardiacUQLib.cases.seal import SEAL, document_seal
+
+    record = json.loads((folder / "case.json").read_text("utf-8")) | changes
+    record.pop(SEAL)
+    text = json.dumps({**record, SEAL: document_seal(record)})
+    (folder / "case.json").write_text(text, "utf-8")
 
 
 def seen(widget, volume) -> None:

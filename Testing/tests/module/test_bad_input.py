@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from desk_checks import change_record
 
 
 def _content(scene) -> dict[str, str]:
@@ -99,9 +100,7 @@ def test_the_case_folder_of_another_volume(host, widget, load, case_folder, tmp_
     other, _ = write(lge_phantom(2, shape=(6, 128, 128)), tmp_path, "other")
     load(other)
     copy = shutil.copytree(case_folder, tmp_path / "moved")
-    record = copy / "case.json"
-    text = record.read_text("utf-8").replace("LGE phantom.nii.gz", "gone.nii.gz")
-    record.write_text(text, encoding="utf-8")
+    change_record(copy, input_path=str(tmp_path / "gone.nii.gz"))
     _load_refused(host, widget, copy, "other", "load the volume")
 
 

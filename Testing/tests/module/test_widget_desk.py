@@ -129,16 +129,19 @@ def test_a_transform_moves_the_case_along_and_hardening_says_so(host, two):
     assert widget.review.session is None and "moved or resampled" in widget.ui.headlineLabel.text
 
 
-def test_forty_would_go_like_three(host, widget, case_folder, tmp_path):
+def test_forty_would_go_like_three(host, widget, tmp_path):
     """A cohort by keyboard: every case opens by itself and takes its volume along."""
-    out = tmp_path / "out"
+    from review_cases import make_case
+
+    made, out = make_case(tmp_path).folder, tmp_path / "out"
     for name in ("b", "a", "c"):
-        case_of_its_own(case_folder, out / name)
+        case_of_its_own(made, out / name)
     (out / "cohort.csv").write_text("case,state\nb,done\nbroken,failed\na,done\nc,done\n", "utf-8")
     widget.queue.open(out / "cohort.csv")
     counts = []
     for number, name in enumerate(("b", "a", "c"), 1):
         host.wait(lambda: not widget.busy)
+        assert widget.desk.nodes is not None, widget.ui.messageLabel.text
         assert widget.desk.nodes.name == name and f"Case {number} of 3: {name}" in widget.ui.queueLabel.text
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         assert len(volumes) == 2 + len(widget.desk.nodes.maps), "its image, maps and bull's-eyes"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import slicer
+from desk_checks import change_record
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FRAMES, SYSTOLE = 5, 3
@@ -55,8 +56,7 @@ def make_study(case_folder: Path, tmp_path: Path) -> Path:
         record = json.loads((folder / "case.json").read_text("utf-8"))
         own = folder / "image.nii.gz"
         sitk.WriteImage(sitk.ReadImage(record["input_path"]) + number + 1, str(own))
-        record.update(name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
-        (folder / "case.json").write_text(json.dumps(record), "utf-8")
+        change_record(folder, name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
     summary = tmp_path / "out" / "film_cine.json"
     content = {"cases": {"ED": "film_ED", "ES": "film_ES"}, "frames": {"ED": 0, "ES": SYSTOLE}}
     summary.write_text(json.dumps({**content, "cavity_ml": [120.0, 100.0, 80.0, 60.0, 90.0]}), "utf-8")

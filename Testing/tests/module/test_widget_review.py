@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import slicer
+from desk_checks import change_record
 
 pytestmark = pytest.mark.usefixtures("without_torch")
 
@@ -36,7 +37,7 @@ def _labels(widget) -> np.ndarray:
 
 def place_of(name) -> int:
     """Where the selector has a map."""
-    from CardiacUQWidgets.display_panel import HeatMapChoice
+    from CardiacUQWidgets.parameters import HeatMapChoice
 
     return [choice.value for choice in HeatMapChoice].index(name)
 
@@ -342,10 +343,7 @@ def test_a_heat_map_that_the_user_has_chosen_stays_for_the_next_case(reviewing, 
 
 
 def test_the_limits_of_the_model_stand_under_the_headline(host, widget, case):
-    text = (case / "case.json").read_text("utf-8")
-    record = json.loads(text)
-    record["warnings"] = ["this model finds no MVO"]
-    (case / "case.json").write_text(json.dumps(record), "utf-8")
+    change_record(case, warnings=["this model finds no MVO"])
     widget.load_case(case)
     assert widget.ui.warningsLabel.text == "this model finds no MVO"
     host.scene.Clear(0)
