@@ -14,6 +14,7 @@ import typer
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.images.volume import case_name
 
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -192,4 +193,5 @@ def _common_name(first: str, second: str) -> str:
 
 def _tell(study: CineStudy, quiet: bool) -> None:
     if not quiet:
+        tell_notes(line for result in study.results.values() for line in result.volume.warnings)
         print(summary(study), flush=True)

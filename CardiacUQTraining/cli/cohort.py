@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
@@ -16,7 +16,11 @@ from .cine import CineOptions
 if TYPE_CHECKING:
     from CardiacUQLib.studies.options import CaseOptions
 
-    from ..cohort.case import Plan
+    from ..cohort.case import Plan, Skipped
+
+
+LISTED = 8
+"""Skipped inputs that the error about a folder without a scan names."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,21 @@ def _is_one_scan(inputs: Sequence[Path], plan: Plan) -> bool:
     """True for one file or one DICOM series; also for a folder without a scan, which then is refused."""
     if len(inputs) > 1 or inputs[0].suffix.lower() == ".csv":
         return False
+    if not plan.cases and plan.skipped:
+        listed = "; ".join(f"{_shown(one)}: {one.reason}" for one in plan.skipped[:LISTED])
+        more = f"; and {len(plan.skipped) - LISTED} more" if len(plan.skipped) > LISTED else ""
+        remedy = "choose one with --series" if any(one.series for one in plan.skipped) else "give a scan"
+        raise InputError(inputs[0], f"nothing in it is a scan for this bundle ({listed}{more})", remedy)
     if not plan.cases:
         return True
     (first, *others) = plan.cases
     itself = bool(first.series) or Path(first.source) == inputs[0]
     return itself and not others and not plan.skipped
+
+
+def _shown(one: Skipped) -> str:
+    """What names a skipped input: the end of its series UID, or its file."""
+    return one.series[-12:] or Path(one.source).name
 
 
 def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
@@ -19,6 +21,7 @@ from CardiacUQLib.studies.options import CaseOptions
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
 from .cohort import CohortOptions, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
+from .notes import tell_notes
 from .progress import part_of, shown_progress
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def command(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -84,6 +88,7 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
+    use_threads(threads)
     views = (View.IDENTITY,) if no_tta else None
     options = CaseOptions(
         device,
@@ -126,7 +131,13 @@ def command(
             job, bundle, options, series or None, overwrite, part_of(progress, 0, 1, job.name)
         )
     if not quiet:
+        tell_notes(result.volume.warnings)
         print(summary(result, job.target), flush=True)
+    from CardiacUQLib.studies.scan import export_result
+
+    if problem := export_result(result, job.target, options):
+        print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.EXPORT)
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:

@@ -119,6 +119,7 @@ class Row:
     bundle: str = ""
     bundle_sha256: str = ""
     options: str = ""
+    export_problem: str = ""
     review: str = ""
     reviewed: bool = False
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from CardiacUQLib.bundles.bundle import Bundle
     from CardiacUQLib.inference.result import Result
 
+    from ..cine_study import CineStudy
+
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     """Segment the two phases of a 4D file into ``NAME_ED`` and ``NAME_ES``; the row without times.
@@ -47,6 +49,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         report=asked.report,
         cancel=cancel,
     )
+    problem = _export(ticket, study) if asked.dicom else ""
     page = study.folders["ED"] / REPORT_FILE
     features = input_features(study.results["ED"].volume)
     manifest = bundle.manifest
@@ -54,6 +57,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         state=State.DONE,
         source=ticket.source,
+        series=ticket.series,
         headline=str(study.measures["headline"]),
         verdict="" if study.verdict is None else study.verdict.word.value,
         verdict_reason="" if study.verdict is None else study.verdict.reason,
@@ -67,7 +71,20 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         bundle=f"{manifest.name} {manifest.version}",
         bundle_sha256=ticket.bundle_sha256,
         options=asked.key,
+        export_problem=problem,
     )
+
+
+def _export(ticket: Ticket, study: CineStudy) -> str:
+    """DICOM objects of both phases beside their source; "" or why there are none."""
+    from CardiacUQLib.dicom.attempt import export_problem
+
+    for phase, result in study.results.items():
+        frame = None if study.frames is None else study.frames[phase]
+        folder = study.folders[phase]
+        if problem := export_problem(result, Path(ticket.source), folder, phase=phase, frame=frame):
+            return problem
+    return ""
 
 
 def _together(results: Iterable[Result]) -> dict[str, float | None]:

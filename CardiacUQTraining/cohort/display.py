@@ -97,7 +97,10 @@ class Lines:
         """One line per case."""
         if row.state is State.FAILED:
             _complain(row.reason)
-        elif not self._quiet:
+            return
+        if row.export_problem:
+            _complain(f"{row.name}: {row.export_problem}")
+        if not self._quiet:
             print(f"{row.name}: {summary(row)}; see {self._out / (row.report or row.name)}", flush=True)
 
     def ended(self, standing: Standing, problem: str) -> None:
@@ -128,6 +131,9 @@ class Bar(Lines):
         """Move on by one case."""
         if row.state is State.FAILED:
             self._progress.console.print(f"cardiacuq: {row.reason}", markup=False, highlight=False)
+        elif row.export_problem:
+            line = f"cardiacuq: {row.name}: {row.export_problem}"
+            self._progress.console.print(line, markup=False, highlight=False)
         self._progress.update(self._task, completed=standing.ended, description=standing.words())
 
 

@@ -18,6 +18,7 @@ from CardiacUQLib.images.cine import is_cine
 from CardiacUQLib.images.dicom_files import is_dicom
 from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_SLICES
+from CardiacUQLib.images.regular_file import is_regular
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES, case_name
 from CardiacUQLib.studies.options import CaseOptions
 
@@ -163,6 +164,8 @@ def _no_scan(path: Path, root: Path) -> str:
 
 
 def _csv_cases(path: Path, model: Case) -> Iterator[Case]:
+    if path.exists() and not is_regular(path):
+        raise UsageError(f"{path}: this is no regular file; give a CSV file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             table = csv.DictReader(stream)

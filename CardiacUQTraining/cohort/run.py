@@ -39,9 +39,10 @@ class CohortOutcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 only if every case succeeded."""
-        whole = not (self.problem or self.count(State.FAILED) or self.count(State.PENDING))
-        return ExitCode.DONE if whole else ExitCode.PARTIAL
+        """0 only if every case succeeded, EXPORT if all did and an export of one did not."""
+        if self.problem or self.count(State.FAILED) or self.count(State.PENDING):
+            return ExitCode.PARTIAL
+        return ExitCode.EXPORT if any(row.export_problem for row in self.rows) else ExitCode.DONE
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +10,13 @@ from pathlib import Path
 
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.base.json_codec import JsonMismatch, decode, to_plain
+from CardiacUQLib.base.json_codec import JsonMismatch, decode, json_text, to_plain
 from CardiacUQLib.base.json_file import read_object
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
+from CardiacUQLib.cases.study_record import check_one_study, study_of
+from CardiacUQLib.dicom.attempt import FOLDER
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.image_file import files_read
 from CardiacUQLib.images.reading import read_volume
@@ -29,7 +31,7 @@ _HASHERS = 4
 
 def write_row(row: Row, folder: Path) -> None:
     """Put the row of a case into its (still temporary) folder."""
-    (folder / ROW_FILE).write_text(json.dumps(to_plain(row), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_whole(folder / ROW_FILE, json_text(to_plain(row), 1) + "\n")
 
 
 def read_row(folder: Path) -> Row | None:
@@ -57,6 +59,8 @@ def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: P
         asked = (bundles[case.bundle].sha256, case.options.key)
         if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
             return None
+        if case.options.dicom and not all((out / folder / FOLDER).is_dir() for folder in case.folders):
+            return None  # its export failed, and is tried again
         return row if _whole(case, out) and row.input_sha256 == fingerprint(case) else None
 
     with ThreadPoolExecutor(_HASHERS) as pool:
@@ -72,9 +76,10 @@ def _whole(case: Case, out: Path) -> bool:
     """Every folder of the case is as it was finished, and all are of one run."""
     try:
         folders = [read_case(out / folder) for folder in case.folders]
+        check_one_study(folders)
+        return not case.cine or study_of(folders[0]) is not None
     except InputError:
         return False
-    return len({folder.record.study for folder in folders}) == 1
 
 
 def _restore_reports(folders: Sequence[Path]) -> None:

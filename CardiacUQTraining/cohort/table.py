@@ -99,7 +99,7 @@ def _entry(rank: int, row: Row, apart: Sequence[str]) -> dict[str, object]:
         "series": row.series,
         "bundle": row.bundle,
         "options": row.options,
-        "warnings": "; ".join(row.warnings),
+        "warnings": "; ".join((*row.warnings, *([row.export_problem] if row.export_problem else []))),
         "worker": row.worker,
         "finished": row.finished,
         "input_sha256": row.input_sha256,

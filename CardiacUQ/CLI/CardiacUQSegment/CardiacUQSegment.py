@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not _find_library():
         return _fail("CardiacUQLib is not beside this module; install the extension again", 1)
     from CardiacUQLib.base.errors import CardiacUQError, ExitCode
+    from CardiacUQLib.base.threads import wait_politely
 
+    wait_politely()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(options)

@@ -18,6 +18,7 @@ class ExitCode(enum.IntEnum):
     MODEL = 4
     MEMORY = 5
     PARTIAL = 6
+    EXPORT = 7
     CANCELLED = 130
 
 

@@ -63,9 +63,12 @@ def replacing(path: str | Path, *, suffix: str = "") -> Iterator[Path]:
 
 
 def write_whole(path: str | Path, content: str | bytes) -> Path:
-    """Write a file whole or not at all, and onto the disk; returns the path. Raises OSError."""
+    """Write a file whole or not at all, and onto the disk; returns the path. Raises OSError.
+
+    Of a text, bytes of file names that are no text become "?".
+    """
     with replacing(path) as beside:
-        beside.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        beside.write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
     return Path(path)
 
 

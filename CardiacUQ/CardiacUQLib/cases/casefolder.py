@@ -6,7 +6,6 @@ is complete. Reading needs no torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import numpy as np
 
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, claimed, new_folders
-from ..base.json_codec import Sha256, to_plain
+from ..base.json_codec import Sha256, json_text, to_plain
 from ..base.json_file import decode_or_refuse, read_object
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
@@ -364,7 +363,7 @@ def _measures(result: Result) -> dict[str, Any]:
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    path.write_text(json_text(document, 2) + "\n", "utf-8")
 
 
 def _read_record(path: Path) -> CaseRecord:

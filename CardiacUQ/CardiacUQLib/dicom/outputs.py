@@ -12,6 +12,7 @@ from ..base.safe_files import replacing
 from ..bundles.map_catalogue import REPORT_SERIES, SEGMENTATION_SERIES, MapName
 from ..inference.result import Result
 from .content import DicomContent, content_of
+from .references import point_at_frames
 from .source import SourceImages, load_source
 
 if TYPE_CHECKING:
@@ -87,11 +88,15 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
             segmentation = segmentation_object(
                 content, source, series_number=number + SEGMENTATION_SERIES, phase=phase
             )
-        objects = {} if segmentation is None else {"segmentation": segmentation}
+        objects: dict[str, Dataset] = {} if segmentation is None else {"segmentation": segmentation}
         for name in content.maps:
             if name.info.dicom is not None:
                 objects[name] = parametric_map_object(content, source, name, number, phase)
         objects["report"] = report_object(content, source, segmentation, series_number=number + REPORT_SERIES)
+        derived = [] if segmentation is None else [segmentation]
+        for name, dataset in objects.items():  # last, since the report finds the segmentation's sources by it
+            referred = [*source.objects, *derived] if name == "report" else source.objects
+            point_at_frames(dataset, source.references, referred)
     except (AttributeError, ValueError, TypeError, LookupError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         problem = f"the images' headers lack what DICOM output needs ({reason})"

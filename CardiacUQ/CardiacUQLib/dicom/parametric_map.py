@@ -9,7 +9,6 @@ import numpy as np
 from ..bundles.map_catalogue import MapName
 from .codes import NO_UNITS, concept, describe_private_scheme
 from .content import DicomContent
-from .references import point_at_frames
 from .segmentation import origin
 from .source import SourceImages, frames_of
 
@@ -58,6 +57,5 @@ def parametric_map_object(
         series_description=f"CardiacUQ {code.meaning.lower()}{' ' + phase if phase else ''}",
     )
     parametric_map.BodyPartExamined = "HEART"  # no paired organ: a laterality is neither needed nor missed
-    point_at_frames(parametric_map, source.references, source.objects)
     describe_private_scheme(parametric_map)
     return parametric_map

@@ -45,7 +45,7 @@ def stand_in(header: Dataset, frame: FrameHeader, first: Dataset) -> tuple[Datas
     image = Dataset()
     for element in header:
         if element.keyword not in _NOT_COPIED:
-            image.add(element)
+            image.add_new(element.tag, element.VR, element.value)
     image.SOPClassUID, image.SOPInstanceUID = _MR_IMAGE, generate_uid()
     image.SeriesInstanceUID = first.SeriesInstanceUID
     image.ImagePositionPatient = [round(v, 6) for v in frame.position]

@@ -12,7 +12,6 @@ import numpy as np
 
 from .codes import ARTIFICIAL_INTELLIGENCE, HEART, category_of, concept, describe_private_scheme
 from .content import DicomContent
-from .references import point_at_frames
 from .source import SourceImages, frames_of
 
 if TYPE_CHECKING:
@@ -90,6 +89,5 @@ def segmentation_object(
         content_label="CARDIACUQ",
         series_description=description,
     )
-    point_at_frames(segmentation, source.references, source.objects)
     describe_private_scheme(segmentation)
     return segmentation

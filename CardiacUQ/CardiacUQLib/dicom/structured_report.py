@@ -28,7 +28,6 @@ from .codes import (
 )
 from .content import DicomContent
 from .judgement import expectations, verdict_item
-from .references import point_at_frames
 from .segmentation import MANUFACTURER
 from .source import SourceImages
 
@@ -87,8 +86,6 @@ def report_object(
     )
     document.ManufacturerModelName = content.algorithm[:64]
     document.SoftwareVersions = content.algorithm_version
-    derived = [] if segmentation is None else [segmentation]
-    point_at_frames(document, source.references, [*source.objects, *derived])
     describe_private_scheme(document)
     return document
 

@@ -126,6 +126,7 @@ def _enhanced(
         return None if found is None else number(found, keyword)
 
     content = item(own, "FrameContentSequence")
+    converted = item(own, "UnassignedPerFrameConvertedAttributesSequence")  # of a legacy conversion
     kind = group("MRImageFrameTypeSequence")
     slope, intercept = _scale(group("PixelValueTransformationSequence"), own, shared)
     indices = () if content is None else numbers(content, "DimensionIndexValues")
@@ -134,12 +135,17 @@ def _enhanced(
     temporal = None if content is None else number(content, "TemporalPositionIndex")
     if temporal is None:
         temporal = value("TemporalPositionTimeOffset", "TemporalPositionSequence")
+    if temporal is None and converted is not None:
+        temporal = number(converted, "TemporalPositionIdentifier")
     if temporal is None and phases is not None and phases < len(indices):
         temporal = indices[phases]
     trigger = value("NominalCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
     if trigger is None:
         trigger = value("ActualCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
-    times = numbers(group("MRModifierSequence"), "InversionTimes") if group("MRModifierSequence") else ()
+    if trigger is None and converted is not None:
+        trigger = number(converted, "TriggerTime")
+    modifier = group("MRModifierSequence")
+    times = numbers(modifier, "InversionTimes") if modifier else ()
     return FrameHeader(
         **common,
         frame=frame,

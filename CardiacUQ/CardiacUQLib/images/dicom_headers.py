@@ -11,7 +11,7 @@ import os
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,6 +31,7 @@ MOST_INFLATED = 1 << 28
 _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED, ""}
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _UNDEFINED = 0xFFFFFFFF
+_META_LENGTH_END = 144
 _TAGS = [
     "SpecificCharacterSet",
     "ImageType",
@@ -186,20 +187,25 @@ def read_dataset(path: Path, *, all_tags: bool = False) -> tuple[Dataset, PixelP
         try:
             tags = None if all_tags else _TAGS
             dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True, specific_tags=tags)
-            return dataset, _pixel_place(dataset, source)
+            place = _pixel_place(dataset, source)
+            if place is not None and source is not stream:
+                place = replace(place, syntax=DEFLATED)
+            return dataset, place
         except Exception as error:  # pydicom raises many things at damaged files
             raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
 
 
 def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
     """A deflated DICOM file as one with plain explicit little endian; bounded, so that no bomb goes off."""
-    import pydicom
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filereader import dcmread
     from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian
 
     try:
-        meta = pydicom.filereader.read_file_meta_info(stream)
-        start = stream.tell()
-        stream.seek(start)
+        head = stream.read(_META_LENGTH_END)  # the meta header begins with its own length, (0002,0000) UL
+        head += stream.read(struct.unpack_from("<I", head, _META_LENGTH_END - 4)[0])
+        meta = dcmread(io.BytesIO(head), force=True).file_meta
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
         plain = decompressor.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
         if decompressor.unconsumed_tail:
@@ -211,10 +217,11 @@ def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
         raise
     except Exception as error:
         raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
-    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header = DicomBytesIO()
+    write_file_meta_info(header, meta, enforce_standard=False)
     whole_file = io.BytesIO()
-    whole_file.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(whole_file, meta, enforce_standard=False)
+    whole_file.write(b"\0" * 128 + b"DICM" + header.getvalue())
     whole_file.write(plain)
     whole_file.seek(0)
     return whole_file

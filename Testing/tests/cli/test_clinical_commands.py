@@ -131,7 +131,8 @@ def test_segment_writes_dicom_into_the_case_folder(cardiacuq, write_dicom, tiny_
     series = dicom_folder(write_dicom, tmp_path / "series", PATIENT)
     arguments = ("segment", series, "-o", tmp_path / "out", "--model", tiny_bundle, "--dicom", *FAST)
     outcome = cardiacuq(*arguments)
-    assert (outcome.code, outcome.err) == (ExitCode.DONE, "")
+    assert outcome.code == ExitCode.DONE
+    assert outcome.err == "note: series: its slices are 58 degrees away from the usual short axis\n"
     written = {path.name for path in (tmp_path / "out" / "series" / "dicom").iterdir()}
     assert {"segmentation.dcm", "scs.dcm", "report.dcm"} <= written
     read_case(tmp_path / "out" / "series")
@@ -143,14 +144,16 @@ def test_segment_writes_dicom_into_the_case_folder(cardiacuq, write_dicom, tiny_
     assert "exists and is not replaced" in third.error_line
 
 
-def test_dicom_that_cannot_be_written_leaves_no_case_folder(cardiacuq, write_dicom, tiny_bundle, tmp_path):
+def test_dicom_that_fails_leaves_the_case_and_says_why(cardiacuq, write_dicom, tiny_bundle, tmp_path):
     pytest.importorskip("highdicom", reason="DICOM output needs highdicom")
     series = write_dicom(tmp_path / "series", "1.2.3.78")
     arguments = ("segment", series, "-o", tmp_path / "out", "--model", tiny_bundle, "--dicom", *FAST)
     outcome = cardiacuq(*arguments)
-    assert outcome.code == ExitCode.INPUT
-    assert "no FrameOfReferenceUID" in outcome.error_line
-    assert not (tmp_path / "out" / "series").exists()
+    assert outcome.code == ExitCode.EXPORT
+    assert "no FrameOfReferenceUID" in outcome.err.splitlines()[-1]
+    assert "the case itself is whole" in outcome.err.splitlines()[-1]
+    assert read_case(tmp_path / "out" / "series").segmentation.ndim == 3
+    assert not (tmp_path / "out" / "series" / "dicom").exists()
 
 
 def test_dicom_output_of_a_file_is_refused_before_any_work(cardiacuq, scan, tiny_bundle, tmp_path):

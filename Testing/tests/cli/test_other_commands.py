@@ -67,7 +67,7 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], cardiacuq: Comma
     ("module", "word"),
     [
         ("jinja2", "pip install 'cardiacuq[report]'"),
-        ("pydicom", "pip install 'cardiacuq[dicom]'"),
+        ("highdicom", "pip install 'cardiacuq[dicom]'"),
         ("CardiacUQTraining.cli.report", "installation is incomplete"),
     ],
 )
