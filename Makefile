@@ -39,6 +39,7 @@ benchmark: $(READY)
 screenshots: $(READY)
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
