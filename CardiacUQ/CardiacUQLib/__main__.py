@@ -22,6 +22,7 @@ from typing import NoReturn
 from .base.errors import CardiacUQError, ExitCode, UsageError
 from .base.progress import ignore_progress, portion, print_filter_progress
 from .base.terminal import show_what_the_terminal_can
+from .base.threads import wait_politely
 from .bundles.fold_numbers import parse_folds
 from .bundles.manifest import View
 from .childprocess import WAIT
@@ -40,6 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line ``arguments`` (default: those of the process); returns the exit code."""
+    wait_politely()
     _stop_on_signals()
     show_what_the_terminal_can()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -71,7 +73,7 @@ def _awaited_arguments() -> list[str] | None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
+    parser = _Parser(prog="python -m CardiacUQLib", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")
     parser.add_argument("--model", required=True, help="name of a bundle, or its folder")
@@ -158,4 +160,7 @@ def _stop_on_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)  # the work is done: its exit code stands
+    sys.exit(code)
