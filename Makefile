@@ -50,6 +50,7 @@ screenshots: $(READY) ## pictures of the README and of the walk through the modu
 	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
