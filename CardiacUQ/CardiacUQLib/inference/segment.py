@@ -125,7 +125,7 @@ def _as_result(
         evidence=findings.evidence,
         lacking=findings.assessment.lacking,
         looks=findings.looks,
-        proposals=findings.proposals,
+        proposals=findings.proposals if findings.proposals.any() else None,
     )
 
 
