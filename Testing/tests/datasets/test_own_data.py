@@ -179,9 +179,9 @@ def test_data_of_another_kind_is_refused_before_the_first_step(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = open_dataset("table", table)
-    check_recipe(read_recipe("cpu"), late)
+    check_recipe(read_recipe("cascade-small"), late)
     with pytest.raises(UsageError, match="choose data or recipe of the same kind"):
-        check_recipe(read_recipe("cine-cpu"), late)
+        check_recipe(read_recipe("ensemble-small"), late)
     out = tmp_path / "run"
     asked = [
         "train",
