@@ -187,7 +187,7 @@ def test_data_of_another_kind_is_refused_before_the_first_step(
         "train",
         "streaming",
         "--recipe",
-        "cine-cpu",
+        "ensemble-small",
         "--dataset",
         "table",
         "--data",
