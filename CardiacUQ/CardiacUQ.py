@@ -89,10 +89,12 @@ class CardiacUQParameterNode:
 class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Puts the panels together: model, run, display, review."""
 
+    logic: CardiacUQLogic
+    """Made in :meth:`setup`, as the panels are."""
+
     def __init__(self, parent: qt.QWidget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: CardiacUQLogic | None = None
         self._parameters: CardiacUQParameterNode | None = None
         self._gui_tag: int | None = None
         self._volume: vtkMRMLScalarVolumeNode | None = None
@@ -139,7 +141,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The module is chosen: keys, words under the cursor, devices."""
         if self._parameters is None or self._parameters.inputVolume is None:
             self._set_parameters(self.logic.getParameterNode())
-        self.models.guess(self._parameters.inputVolume)
+        self.models.guess(self._chosen.inputVolume)
         self.review.install_shortcuts(slicer.util.mainWindow() or self.parent)
         self.display.watch_cursor()
         self.runs.warm_up()
@@ -206,6 +208,13 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.models.choose(parameters.model)
         self.on_parameters()
 
+    @property
+    def _chosen(self) -> CardiacUQParameterNode:
+        """The parameters; only while there is a scene to keep them in."""
+        if self._parameters is None:
+            raise RuntimeError("the module has no parameters outside a scene")
+        return self._parameters
+
     def on_parameters(self, caller: Any = None, event: str = "") -> None:
         """Something in the parameter node changed."""
         if self._parameters is None:
@@ -225,8 +234,9 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Go on with the case that the scene holds for the chosen volume."""
         self.review.close()
         self._show_case(nodes)
-        if nodes is not None and nodes.folder is not None and nodes.folder.is_dir():
-            self.runs.guarded(lambda: self._open_review(nodes, self.logic.read_case(nodes.folder)))
+        folder = nodes.folder if nodes is not None else None
+        if nodes is not None and folder is not None and folder.is_dir():
+            self.runs.guarded(lambda: self._open_review(nodes, self.logic.read_case(folder)))
 
     def _open_review(self, nodes: CaseNodes, case: CaseMaps) -> None:
         self.review.open(nodes, case)
@@ -237,7 +247,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _prepare_run(self) -> tuple[vtkMRMLScalarVolumeNode, RunOptions, int]:
         """Volume, options and number of passes; raises CardiacUQError with what to do."""
-        parameters, bundle = self._parameters, self.models.bundle
+        parameters, bundle = self._chosen, self.models.bundle
         inputfile.check_volume(parameters.inputVolume)
         if bundle is None:
             raise ModelError(self.ui.modelLabel.text)
@@ -268,9 +278,10 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _show_case(self, nodes: CaseNodes | None) -> None:
         """Let display, measurements and buttons refer to these nodes."""
         self.display.show_case(nodes)
-        if nodes is not None and not self._parameters.heatMapChosen:
+        parameters = self._parameters
+        if nodes is not None and parameters is not None and not parameters.heatMapChosen:
             offered = next(iter(heat_map_choices(nodes)), None)
-            self._parameters.heatMap = HeatMapChoice(offered) if offered else self._parameters.heatMap
+            parameters.heatMap = HeatMapChoice(offered) if offered else parameters.heatMap
         self.display.apply(self._parameters)
         self.ui.measuresTable.setMRMLTableNode(nodes.measures if nodes else None)
         folder = nodes.folder if nodes else None
@@ -297,10 +308,10 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def load_case(self, folder: Path) -> None:
         """Show a case folder on its volume, which is loaded if need be; raises CardiacUQError."""
         case = self.logic.read_case(folder)
-        volume, nodes = case_file.show_on_its_volume(case, self._parameters.inputVolume)
+        volume, nodes = case_file.show_on_its_volume(case, self._chosen.inputVolume)
         align_views(nodes)
         self._volume = None
-        self._parameters.inputVolume = volume
+        self._chosen.inputVolume = volume
         self.on_parameters()
         self.runs.say(_("Case {name} is open.").format(name=case.name))
 

@@ -42,10 +42,10 @@ class RegionOutline:
 
     def _present_node(self) -> slicer.vtkMRMLSegmentationNode:
         if self._node is None or not self._nodes.scene.IsNodePresent(self._node):  # someone may delete it
-            self._node = add_segmentation_node(self._nodes.volume, REGION_NAME)
-            self._node.SetHideFromEditors(True)
-            self._node.SetSaveWithScene(False)
-            display = self._node.GetDisplayNode()
+            node = self._node = add_segmentation_node(self._nodes.volume, REGION_NAME)
+            node.SetHideFromEditors(True)
+            node.SetSaveWithScene(False)
+            display = node.GetDisplayNode()
             display.SetSaveWithScene(False)
             display.SetVisibility2DFill(False)
             display.SetSliceIntersectionThickness(3)

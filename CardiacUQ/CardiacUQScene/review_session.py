@@ -358,7 +358,7 @@ class ReviewSession:
         segmentation = self.nodes.corrections.GetSegmentation()
         states: dict[str, list[ItemStatus]] = {}
         for index, item in enumerate(self.items):
-            if item.kind is ItemKind.COMPONENT:
+            if item.was is not None and item.became is not None:
                 states.setdefault(correction_id(item.was, item.became), []).append(self.status(index))
         for identifier, found in states.items():
             segment = segmentation.GetSegment(identifier)

@@ -21,19 +21,20 @@ def show_on_its_volume(
 
     Raises InputError with the scene as it was if neither fits.
     """
+    path = case.input_path
     if chosen is not None:
         try:
             return chosen, show_case(case, chosen)
         except InputError as error:
             refusal = error
-            if not _loadable(case.input_path):
+            if path is None or not _loadable(path):
                 raise
-    elif not _loadable(case.input_path):
+    elif path is None or not _loadable(path):
         raise InputError(case.folder or case.name, "its image is not here", _REMEDY)
     else:
         refusal = None
-    already = _volume_from(case.input_path)
-    volume = already or load_image(case.input_path)
+    already = _volume_from(path)
+    volume = already or load_image(path)
     try:
         return volume, show_case(case, volume)
     except InputError as error:

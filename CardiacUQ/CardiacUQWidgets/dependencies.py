@@ -25,11 +25,11 @@ _FROM_SLICER = ["torch", "torchvision", "SimpleITK", "numpy", "scipy"]
 
 def missing(requirements: Path) -> tuple[str, ...]:
     """Names in the requirements file that cannot be imported here; imports nothing."""
-    names = []
+    names: list[str] = []
     for line in requirements.read_text(encoding="utf-8").splitlines():
         match = re.match(r"\s*([A-Za-z0-9_.-]+)", line)
         if match and not line.lstrip().startswith("#"):
-            names.append(match[1])
+            names.append(str(match[1]))
     return tuple(n for n in names if importlib.util.find_spec(_MODULE_NAMES.get(n.lower(), n)) is None)
 
 

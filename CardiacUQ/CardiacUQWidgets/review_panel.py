@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import qt
 import slicer
@@ -42,17 +43,17 @@ class ReviewPanel:
         self.ui = ui
         self.session: ReviewSession | None = None
         self._guarded = guarded
-        self._editor: qt.QWidget | None = None
+        self._editor: Any = None  # a Qt widget of Slicer's, once it is needed
         self._labels: list[int] = []
         self._shortcuts: list[qt.QShortcut] = []
         self._filling = False
         self._actions: dict[str, Callable[[], object]] = {
-            "N": lambda: self.session.next(),
-            "P": lambda: self.session.previous(),
-            "K": lambda: self._decide(self.session.keep),
-            "T": lambda: self._decide(self.session.take_2d),
-            "F": lambda: self._decide(self.session.flag),
-            "Z": lambda: self.session.undo(),
+            "N": lambda: self._current.next(),
+            "P": lambda: self._current.previous(),
+            "K": lambda: self._decide(self._current.keep),
+            "T": lambda: self._decide(self._current.take_2d),
+            "F": lambda: self._decide(self._current.flag),
+            "Z": lambda: self._current.undo(),
         }
         for number in range(1, _CLASS_BUTTONS + 1):
             self._actions[str(number)] = lambda number=number: self._assign(number)
@@ -76,11 +77,11 @@ class ReviewPanel:
         for key, widgets in buttons.items():
             for widget in widgets:
                 widget.connect("clicked(bool)", lambda checked=False, key=key: self.press(key))
-        ui.redoButton.connect("clicked(bool)", lambda checked=False: self._act(lambda: self.session.redo()))
+        ui.redoButton.connect("clicked(bool)", lambda checked=False: self._act(lambda: self._current.redo()))
         ui.editButton.connect("toggled(bool)", lambda on: self._act(lambda: self._edit(on)))
         ui.exportButton.connect("clicked(bool)", lambda checked=False: self._act(self._export))
         ui.regionTable.connect(
-            "cellClicked(int,int)", lambda row, _c: self._act(lambda: self.session.jump(row))
+            "cellClicked(int,int)", lambda row, _c: self._act(lambda: self._current.jump(row))
         )
         ui.reviewerEdit.text = computer.reviewer()
         ui.reviewerEdit.connect(
@@ -91,7 +92,9 @@ class ReviewPanel:
         """Let the keys N P K T F Z 1-4 E H work wherever the focus is, as long as the module is open."""
         if self._shortcuts:
             return
-        actions = {key: (lambda key=key: self.press(key)) for key in self._actions}
+        actions: dict[str, Callable[[], object]] = {
+            key: (lambda key=key: self.press(key)) for key in self._actions
+        }
         actions["E"] = lambda: self.ui.editButton.click()
         actions["H"] = self._heat
         for key, action in actions.items():
@@ -167,28 +170,34 @@ class ReviewPanel:
         )
         self._fill_table()
 
+    @property
+    def _current(self) -> ReviewSession:
+        if self.session is None:
+            raise RuntimeError("no review is open")
+        return self.session
+
     def _act(self, action: Callable[[], object]) -> None:
         if self.session is not None:
             self._guarded(action)
 
     def _decide(self, decide: Callable[[], object]) -> None:
         """Decide about the region shown, then go on to the next."""
-        if self.session.index < 0:
+        if self._current.index < 0:
             return
         self._finish_editing()
         decide()
-        if self.session.index + 1 < len(self.session.items):
-            self.session.next()
+        if self._current.index + 1 < len(self._current.items):
+            self._current.next()
 
     def _assign(self, number: int) -> None:
         if number <= len(self._labels):
-            self._decide(lambda: self.session.assign(self._labels[number - 1]))
+            self._decide(lambda: self._current.assign(self._labels[number - 1]))
 
     def _class_button(self, number: int) -> qt.QPushButton:
         return getattr(self.ui, f"classButton{number}")
 
     def _fill_table(self) -> None:
-        table, session = self.ui.regionTable, self.session
+        table, session = self.ui.regionTable, self._current
         headers = [_("was"), _("became"), _("ml"), _("status")]
         table.setColumnCount(_COLUMNS)
         table.setHorizontalHeaderLabels(headers)
@@ -209,19 +218,21 @@ class ReviewPanel:
         if not on:
             self._finish_editing()
             return
-        editor, session = self._segment_editor(), self.session
+        editor, session = self._segment_editor(), self._current
         editor.setSegmentationNode(session.nodes.segmentation)
         editor.setSourceVolumeNode(session.nodes.volume)
         became = session.items[session.index].became if session.index >= 0 else None
-        by_label = {label: segment for segment, label in session.nodes.segments.items()}
+        by_label: dict[int | None, str] = {
+            label: segment for segment, label in session.nodes.segments.items()
+        }
         editor.setCurrentSegmentID(by_label.get(became, next(iter(by_label.values()))))
         editor.setActiveEffectByName("Paint")
         self.ui.editorFrame.visible = True
 
     def _finish_editing(self) -> None:
         """Take what was painted as a decision, if the editor is open."""
-        if self._stop_editing() and self.session.index >= 0:
-            self.session.edited()
+        if self._stop_editing() and self._current.index >= 0:
+            self._current.edited()
 
     def _stop_editing(self) -> bool:
         """Put the editor away; True if it was in use."""
@@ -272,5 +283,5 @@ class ReviewPanel:
         )
         if folder:
             self._finish_editing()
-            written = self.session.export(Path(folder))
+            written = self._current.export(Path(folder))
             self.ui.messageLabel.text = _("The training case is in {folder}").format(folder=written)

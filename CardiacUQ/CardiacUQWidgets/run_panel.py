@@ -121,7 +121,7 @@ class RunPanel:
 
     def on_tick(self) -> None:
         """Look after the child processes; never waits."""
-        if self._probing and self._warm.tick():
+        if self._probing and self._warm is not None and self._warm.tick():
             self._probing = False
             computer.fill_device_selector(self.ui.deviceSelector)
         if self._finished is not None:
@@ -161,7 +161,7 @@ class RunPanel:
     def _take(self, tick: Tick) -> None:
         """What one tick of the run brought."""
         run = self.run
-        if self._volume_is_gone():
+        if run is None or self._volume_is_gone():
             return
         for line in tick.lines:
             self.ui.logView.appendPlainText(line)
@@ -171,8 +171,8 @@ class RunPanel:
         if tick.state.final:
             self.run = None
             self._show_idle()
-        if tick.case is not None:
-            self.guarded(lambda: self._begin_to_show(tick.case, final=tick.final))
+        if (case := tick.case) is not None:
+            self.guarded(lambda: self._begin_to_show(case, final=tick.final))
         if tick.state is State.FAILED:
             self._take_back()
             self.say(run.error, error=True)
@@ -221,7 +221,8 @@ class RunPanel:
 
     def _volume_is_gone(self) -> bool:
         """Ends the run if the user has removed its volume."""
-        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is self._volume:
+        volume = self._volume
+        if volume is not None and slicer.mrmlScene.GetNodeByID(volume.GetID()) is volume:
             return False
         self.stop()
         self.say(_("The volume was removed, so the run was ended."), error=True)

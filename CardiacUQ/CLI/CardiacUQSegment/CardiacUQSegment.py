@@ -27,7 +27,7 @@ POINT = "--rvInsertion"
 
 def parser() -> argparse.ArgumentParser:
     """The parameters; ``CardiacUQSegment.xml`` describes the same ones to Slicer."""
-    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=__doc__.splitlines()[0])
+    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("inputVolume", type=Path)
     p.add_argument("--model", default="lge-cascade")
     p.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])

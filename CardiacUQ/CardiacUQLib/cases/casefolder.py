@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +32,12 @@ from .component_table import components_to_csv, read_components
 from .consistency import check_components, check_record
 from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
+
+if TYPE_CHECKING:
+    cached_property = property  # a protocol's property is met by one, not by the descriptor that keeps it
+else:
+    from functools import cached_property
+
 
 FORMAT = "cardiacuq-case"
 FORMAT_VERSION = 2
