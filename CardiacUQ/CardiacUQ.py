@@ -270,7 +270,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """A run has shown a preview, its final case, or taken the preview back."""
         self.review.close()
         self._show_case(nodes)
-        if case is not None:
+        if nodes is not None and case is not None:
             self._open_review(nodes, case)
         elif nodes is not None:
             self.ui.headlineLabel.text = _("Preview of one fold; the ensemble follows.")

@@ -236,12 +236,13 @@ class ReviewPanel:
 
     def _stop_editing(self) -> bool:
         """Put the editor away; True if it was in use."""
-        was_open = self._editor is not None and self._editor.segmentationNode() is not None
-        if was_open:
-            self._editor.setActiveEffect(None)
-            self._editor.setSourceVolumeNode(None)
-            self._editor.setSegmentationNode(None)
-            self._editor.removeViewObservations()
+        editor = self._editor
+        was_open = editor is not None and editor.segmentationNode() is not None
+        if editor is not None and was_open:
+            editor.setActiveEffect(None)
+            editor.setSourceVolumeNode(None)
+            editor.setSegmentationNode(None)
+            editor.removeViewObservations()
         self.ui.editorFrame.visible = False
         self.ui.editButton.checked = False
         return was_open
