@@ -49,6 +49,7 @@ benchmark: $(READY) ## time of a segmentation
 screenshots: $(READY) ## pictures of the README
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
