@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import ctk
 import qt
@@ -90,7 +90,6 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """Puts the panels together: model, run, display, review."""
 
     logic: CardiacUQLogic
-    """Made in :meth:`setup`, as the panels are."""
 
     def __init__(self, parent: qt.QWidget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -210,10 +209,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def _chosen(self) -> CardiacUQParameterNode:
-        """The parameters; only while there is a scene to keep them in."""
-        if self._parameters is None:
-            raise RuntimeError("the module has no parameters outside a scene")
-        return self._parameters
+        return cast(CardiacUQParameterNode, self._parameters)  # there is a scene when a button is pressed
 
     def on_parameters(self, caller: Any = None, event: str = "") -> None:
         """Something in the parameter node changed."""
@@ -234,8 +230,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Go on with the case that the scene holds for the chosen volume."""
         self.review.close()
         self._show_case(nodes)
-        folder = nodes.folder if nodes is not None else None
-        if nodes is not None and folder is not None and folder.is_dir():
+        if nodes is not None and (folder := nodes.folder) is not None and folder.is_dir():
             self.runs.guarded(lambda: self._open_review(nodes, self.logic.read_case(folder)))
 
     def _open_review(self, nodes: CaseNodes, case: CaseMaps) -> None:
@@ -278,10 +273,9 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _show_case(self, nodes: CaseNodes | None) -> None:
         """Let display, measurements and buttons refer to these nodes."""
         self.display.show_case(nodes)
-        parameters = self._parameters
-        if nodes is not None and parameters is not None and not parameters.heatMapChosen:
+        if nodes is not None and not self._chosen.heatMapChosen:
             offered = next(iter(heat_map_choices(nodes)), None)
-            parameters.heatMap = HeatMapChoice(offered) if offered else parameters.heatMap
+            self._chosen.heatMap = HeatMapChoice(offered) if offered else self._chosen.heatMap
         self.display.apply(self._parameters)
         self.ui.measuresTable.setMRMLTableNode(nodes.measures if nodes else None)
         folder = nodes.folder if nodes else None
@@ -290,8 +284,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _show_expectation(self) -> None:
         """The line under the button: device and expected time."""
-        parameters = self._parameters
-        if parameters is not None:
+        if (parameters := self._parameters) is not None:
             slices = self.logic.slice_count(parameters.inputVolume)
             passes = self.models.passes(parameters.folds, parameters.flips)
             self.ui.deviceLabel.text = computer.device_line(slices, passes)
@@ -339,9 +332,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameters.heatVisible = not self._parameters.heatVisible
 
     def _open_file(self, name: str) -> None:
-        if self.display.nodes is not None and self.display.nodes.folder is not None:
-            path = self.display.nodes.folder / name
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+        if (nodes := self.display.nodes) is not None and nodes.folder is not None:
+            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(nodes.folder / name)))
 
 
 class CardiacUQLogic(ScriptedLoadableModuleLogic):
@@ -365,8 +357,7 @@ class CardiacUQLogic(ScriptedLoadableModuleLogic):
 
     def slice_count(self, volume: vtkMRMLScalarVolumeNode | None) -> int | None:
         """Number of slices of a volume, None without one."""
-        image = volume.GetImageData() if volume is not None else None
-        return min(image.GetDimensions()) if image is not None else None
+        return min(image.GetDimensions()) if volume and (image := volume.GetImageData()) else None
 
     def read_case(self, folder: Path) -> CaseMaps:
         """A case folder as arrays; raises InputError."""

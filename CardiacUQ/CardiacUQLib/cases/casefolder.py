@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..base.cached import cached_property
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, claimed, new_folders
 from ..base.json_codec import Sha256, json_text, to_plain
@@ -33,12 +34,6 @@ from .component_table import components_to_csv, read_components
 from .consistency import check_components, check_record
 from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
-
-if TYPE_CHECKING:
-    cached_property = property  # a protocol's property is met by one, not by the descriptor that keeps it
-else:
-    from functools import cached_property
-
 
 FORMAT = "cardiacuq-case"
 FORMAT_VERSION = 2
