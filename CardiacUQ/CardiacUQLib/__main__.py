@@ -73,7 +73,7 @@ def _awaited_arguments() -> list[str] | None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
+    parser = _Parser(prog="python -m CardiacUQLib", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")
     parser.add_argument("--model", required=True, help="name of a bundle, or its folder")

@@ -102,7 +102,7 @@ def decode(value: Any, wanted: Any, where: str) -> Any:
     """``value`` of a JSON document as the Python type ``wanted``; raises JsonMismatch."""
     if wanted is Any:
         return value
-    if dataclasses.is_dataclass(wanted):
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
         return _decode_dataclass(value, wanted, where)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is typing.Annotated:

@@ -32,12 +32,12 @@ def beat_svg(measures: Mapping[str, Any]) -> str:
     def place(frame: int) -> tuple[float, float]:
         return LEFT + frame * step, TOP + (HEIGHT - TOP - BOTTOM) * (1 - volumes[frame] / top)
 
-    shown = [place(n) for n in np.flatnonzero(np.isfinite(volumes))]
+    shown = [place(int(n)) for n in np.flatnonzero(np.isfinite(volumes))]
     parts = [_axis(len(volumes), step, top), _line(shown)]
     parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="{LINE}"/>' for x, y in shown]
     for phase, frame in beat["frames"].items():
         if np.isfinite(volumes[frame]):
-            parts.append(_phase(phase, frame, volumes[frame], *place(frame)))
+            parts.append(_phase(phase, frame, float(volumes[frame]), *place(frame)))
     title = "Cavity of the left ventricle over the heartbeat, quick pass of all folds"
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="{WIDTH:.0f}" role="img" '
