@@ -22,6 +22,7 @@ from typing import NoReturn
 from .base.errors import CardiacUQError, ExitCode, UsageError
 from .base.progress import ignore_progress, portion, print_filter_progress
 from .base.terminal import show_what_the_terminal_can
+from .base.threads import wait_politely
 from .bundles.fold_numbers import parse_folds
 from .bundles.manifest import View
 from .childprocess import WAIT
@@ -40,6 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line ``arguments`` (default: those of the process); returns the exit code."""
+    wait_politely()
     _stop_on_signals()
     show_what_the_terminal_can()
     arguments = sys.argv[1:] if arguments is None else list(arguments)

@@ -12,6 +12,7 @@ import typer
 
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
@@ -72,6 +73,7 @@ def command(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -86,6 +88,7 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
+    use_threads(threads)
     views = (View.IDENTITY,) if no_tta else None
     options = CaseOptions(
         device,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 
 from ..datasets.catalogue import dataset_help
@@ -72,8 +73,6 @@ def command(
         raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
     wanted = choose_folds(folds, plan.folds)
 
-    import torch
-
     from CardiacUQLib.inference.device import choose_device
 
     from ..datasets import open_dataset
@@ -83,8 +82,7 @@ def command(
     from ..training.run_folder import RunFolder
     from ..training.warm_start import WarmStart, earlier_training
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_threads(threads or 0)
     cases = open_dataset(dataset, data)
     fabric = launch_fabric(choose_device(device), plan.precision)
     start = None if start_from is None else WarmStart(earlier_training(start_from))

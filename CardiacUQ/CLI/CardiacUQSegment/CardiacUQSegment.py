@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(_with_joined_point(sys.argv[1:] if arguments is None else arguments))
     _find_library()
     from CardiacUQLib.base.errors import CardiacUQError, ExitCode
+    from CardiacUQLib.base.threads import wait_politely
 
+    wait_politely()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         _run(options)
