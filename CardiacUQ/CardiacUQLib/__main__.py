@@ -73,7 +73,7 @@ def _awaited_arguments() -> list[str] | None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
+    parser = _Parser(prog="python -m CardiacUQLib", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")
     parser.add_argument("--model", required=True, help="name of a bundle, or its folder")
@@ -160,4 +160,7 @@ def _stop_on_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)  # the work is done: its exit code stands
+    sys.exit(code)

@@ -151,10 +151,11 @@ def _values(measures: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _difference(a: Mapping[str, float | None], b: Mapping[str, float | None]) -> dict[str, float | None]:
     """B - A of every size that both know."""
-    return {
-        key: None if value is None or b.get(key) is None else round(float(b[key]) - float(value), 4)
-        for key, value in a.items()
-    }
+    found: dict[str, float | None] = {}
+    for key, value in a.items():
+        other = b.get(key)
+        found[key] = None if value is None or other is None else round(float(other) - float(value), 4)
+    return found
 
 
 def _pairwise(passes: np.ndarray, classes: tuple[ClassInfo, ...]) -> dict[str, float]:

@@ -104,6 +104,10 @@ class CaseMaps:
         for what, labels in (("segmentation", self.segmentation), ("overruled opinion", self.opinion)):
             if labels is not None and labels.max(initial=0) >= len(self.classes):
                 raise InputError(where, f"its {what} holds labels that are no classes", remedy)
+        if self.component_ids is None or self.dcm is None:
+            if self.components:
+                raise InputError(where, "its table of components has no map of them", remedy)
+            return
         for component in self.components:
             box = self.component_boxes.get(component.id, _NOWHERE)
             region = self.component_ids[box] == component.id

@@ -59,7 +59,7 @@ def review_items(case: CaseMaps) -> tuple[ReviewItem, ...]:
 
 def item_mask(case: CaseMaps, item: ReviewItem) -> np.ndarray:
     """Boolean (k, j, i) mask of the voxels that a decision about the item may change."""
-    if item.kind is ItemKind.SLICE:
+    if item.was is None or item.became is None:
         return case.slice_mask(item.number)
     return case.component_ids == item.number
 
@@ -81,6 +81,8 @@ def score_of(case: CaseMaps) -> MapName | None:
 
 def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
     box = case.component_boxes[component.id]
+    if case.component_ids is None:
+        raise ValueError(f"{case.name}: component {component.id} without a map of components")
     mask = case.component_ids[box] == component.id
     return ReviewItem(
         kind=ItemKind.COMPONENT,
@@ -98,9 +100,11 @@ def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
 
 def _slice_item(case: CaseMaps, number: int) -> ReviewItem:
     mask = case.slice_mask(number) & case.foreground
-    whole = tuple(slice(0, size) for size in mask.shape)
+    whole = (slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2]))
     voxels = int(mask.sum())
     score = score_of(case)
+    if score is None:
+        raise ValueError(f"{case.name}: no map ranks its slices")
     return ReviewItem(
         kind=ItemKind.SLICE,
         number=number,
@@ -141,7 +145,7 @@ def card_text(case: CaseMaps, items: tuple[ReviewItem, ...], index: int) -> str:
 
 
 def _opinions(case: CaseMaps, item: ReviewItem) -> str:
-    if item.kind is ItemKind.SLICE:
+    if item.was is None or item.became is None:
         return f"slice {item.number + 1} of the stack is among the most uncertain, no region was corrected"
     was, became = case.class_name(item.was), case.class_name(item.became)
     first, final = case.kind.opinions

@@ -17,7 +17,7 @@ from ..shared.figure_style import DPI
 from ..shared.judged import Judged
 from ..shared.markdown import figures_section
 from ..shared.source import Source
-from .annotator import OrderSummary, Walk, best_order, summarise_walks, walks
+from .annotator import Order, OrderSummary, Walk, best_order, summarise_walks, walks
 from .calibrate import ROW, FitVerdict, calibrate, verdict
 from .figures import save_figures
 from .report import write_report
@@ -54,7 +54,7 @@ def analyse(
     else:
         maps, model = _written_maps(judged), None
     compared = verdict(judged.figures) if _all_have_row(judged) else None
-    by_case: dict[str, Mapping[object, Walk]] = {}
+    by_case: dict[str, Mapping[Order, Walk]] = {}
     for number, case in enumerate(judged.figures):
         progress(number / len(judged.figures), f"simulated annotator, {case}")
         by_case[case] = walks(judged.store.arrays(case), maps.get(case), classes, seed=number)

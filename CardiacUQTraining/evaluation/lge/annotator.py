@@ -144,11 +144,13 @@ def summarise_walks(by_case: Mapping[str, Mapping[Order, Walk]]) -> list[OrderSu
     found = []
     for order in gain:
         members = [case[order] for case in by_case.values()]
-        curves = [
+        dice, scar, looked = (
             np.mean([getattr(w, n) for w in members], axis=0) for n in ("dice", "scar_error_ml", "looked_at")
-        ]
+        )
         p = paired_wilcoxon(gain[order], gain[Order.RANDOM])
-        found.append(OrderSummary(order, *curves, summarise(gain[order]), summarise(drop[order]), p))
+        found.append(
+            OrderSummary(order, dice, scar, looked, summarise(gain[order]), summarise(drop[order]), p)
+        )
     return found
 
 

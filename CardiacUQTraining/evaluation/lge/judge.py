@@ -133,7 +133,11 @@ def judge_case(
             rows[row.key] = {"mean_dice": segmentation[Stage.CASCADE.value]["mean_dice"]} | map_record(
                 doubt, decided, truth.region, brier, is_probability=row.is_probability
             )
-    reasons = {row.key: why_unavailable(row.method, passes) for row in ROWS if row.method in methods}
+    reasons = {
+        row.key: why_unavailable(row.method, passes)
+        for row in ROWS
+        if isinstance(row.method, Method) and row.method in methods
+    }
     voxel_ml = volume.geometry.voxel_volume_ml
     figures = CaseFigures(
         case.id,

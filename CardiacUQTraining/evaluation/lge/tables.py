@@ -142,7 +142,7 @@ def _region_table(summary: Mapping[str, Mapping[str, Any]], region: str, names: 
 
 
 def _cell(found: Summary | float | None) -> str:
-    return f"{found:.3f}" if isinstance(found, float) else spread(found, digits=3)
+    return f"{found:.3f}" if isinstance(found, float | int) else spread(found, digits=3)
 
 
 def _case_table(summary: Mapping[str, Mapping[str, Any]]) -> str:

@@ -120,18 +120,18 @@ class CaseStore:
         target = self.folder / f"{figures.case}.npz"
         undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
         with replacing(target, suffix=".npz") as beside:
-            np.savez_compressed(
-                beside,
-                image=arrays.image,
-                truth=arrays.truth,
-                stage2d=arrays.stage2d,
-                segmentation=arrays.segmentation,
-                spacing_xyz=np.asarray(arrays.spacing_xyz),
-                outside=np.asarray(arrays.outside),
-                brier=arrays.brier.astype(np.float32),
+            kept: dict[str, Any] = {
+                "image": arrays.image,
+                "truth": arrays.truth,
+                "stage2d": arrays.stage2d,
+                "segmentation": arrays.segmentation,
+                "spacing_xyz": np.asarray(arrays.spacing_xyz),
+                "outside": np.asarray(arrays.outside),
+                "brier": arrays.brier.astype(np.float32),
                 **undropped,
                 **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
-            )
+            }
+            np.savez_compressed(beside, **kept)
         write_json({"key": self.key, "files": files, "figures": asdict(figures)}, target.with_suffix(".json"))
 
 
