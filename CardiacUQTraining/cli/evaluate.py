@@ -61,6 +61,13 @@ def command(
             help="Choose the smallest believable infarct and MVO; write them into the bundle.",
         ),
     ] = False,
+    store_stage_rule: Annotated[
+        bool,
+        typer.Option(
+            "--store-stage-rule",
+            help="Choose what both stages of a cascade have to say about outlines; judge nothing else.",
+        ),
+    ] = False,
     store_metrics: Annotated[
         bool,
         typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
@@ -89,7 +96,7 @@ def command(
     from ..evaluation.shared.predict import PassOptions
 
     chosen = parse_methods(methods)
-    stored = Stored(store_calibration, store_lesion_limits, store_metrics)
+    stored = Stored(store_calibration, store_lesion_limits, store_metrics, store_stage_rule)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
     cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
@@ -103,13 +110,32 @@ def command(
         if bundle.manifest.kind is BundleKind.STREAMING:
             if store_lesion_limits:
                 raise UsageError("--store-lesion-limits is for cascades: a cine has no lesions")
+            if store_stage_rule:
+                raise UsageError("--store-stage-rule is for cascades: a cine has no two stages")
             cine = CineEvaluation(
                 ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
             )
             _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
+        elif store_stage_rule:
+            _store_stage_rule(bundle, cases, passes, device, precision, quiet=quiet)
         else:
             cascade = CascadeOptions(chosen, device, precision, stored)
             _evaluate_cascade(bundle, cases, output, passes, cascade, quiet=quiet)
+
+
+def _store_stage_rule(
+    bundle: Bundle, cases: LabelledDataset, passes: PassOptions, device: str, precision: str, *, quiet: bool
+) -> None:
+    from ..evaluation.lge.fit_stages import store_stage_rule
+    from ..evaluation.shared.predict import Computer
+
+    computer = Computer(device, precision)
+    with shown_progress(lines=False, quiet=quiet) as progress:
+        line = store_stage_rule(
+            bundle, cases, passes, computer, command_line(), progress=progress, on_failure=_print_failure
+        )
+    if not quiet:
+        typer.echo(line)
 
 
 def _evaluate_cascade(

@@ -130,8 +130,7 @@ def run_cascade(
 
 @torch.inference_mode()
 def _final(p2d: Tensor, p3d: Tensor, manifest: Manifest) -> Tensor:
-    share = manifest.stage_rule.outline_share
-    return final_prediction(p2d[None], p3d[None], share, manifest.classes)[0]
+    return final_prediction(p2d[None], p3d[None], manifest.stage_rule, manifest.classes)[0]
 
 
 @torch.inference_mode()

@@ -33,6 +33,7 @@ class Stored:
     calibration: bool = False
     lesion_limits: bool = False
     metrics: bool = False
+    stage_rule: bool = False
 
     def check(self, *, cross_validated: bool, calibrated: bool) -> None:
         """Raise UsageError for what can only be fitted on predictions of folds that saw no case, and for
@@ -46,6 +47,10 @@ class Stored:
             raise UsageError(
                 "--store-lesion-limits needs --cross-validated: they are chosen on unseen cases only"
             )
+        if self.stage_rule and not cross_validated:
+            raise UsageError("--store-stage-rule needs --cross-validated: it is chosen on unseen cases only")
+        if self.stage_rule and (self.calibration or self.lesion_limits or self.metrics):
+            raise UsageError("--store-stage-rule changes what all else is fitted on; run it alone first")
         if self.lesion_limits and (self.calibration or self.metrics):
             raise UsageError(
                 "--store-lesion-limits changes the labels that calibration and figures are taken from; "
