@@ -46,8 +46,11 @@ def command(
     dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     recipe: Annotated[
-        str, typer.Option(help="A shipped recipe (paper, cpu, cine-cpu, ...) or a YAML file.")
-    ] = "cpu",
+        str, typer.Option(help="A shipped recipe (cascade-small, ensemble-paper, ...) or a YAML file.")
+    ] = "cascade-small",
+    course: Annotated[
+        int, typer.Option(min=1, help="Course of the recipe; a later one is begun with --start-from.")
+    ] = 1,
     folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,1.")] = None,
     time_limit: Annotated[
         str | None, typer.Option(help="Stop in good order after this time, for example 9m.")
@@ -68,7 +71,7 @@ def command(
     from ..training.recipe import read_recipe
 
     seconds = parse_duration(time_limit)
-    plan = read_recipe(recipe)
+    plan = read_recipe(recipe, course)
     if kind != plan.kind:
         raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
     wanted = choose_folds(folds, plan.folds)

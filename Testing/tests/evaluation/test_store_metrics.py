@@ -99,7 +99,7 @@ def test_titles_and_commands_hold_everywhere():
 @pytest.fixture
 def training_run(tmp_path, phantoms):
     """A finished run of random networks: what training leaves, without its minutes."""
-    plain = read_recipe("cpu").model_dump(mode="json")
+    plain = read_recipe("cascade-small").model_dump(mode="json")
     plain |= {"folds": 2, "locator": None, "phantoms": 0, "roi": {"size_px": 48, "spacing_mm": None}}
     for stage in ("stage2d", "stage3d"):
         plain[stage]["network"]["filters"] = [4, 8]
