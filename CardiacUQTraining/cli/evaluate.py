@@ -51,14 +51,7 @@ def command(
     store_calibration: Annotated[
         bool,
         typer.Option(
-            "--store-calibration", help="Write the fitted error probability and intervals into the bundle."
-        ),
-    ] = False,
-    store_lesion_limits: Annotated[
-        bool,
-        typer.Option(
-            "--store-lesion-limits",
-            help="Choose the smallest believable infarct and MVO; write them into the bundle.",
+            "--store-calibration", help="Write into the bundle all that is fitted on its unseen cases."
         ),
     ] = False,
     store_stage_rule: Annotated[
@@ -96,7 +89,7 @@ def command(
     from ..evaluation.shared.predict import PassOptions
 
     chosen = parse_methods(methods)
-    stored = Stored(store_calibration, store_lesion_limits, store_metrics, store_stage_rule)
+    stored = Stored(store_calibration, store_metrics, store_stage_rule)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
     cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
@@ -108,8 +101,6 @@ def command(
             cross_validated,
         )
         if bundle.manifest.kind is BundleKind.STREAMING:
-            if store_lesion_limits:
-                raise UsageError("--store-lesion-limits is for cascades: a cine has no lesions")
             if store_stage_rule:
                 raise UsageError("--store-stage-rule is for cascades: a cine has no two stages")
             cine = CineEvaluation(
@@ -150,7 +141,7 @@ def _evaluate_cascade(
     from ..evaluation.lge.command import evaluate_cascade
 
     with shown_progress(lines=False, quiet=quiet) as progress:
-        judged, page, limits = evaluate_cascade(
+        judged, page = evaluate_cascade(
             bundle,
             cases,
             output,
@@ -160,8 +151,6 @@ def _evaluate_cascade(
             progress=progress,
             on_failure=_print_failure,
         )
-    if limits and not quiet:
-        typer.echo(limits)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
