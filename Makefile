@@ -46,9 +46,11 @@ arrows: $(READY) ## the rules of the house alone
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
 
-screenshots: $(READY) ## pictures of the README
+screenshots: $(READY) ## pictures of the README and of the walk through the module
+	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
