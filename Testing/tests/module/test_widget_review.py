@@ -343,17 +343,7 @@ def test_a_heat_map_that_the_user_has_chosen_stays_for_the_next_case(reviewing, 
 
 
 def test_the_limits_of_the_model_stand_under_the_headline(host, widget, case):
-<<<<<<< HEAD
-    from CardiacUQLib.cases.seal import SEAL, document_seal
-
-    text = (case / "case.json").read_text("utf-8")
-    record = json.loads(text)
-    record["warnings"] = ["this model finds no MVO"]
-    record[SEAL] = document_seal(record)
-    (case / "case.json").write_text(json.dumps(record), "utf-8")
-=======
     change_record(case, warnings=["this model finds no MVO"])
->>>>>>> main
     widget.load_case(case)
     assert widget.ui.warningsLabel.text == "this model finds no MVO"
     host.scene.Clear(0)
