@@ -69,9 +69,10 @@ def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
         return ()
     try:
         before = path.read_text("utf-8")
-        if not model.exists():
+        original = json.loads(model.read_text("utf-8")) if model.is_file() else {}
+        if original.get("study") != json.loads(before).get("study"):  # none yet, or of an earlier run
             write_whole(model, before)
-        original = json.loads(model.read_text("utf-8"))
+            original = json.loads(before)
         together = corrected_study(review, point)
         content = original if together is None else {**original, **together}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
