@@ -35,7 +35,7 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
     other = other_phase(review.case) if written else None
     if other is None:
         return written
-    second = Review(CaseMaps.from_folder(read_case(other.folder)), review.reviewer)
+    second = Review(CaseMaps.of(read_case(other.folder)), review.reviewer)
     return (*written, *_publish_one(second, rv_insertion_ras), *_publish_study(review, rv_insertion_ras))
 
 
