@@ -46,7 +46,8 @@ arrows: $(READY) ## the rules of the house alone
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
 
-screenshots: $(READY) ## pictures of the README
+screenshots: $(READY) ## pictures of the README and of the walk through the module
+	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
 	@$(PY) Tools/make_review_picture.py demo-output/phantom
