@@ -32,7 +32,9 @@ def command(
         str, typer.Option(help="Name of a bundle, its folder, or the folder of a training run.")
     ] = "lge-cascade",
     dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
-    data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder or YAML file of the cases; phantoms are made without.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
         "evaluation"
     ),
@@ -66,6 +68,7 @@ def command(
         typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
     ] = False,
     no_tta: Annotated[bool, typer.Option("--no-tta", help="One view of every slice.")] = False,
+    split: Annotated[str, typer.Option(help="Only the cases of this split, such as test.")] = "",
     ec_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Cine: Dice that the end slices of a good frame exceed.")
     ] = 0.8,
@@ -81,6 +84,7 @@ def command(
     A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
     """
     from ..datasets import open_dataset
+    from ..datasets.check import of_split
     from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions, Stored
     from ..evaluation.lge.judge import DROPOUT_SAMPLES
@@ -92,6 +96,7 @@ def command(
     stored = Stored(store_calibration, store_metrics, store_stage_rule)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
+    cases = of_split(cases, split, cross_validated=cross_validated)
     cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
     with opened_model(model, to_be_changed=any(dataclasses.astuple(stored))) as bundle:
         passes = PassOptions(

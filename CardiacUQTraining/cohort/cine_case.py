@@ -57,7 +57,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         state=State.DONE,
         source=ticket.source,
-        series=ticket.series,
+        series=ticket.shown_series,
         headline=str(study.measures["headline"]),
         verdict="" if study.verdict is None else study.verdict.word.value,
         verdict_reason="" if study.verdict is None else study.verdict.reason,
