@@ -5,44 +5,59 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
+PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: demo test setup lint format arrows benchmark screenshots clean
+.PHONY: help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
 
-demo: $(READY)
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
+
+demo: $(READY) ## a synthetic scan from start to report
 	@$(PY) -m CardiacUQTraining.cli demo
 
-test: $(READY)
+test: $(READY) ## lint, types, rules of the house, quick tests
 	@sh .ci/prepare --check-rendering
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m pytest -m "not slow" $(PYTEST_ARGS)
+	@# types are checked beside the tests and told after them
+	@log=$$(mktemp); $(PYRIGHT) >$$log 2>&1 & types=$$!; \
+	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS); tests=$$?; \
+	wait $$types; found=$$?; tail -n 40 $$log; rm -f $$log; exit $$((tests ? tests : found))
 
-setup: $(READY)
+setup: $(READY) ## make .venv from constraints.txt
 
-lint: $(READY)
+types: $(READY) ## pyright alone
+	@$(PYRIGHT)
+
+lint: $(READY) ## ruff alone
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-format: $(READY)
+format: $(READY) ## ruff mends what it can
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
 # only the arrows between the packages, the file lengths and the like
-arrows: $(READY)
+arrows: $(READY) ## the rules of the house alone
 	@$(PY) -m pytest -q Testing/tests/house
 
-benchmark: $(READY)
+benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
 
-screenshots: $(READY)
+screenshots: $(READY) ## pictures of the README and of the walk through the module
+	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 
-clean:
+benchmark-review: $(READY) ## how fast the review page answers
+	@$(PY) Testing/benchmarks/bench_review.py
+
+clean: ## remove what commands left
 	rm -rf demo-output build .pytest_cache .ruff_cache .hypothesis
 
 $(READY): constraints.txt pyproject.toml

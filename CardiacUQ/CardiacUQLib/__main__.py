@@ -22,6 +22,7 @@ from typing import NoReturn
 from .base.errors import CardiacUQError, ExitCode, UsageError
 from .base.progress import ignore_progress, portion, print_filter_progress
 from .base.terminal import show_what_the_terminal_can
+from .base.threads import wait_politely
 from .bundles.fold_numbers import parse_folds
 from .bundles.manifest import View
 from .childprocess import WAIT
@@ -40,6 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line ``arguments`` (default: those of the process); returns the exit code."""
+    wait_politely()
     _stop_on_signals()
     show_what_the_terminal_can()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -71,7 +73,7 @@ def _awaited_arguments() -> list[str] | None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="python -m CardiacUQLib", description=__doc__.splitlines()[0])
+    parser = _Parser(prog="python -m CardiacUQLib", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--input", type=Path, required=True, help="image file or DICOM series folder")
     parser.add_argument("--output", type=Path, required=True, help="folder that gets the case folder")
     parser.add_argument("--model", required=True, help="name of a bundle, or its folder")
@@ -87,6 +89,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--preview", action="store_true", help="write a one-fold result to NAME.preview first"
     )
+    parser.add_argument("--film", action="store_true", help="segment end-diastole and end-systole of a cine")
+    parser.add_argument("--ed", type=int, default=0, help="frame of end-diastole, counted from 0")
+    parser.add_argument("--es", type=int, help="frame of end-systole; found on the film if left out")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
     parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
     return parser.parse_args(arguments)
@@ -108,6 +113,9 @@ def _run(options: argparse.Namespace) -> None:
     from .images.reading import read_volume
     from .studies.scan import segment_to_folder
 
+    if options.film:
+        _run_film(options, asked)
+        return
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
     check_case(options.output, name, overwrite=options.overwrite)
@@ -128,6 +136,25 @@ def _run(options: argparse.Namespace) -> None:
     target, rest = options.output / name, portion(progress, start, 1.0)
     segment_to_folder(volume, bundle, target, asked, overwrite=options.overwrite, progress=rest)
     progress(1.0, "done")
+
+
+def _run_film(options: argparse.Namespace, asked: CaseOptions) -> None:
+    """A cine study: two case folders and their summary in the output folder."""
+    from .bundles.bundle import load_bundle
+    from .studies.cine import segment_cine
+
+    segment_cine(
+        options.input,
+        load_bundle(options.model),
+        options.output,
+        series=options.series,
+        name=options.name,
+        ed=options.ed,
+        es=options.es,
+        networks=asked,
+        overwrite=options.overwrite,
+        progress=print_filter_progress if options.progress else ignore_progress,
+    )
 
 
 def _insertion(text: str | None) -> tuple[float, float, float] | None:
@@ -158,4 +185,7 @@ def _stop_on_signals() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)  # the work is done: its exit code stands
+    sys.exit(code)

@@ -49,6 +49,11 @@ def geometry_of(volume: slicer.vtkMRMLVolumeNode) -> Geometry:
     )
 
 
+def geometry_as_matrix(geometry: Geometry) -> np.ndarray:
+    """IJK -> RAS matrix (4, 4) of a geometry (LPS)."""
+    return _LPS_TO_RAS @ geometry.index_to_lps
+
+
 def alignment(case: Geometry, node: Geometry) -> StorageOrder | None:
     """How to reorder an array (k, j, i) of the case into that of the node; None if the grids differ.
 

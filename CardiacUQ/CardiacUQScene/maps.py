@@ -10,7 +10,7 @@ import slicer
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 
-from .case_nodes import HEAT_ATTRIBUTE, CaseNodes, composites
+from .case_nodes import HEAT_ATTRIBUTE, PART_ATTRIBUTE, CaseNodes, composites
 from .colours import heat_table
 from .legends import add_scale_legend, show_legend
 from .voxels import set_volume_array
@@ -60,6 +60,7 @@ def add_map(
     scene = reference.GetScene()
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", title)
     set_volume_array(volume, np.asarray(array, np.float32), matrix)
+    volume.SetAttribute(PART_ATTRIBUTE, "map")  # from the start: it is never a choice for the input
     volume.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     volume.CreateDefaultDisplayNodes()
     window = scale(name, classes)

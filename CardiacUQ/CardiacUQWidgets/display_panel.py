@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from types import SimpleNamespace
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.bundles.map_catalogue import Use, maps_used
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -23,18 +21,6 @@ from CardiacUQScene import (
     show_bullseyes,
     value_at,
 )
-
-
-class HeatMapChoice(enum.Enum):
-    """The heat maps on offer, those of the catalogue; kept in scenes by name, so the names are for ever."""
-
-    _ignore_ = ("offered",)
-    for offered in maps_used(Use.OFFERED):
-        vars()[offered.name] = offered
-
-    def label(self) -> str:
-        """The words in the selector."""
-        return _(self.value.info.name)
 
 
 class DisplayPanel:
@@ -54,7 +40,6 @@ class DisplayPanel:
         self._shown = None
         self.ui.displaySection.enabled = nodes is not None
         self.ui.cursorLabel.text = ""
-        self.ui.warningsLabel.text = "\n".join(nodes.warnings) if nodes is not None else ""
         self.ui.bullseyesButton.checked = False
         self.ui.bullseyesButton.enabled = nodes is not None and nodes.bullseyes is not None
 

@@ -18,6 +18,7 @@ import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode
 from CardiacUQLib.base.terminal import show_what_the_terminal_can
+from CardiacUQLib.base.threads import wait_politely
 from CardiacUQLib.base.version import __version__
 
 from .signals import ignore_signals, stop_on_signals
@@ -26,6 +27,7 @@ from .streams import lasting_streams
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
     "segment": "Segment scans: one case folder each, with a report.",
+    "dataset": "Check labelled data before a training does.",
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
     "statistics": "Store in a bundle what its training scans look like.",
@@ -60,6 +62,7 @@ EXTRA_OF: dict[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cardiacuq`` with ``arguments`` (default: the process's own) and return its exit code."""
+    wait_politely()
     restore = stop_on_signals()
     try:
         return _heard(list(sys.argv[1:] if arguments is None else arguments))
@@ -69,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """The process ``cardiacuq``: once its work is done its exit code stands, whatever signal comes."""
+    wait_politely()
     stop_on_signals()
     sys.exit(_heard(sys.argv[1:]))
 

@@ -67,10 +67,10 @@ def _as_case(
     named = read_classes(labels) if labels else ()
     if probabilities:
         a, b = (case.opinion_of_passes(path, read_passes(path, scan), scan) for path in (first, second))
-        known = named or numbered_classes(a.passes.shape[1])
+        known = named or numbered_classes(0 if a.passes is None else a.passes.shape[1])
     else:
         maps = [read_label_map(path) for path in (first, second)]
-        known, *values = joined(*maps, named)
+        known, *values = joined(maps[0], maps[1], named)
         turned = [scan.storage.from_stored(onto(m, v, scan)) for m, v in zip(maps, values, strict=True)]
         a, b = (case.Opinion(path, found) for path, found in zip((first, second), turned, strict=True))
     result = case.compared(a, b, scan, known)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from CardiacUQLib.cases.casefolder import CaseFolder
 
 
 def command(
@@ -29,11 +31,12 @@ def command(
     from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.dicom import write_dicom_outputs
 
-    found = segmented_phase(case_folder)
+    case = read_case(case_folder)
+    found = segmented_phase(case)
     if found is not None:
         phase, frame = phase or found[0], found[1] if frame < 0 else frame
     files = write_dicom_outputs(
-        read_case(case_folder),
+        case,
         source,
         output,
         overwrite=overwrite,
@@ -45,15 +48,13 @@ def command(
             typer.echo(str(path))
 
 
-def segmented_phase(case_folder: Path) -> tuple[str, int] | None:
-    """Phase and frame of a case that was cut out of a cine, as the summary beside it says; else None."""
-    folder = case_folder.resolve()
-    for summary in folder.parent.glob("*_cine.json"):
-        try:
-            content = json.loads(summary.read_text("utf-8"))
-            for phase, name in content["cases"].items():
-                if name == folder.name:
-                    return phase, int(content["frames"][phase])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return None
+def segmented_phase(case: CaseFolder) -> tuple[str, int] | None:
+    """Phase and frame of a case that was cut out of a cine; None for any other.
+
+    Raises InputError for a study of which this case is no longer a part.
+    """
+    from CardiacUQLib.cases.study_record import phase_of, study_of
+
+    study = study_of(case)
+    phase = phase_of(case.folder.resolve())[1]
+    return None if study is None or phase not in study.frames else (phase, study.frames[phase])

@@ -55,12 +55,14 @@ def measures_of(
 ) -> dict[str, Any]:
     """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
     from CardiacUQLib.bundles.map_catalogue import MapName
+    from CardiacUQLib.cases.study_record import check_one_study
     from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
     from CardiacUQLib.measures.anatomy import class_values
 
     first = cases[0]
     if any(case.classes != first.classes for case in cases):
         raise UsageError("the two cases have different classes; give two frames of one cine scan")
+    check_one_study(cases)
     intervals = _intervals(first, model)
     frames = []
     for case in cases:

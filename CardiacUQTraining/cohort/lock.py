@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.json_file import read_object
 from CardiacUQLib.base.processes import process_lives
 from CardiacUQLib.base.safe_files import open_own, own_folder, unused_name, write_whole
 
@@ -86,10 +87,9 @@ def _take(path: Path) -> bool:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        holder = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_object(path, "delete it if its run is gone")
+    except InputError:
         return {}
-    return holder if isinstance(holder, dict) else {}
 
 
 def _alive(path: Path, holder: Mapping[str, Any]) -> bool:

@@ -12,8 +12,10 @@ from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.base.json_codec import JsonMismatch, decode, json_text, to_plain
 from CardiacUQLib.base.json_file import read_object
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
+from CardiacUQLib.cases.study_record import check_one_study, study_of
 from CardiacUQLib.dicom.attempt import FOLDER
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.image_file import files_read
@@ -29,7 +31,7 @@ _HASHERS = 4
 
 def write_row(row: Row, folder: Path) -> None:
     """Put the row of a case into its (still temporary) folder."""
-    (folder / ROW_FILE).write_text(json_text(to_plain(row), 1) + "\n", "utf-8")
+    write_whole(folder / ROW_FILE, json_text(to_plain(row), 1) + "\n")
 
 
 def read_row(folder: Path) -> Row | None:
@@ -74,9 +76,10 @@ def _whole(case: Case, out: Path) -> bool:
     """Every folder of the case is as it was finished, and all are of one run."""
     try:
         folders = [read_case(out / folder) for folder in case.folders]
+        check_one_study(folders)
+        return not case.cine or study_of(folders[0]) is not None
     except InputError:
         return False
-    return len({folder.record.study for folder in folders}) == 1
 
 
 def _restore_reports(folders: Sequence[Path]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ModelError
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.base.safe_files import own_folder, write_whole
+from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.device import is_out_of_memory, peak_memory_mb
@@ -150,7 +151,7 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     def on_networks() -> tuple[Result, float]:
         began = time.perf_counter()
         cancel.check()
-        _set_threads(ticket.threads)
+        use_threads(ticket.threads)
         asked = replace(ticket.options, device=ticket.device or ticket.options.device)
         bundle = here.bundle(ticket.bundle_folder, ticket.bundle_sha256)
         result = segment_with(volume, bundle, asked, cancel=cancel)
@@ -168,7 +169,7 @@ def _film(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     def on_both() -> Row:
         start = time.perf_counter()
         cancel.check()
-        _set_threads(ticket.threads)
+        use_threads(ticket.threads)
         row = segment_film(ticket, here.bundle(ticket.bundle_folder, ticket.bundle_sha256), cancel)
         row = replace(
             row,
@@ -231,13 +232,6 @@ def _write(ticket: Ticket, row: Row, result: Result, seconds: float, cancel: Can
     target = Path(ticket.out) / ticket.name
     write_result(result, target, ticket.options, overwrite=True, extra_writers=[add_row])
     return replace(written[0], export_problem=export_result(result, target, ticket.options))
-
-
-def _set_threads(threads: int) -> None:
-    import torch
-
-    if threads and torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
 
 
 def _log_error(ticket: Ticket) -> str:

@@ -120,8 +120,8 @@ def _regions(a: Opinion, b: Opinion, scs: np.ndarray | None, scan: Volume, count
     dcm = discrete_correction_map(a.labels, b.labels, count)
     if scs is not None:
         return find_components(dcm, scs, scan.geometry, count)
-    unknown = np.full(dcm.shape, np.nan, np.float32)
-    return find_components(dcm, unknown, scan.geometry, count, priority=lambda c, _: c.volume_mm3)
+    certain = np.where(dcm > 0, 2.0 / count, 0.0).astype(np.float32)  # the score of two one-hot predictions
+    return find_components(dcm, certain, scan.geometry, count, priority=lambda c, _: c.volume_mm3)
 
 
 def _measures(
@@ -151,10 +151,11 @@ def _values(measures: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _difference(a: Mapping[str, float | None], b: Mapping[str, float | None]) -> dict[str, float | None]:
     """B - A of every size that both know."""
-    return {
-        key: None if value is None or b.get(key) is None else round(float(b[key]) - float(value), 4)
-        for key, value in a.items()
-    }
+    found: dict[str, float | None] = {}
+    for key, value in a.items():
+        other = b.get(key)
+        found[key] = None if value is None or other is None else round(float(other) - float(value), 4)
+    return found
 
 
 def _pairwise(passes: np.ndarray, classes: tuple[ClassInfo, ...]) -> dict[str, float]:

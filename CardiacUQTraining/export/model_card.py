@@ -89,6 +89,8 @@ def _stages(manifest: Manifest) -> list[str]:
     if rule.outline_share:
         say = f"{100 * rule.outline_share:g} % the 2D stage's where the 3D stage sees no lesion"
         lines.append(f"| Outlines of cavity and wall | {say} |")
+    if rule.background_weight != 1:
+        lines.append(f"| Probability of the background | x {rule.background_weight:g} |")
     return lines
 
 

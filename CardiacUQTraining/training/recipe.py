@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -316,10 +316,12 @@ Recipe = Annotated[CascadeRecipe | StreamingRecipe, Field(discriminator="kind")]
 RECIPE = TypeAdapter(Recipe)
 
 
-def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
+def read_recipe(name_or_file: str | Path, course: int = 1) -> CascadeRecipe | StreamingRecipe:
     """The recipe of a YAML file, or of that name among the shipped ones.
 
-    Raises :class:`UsageError` naming the file and the first thing that is wrong with it.
+    A file may hold further courses of the same training under ``courses``: what each changes of the one
+    before it. ``course`` counts from 1, the recipe itself. Raises :class:`UsageError` naming the file and the
+    first thing that is wrong with it.
     """
     path = Path(name_or_file)
     if not path.suffix:
@@ -335,9 +337,29 @@ def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
         raise UsageError(
             f"{path}: a recipe is a YAML mapping that begins with `kind: cascade` or `kind: streaming`"
         )
+    later = values.pop("courses", [])
+    if not isinstance(later, list) or not all(isinstance(change, dict) for change in later):
+        raise UsageError(
+            f"{path}: courses: a list of mappings, what each course changes of the one before it"
+        )
+    if not 1 <= course <= len(later) + 1:
+        raise UsageError(
+            f"{path}: there is no course {course}; this recipe has the courses 1 to {len(later) + 1}"
+        )
+    for change in later[: course - 1]:
+        values = _changed(values, change)
     try:
         return RECIPE.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"][1:])) or "top level"
         raise UsageError(f"{path}: {where}: {first['msg']}") from None
+
+
+def _changed(values: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with those of ``change`` in their place, mappings entry by entry."""
+    result = dict(values)
+    for key, new in change.items():
+        old = result.get(key)
+        result[key] = _changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+    return result

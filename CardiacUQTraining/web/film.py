@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import numpy as np
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.cases.casefolder import CaseFolder
+from CardiacUQLib.cases.study_record import phase_of, study_of
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.film import Cine
-
-PHASES = ("ED", "ES")
 
 
 @dataclass(frozen=True)
@@ -34,24 +32,17 @@ class Film:
         return cine
 
 
-def study_of(folder: Path) -> tuple[str, str]:
-    """ "patient7", "ES" of a case folder "patient7_ES"; the phase is "" for any other."""
-    stem, _, phase = folder.name.rpartition("_")
-    return (stem, phase) if phase in PHASES and stem else (folder.name, "")
-
-
 def find_film(case: CaseFolder) -> Film | None:
     """The film that ``NAME_cine.json`` beside the case names; None without one, or if it is not there."""
-    stem, phase = study_of(case.folder)
+    phase = phase_of(case.folder)[1]
     try:
-        study = json.loads((case.folder.parent / f"{stem}_cine.json").read_text("utf-8"))
-        frames = {name: int(study["frames"][name]) for name in PHASES}
-        film = Film(
-            Path(study["input"]), str(study["input_sha256"]), frames, int(study["frame_count"]), phase
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        study = study_of(case)
+    except InputError:
         return None
-    return film if phase and film.path.exists() else None
+    if study is None or not study.frames or not study.input:
+        return None
+    film = Film(Path(study.input), study.input_sha256, dict(study.frames), study.frame_count, phase)
+    return film if film.path.exists() else None
 
 
 def frame_codes(film: Cine, low: float, step: float) -> np.ndarray:

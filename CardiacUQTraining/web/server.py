@@ -105,13 +105,13 @@ def _beside(out: Path) -> Path:
 def bound(options: Serving) -> socket.socket:
     """A socket that listens where the options say; raises UsageError if it cannot."""
     ports = [options.port] if options.port else [USUAL_PORT, 0]
-    problem: OSError | None = None
+    reason: str | None = None
     for port in ports:
         try:
             return socket.create_server((options.host, port))
         except OSError as error:
-            problem = error
+            reason = error.strerror
     raise UsageError(
-        f"http://{options.host}:{options.port}: this address cannot be taken ({problem.strerror}); "
+        f"http://{options.host}:{options.port}: this address cannot be taken ({reason}); "
         "choose another --port"
     )

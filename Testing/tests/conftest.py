@@ -14,10 +14,12 @@ TINY_ROI_PX = 64
 
 def pytest_sessionstart() -> None:
     """A wrong or double entry of a catalogue stops every test, by its name."""
+    from CardiacUQLib.base.threads import wait_politely
     from CardiacUQLib.bundles.map_catalogue import check_maps
     from CardiacUQLib.measures.size_catalogue import check_sizes
     from CardiacUQTraining.datasets.catalogue import check_datasets
 
+    wait_politely()
     try:
         check_maps()
         check_sizes()

@@ -83,7 +83,7 @@ class FileLock:
 
     def _say_who(self) -> None:
         held = _holder(self.path)
-        if held.is_this_process and held.who == self.who:
+        if self._stream is None or (held.is_this_process and held.who == self.who):
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._stream.seek(0)

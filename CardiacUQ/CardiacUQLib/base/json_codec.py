@@ -102,7 +102,7 @@ def decode(value: Any, wanted: Any, where: str) -> Any:
     """``value`` of a JSON document as the Python type ``wanted``; raises JsonMismatch."""
     if wanted is Any:
         return value
-    if dataclasses.is_dataclass(wanted):
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
         return _decode_dataclass(value, wanted, where)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is typing.Annotated:
@@ -176,9 +176,9 @@ def _finite(value: float, where: str) -> float:
 
 
 def _clean(text: str, where: str) -> str:
-    """Half characters cannot be written again, and no file name holds a zero byte."""
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise JsonMismatch(f"{where} holds characters that are no text")
+    """No name of a file or person holds a zero byte, and no system takes one."""
+    if "\0" in text:
+        raise JsonMismatch(f"{where} holds a zero byte")
     return text
 
 

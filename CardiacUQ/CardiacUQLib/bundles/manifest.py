@@ -106,12 +106,14 @@ class StageRule:
     """How the opinions of a cascade's two stages are compared and become one prediction.
 
     ``outline_share`` is how much the 2D stage has to say about the outlines of cavity and wall where the 3D
-    stage sees no lesion; 0 leaves everything to the 3D stage [paper]. ``score_sharpness`` multiplies the
-    logits of both stages where the Soft Correction Score compares them, and nowhere else. See
-    :mod:`CardiacUQLib.inference.stages`.
+    stage sees no lesion; 0 leaves everything to the 3D stage [paper]. ``background_weight`` multiplies the
+    probability of the background before all are brought to 1 again; above 1 the heart is drawn smaller.
+    ``score_sharpness`` multiplies the logits of both stages where the Soft Correction Score compares them,
+    and nowhere else. See :mod:`CardiacUQLib.inference.stages`.
     """
 
     outline_share: float = 0.0
+    background_weight: float = 1.0
     score_sharpness: float = 1.0
 
 

@@ -116,8 +116,12 @@ def _check_fitted(manifest: Manifest) -> None:
     rule = manifest.stage_rule
     if not 0 <= rule.outline_share <= 1:
         raise JsonMismatch("manifest.stage_rule.outline_share is outside 0..1")
-    if not math.isfinite(rule.score_sharpness) or rule.score_sharpness <= 0:
-        raise JsonMismatch("manifest.stage_rule.score_sharpness is not above 0")
+    for key, factor in (
+        ("background_weight", rule.background_weight),
+        ("score_sharpness", rule.score_sharpness),
+    ):
+        if not math.isfinite(factor) or factor <= 0:
+            raise JsonMismatch(f"manifest.stage_rule.{key} is not above 0")
     names = {info.name for info in manifest.classes}
     for lesion, least in manifest.smallest_lesion_ml.items():
         if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):

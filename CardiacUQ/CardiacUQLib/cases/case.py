@@ -12,6 +12,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, RunRecord
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -89,3 +90,5 @@ class CaseView(Protocol):
     def presence(self) -> Mapping[str, float]: ...
     @property
     def lacking(self) -> tuple[str, ...]: ...
+    @property
+    def looks(self) -> tuple[Look, ...]: ...

@@ -27,6 +27,7 @@ from ..images.orientation import reorder_geometry
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
@@ -44,6 +45,8 @@ SEGMENTATION = "segmentation"
 STAGE_2D = "stage2d"
 DCM = "dcm"
 COMPONENT_IDS = "components"
+PROPOSALS = "proposals"
+"""Labels of lesions that are not drawn but may be there; only where there is one."""
 _SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
 _LATER = ("report.html", MEASURES_FILE)
@@ -85,6 +88,7 @@ class CaseRecord:
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 class _Maps(Mapping[MapName, np.ndarray]):
@@ -220,6 +224,16 @@ class CaseFolder:
         """Component ids, int32, 0 outside every component."""
         return self.read(COMPONENT_IDS).astype(np.int32)
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """Places worth a look, best first."""
+        return self.record.looks
+
+    @cached_property
+    def proposals(self) -> np.ndarray | None:
+        """Labels of lesions that are not drawn but may be there, uint8; None where nothing is proposed."""
+        return self.read(PROPOSALS) if PROPOSALS + _SUFFIX in self.record.files else None
+
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
@@ -318,6 +332,8 @@ def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
     if result.opinion is not None:
         arrays[STAGE_2D] = result.opinion
+    if result.proposals is not None and result.proposals.any():
+        arrays[PROPOSALS] = result.proposals
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
@@ -348,6 +364,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         unlike=result.unlike,
         evidence=result.evidence,
         lacking=result.lacking,
+        looks=result.looks,
     )
 
 

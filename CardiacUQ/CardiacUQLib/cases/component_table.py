@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from ..base.errors import InputError
 from ..base.json_file import read_text
@@ -62,8 +63,9 @@ def read_components(path: Path) -> tuple[Component, ...]:
 
 
 def _component(row: Sequence[str]) -> Component:
-    values = [
+    values: list[Any] = [
         int(text) if column in _INTEGER_COLUMNS else float(text)
         for column, text in zip(_COLUMNS, row, strict=True)
     ]
-    return Component(*values[:7], tuple(values[7:10]), *values[10:])
+    fields: list[Any] = [*values[:7], tuple(values[7:10]), *values[10:]]
+    return Component(*fields)

@@ -66,6 +66,12 @@ class _Review:
 
 
 @dataclass(frozen=True)
+class _Beat:
+    cavity_ml: tuple[NonNegative | None, ...]
+    frames: Mapping[str, Count]
+
+
+@dataclass(frozen=True)
 class _Measures:
     OPEN_ENDED: ClassVar[bool] = True
     headline: str = ""
@@ -78,6 +84,7 @@ class _Measures:
     segments: _Segments | None = None
     thresholds: _Thresholds | None = None
     review: _Review | None = None
+    beat: _Beat | None = None
 
 
 def read_measures(folder: Path) -> dict[str, Any]:
@@ -93,6 +100,10 @@ def checked_measures(document: dict[str, Any], path: Path) -> dict[str, Any]:
         if key.rsplit("_", 1)[-1] not in UNITS:
             raise InputError(path, f"measures.sizes.{key} has no unit", _AGAIN)
         _check_interval(size, f"measures.sizes.{key}", path)
+    if known.beat is not None and (
+        set(known.beat.frames) != {"ED", "ES"} or max(known.beat.frames.values()) >= len(known.beat.cavity_ml)
+    ):
+        raise InputError(path, "measures.beat names no frames of its curve", _AGAIN)
     for number, item in enumerate(known.segments.items if known.segments is not None else ()):
         _check_segment(item, f"measures.segments.items[{number}]", path)
     return document

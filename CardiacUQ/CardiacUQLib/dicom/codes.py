@@ -13,6 +13,7 @@ from ..measures.size_catalogue import SIZES
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
+    from pydicom.dataset import Dataset
 
 
 ANATOMICAL_STRUCTURE = Code("SCT", "91723000", "Anatomical Structure")
@@ -88,7 +89,7 @@ def concept(code: Code) -> CodedConcept:
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
-def describe_private_scheme(dataset: object) -> None:
+def describe_private_scheme(dataset: Dataset) -> None:
     """Say in a data set whose codes ``99CARDIACUQ`` are (Coding Scheme Identification Sequence)."""
     from pydicom.dataset import Dataset
 

@@ -91,7 +91,7 @@ def _objects(content: DicomContent, source: SourceImages, folder: Path, phase: s
             segmentation = segmentation_object(
                 content, source, series_number=number + SEGMENTATION_SERIES, phase=phase
             )
-        objects = {} if segmentation is None else {"segmentation": segmentation}
+        objects: dict[str, Dataset] = {} if segmentation is None else {"segmentation": segmentation}
         for name in content.maps:
             if name.info.dicom is not None:
                 objects[name] = parametric_map_object(content, source, name, number, phase)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..base.checksum import sha256_of
 from ..base.errors import InputError
@@ -116,7 +117,7 @@ def _is_mapping(frames: Sequence[FrameHeader], phases: int) -> bool:
 
 def _phase_key(
     folder: Path, slices: Sequence[Sequence[FrameHeader]]
-) -> tuple[Callable[[FrameHeader], float], tuple[str, ...]]:
+) -> tuple[Callable[[FrameHeader], Any], tuple[str, ...]]:
     """What orders the phases: the first header value that tells them apart in every slice, and a note."""
     first = slices[0][0]
     dimensions = [

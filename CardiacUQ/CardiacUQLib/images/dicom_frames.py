@@ -144,7 +144,8 @@ def _enhanced(
         trigger = value("ActualCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
     if trigger is None and converted is not None:
         trigger = number(converted, "TriggerTime")
-    times = numbers(group("MRModifierSequence"), "InversionTimes") if group("MRModifierSequence") else ()
+    modifier = group("MRModifierSequence")
+    times = numbers(modifier, "InversionTimes") if modifier else ()
     return FrameHeader(
         **common,
         frame=frame,

@@ -197,13 +197,15 @@ def read_dataset(path: Path, *, all_tags: bool = False) -> tuple[Dataset, PixelP
 
 def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
     """A deflated DICOM file as one with plain explicit little endian; bounded, so that no bomb goes off."""
-    import pydicom
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filereader import dcmread
     from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import ExplicitVRLittleEndian
 
     try:
         head = stream.read(_META_LENGTH_END)  # the meta header begins with its own length, (0002,0000) UL
         head += stream.read(struct.unpack_from("<I", head, _META_LENGTH_END - 4)[0])
-        meta = pydicom.dcmread(io.BytesIO(head), force=True).file_meta
+        meta = dcmread(io.BytesIO(head), force=True).file_meta
         decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
         plain = decompressor.decompress(stream.read(MOST_INFLATED), MOST_INFLATED)
         if decompressor.unconsumed_tail:
@@ -215,10 +217,11 @@ def inflated(path: Path, stream: BinaryIO) -> BinaryIO:
         raise
     except Exception as error:
         raise InputError(path, DAMAGED, EXPORT_AGAIN) from error
-    meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header = DicomBytesIO()
+    write_file_meta_info(header, meta, enforce_standard=False)
     whole_file = io.BytesIO()
-    whole_file.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(whole_file, meta, enforce_standard=False)
+    whole_file.write(b"\0" * 128 + b"DICM" + header.getvalue())
     whole_file.write(plain)
     whole_file.seek(0)
     return whole_file

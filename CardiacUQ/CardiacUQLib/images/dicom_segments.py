@@ -14,7 +14,7 @@ import numpy as np
 from ..base.errors import InputError
 from .dicom_headers import PixelPlace, read_dataset
 from .regular_file import open_regular
-from .volume import Geometry
+from .volume import Geometry, matrix3, vector3
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -65,7 +65,7 @@ def read_dicom_segments(path: Path) -> DicomSegments:
     normal = np.cross(axes[:3], axes[3:])
     heights = positions @ normal
     slices, step = _stack(path, heights, _thickness(dataset))
-    labels = np.zeros((len(slices), *masks.shape[1:]), np.uint8)
+    labels = np.zeros((len(slices), masks.shape[1], masks.shape[2]), np.uint8)
     for number, height, mask in sorted(zip(numbers, heights, masks, strict=True), key=lambda frame: frame[0]):
         labels[int(np.abs(slices - height).argmin())][mask] = number
     first = positions[int(np.abs(heights - slices[0]).argmin())]
@@ -74,8 +74,8 @@ def read_dicom_segments(path: Path) -> DicomSegments:
         Geometry(
             size=(labels.shape[2], labels.shape[1], labels.shape[0]),
             spacing=(column_mm, row_mm, step),
-            origin=(float(first[0]), float(first[1]), float(first[2])),
-            direction=tuple(np.stack([axes[:3], axes[3:], normal], axis=1).ravel().tolist()),
+            origin=vector3(first),
+            direction=matrix3(np.stack([axes[:3], axes[3:], normal], axis=1)),
         ),
         segments,
     )

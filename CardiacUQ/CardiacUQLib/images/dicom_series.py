@@ -129,7 +129,7 @@ def one_type(
     ``preferred`` that is complete; with a note. Raises InputError where the wanted one is not complete.
     """
     places = len(by_place(frames))
-    kinds = by_type(frames)
+    kinds, chosen = by_type(frames), None
     if wanted:
         chosen = next((kind for kind in kinds if fits(kind, wanted)), None)
         if chosen is None and wanted not in PREFERRED:
@@ -141,8 +141,8 @@ def one_type(
     complete = [kind for kind, of_kind in kinds.items() if len(by_place(of_kind)) == places]
     if not wanted:
         chosen = next((kind for word in preferred for kind in complete if fits(kind, word)), None)
-        if chosen is None:
-            return list(frames), ()
+    if chosen is None:
+        return list(frames), ()
     if chosen not in complete:
         problem = (
             f"the {_type_name(chosen)} images are at {len(by_place(kinds[chosen]))} of {places} positions"

@@ -16,7 +16,7 @@ from ..base.errors import InputError
 from .dicom_headers import FrameHeader
 from .dicom_pixels import same_pixels
 from .stored_grid import straightened
-from .volume import Geometry
+from .volume import Geometry, matrix3, vector3
 
 SAME_DIRECTION = 2e-3
 SAME_PLACE_MM = 0.01
@@ -139,8 +139,8 @@ def stack_geometry(frames: Sequence[FrameHeader]) -> Geometry:
     return Geometry(
         size=(*first.size, len(frames)),
         spacing=(first.spacing[1], first.spacing[0], between),
-        origin=first.position,
-        direction=tuple(float(v) for v in direction.ravel()),
+        origin=vector3(first.position),
+        direction=matrix3(direction),
     )
 
 

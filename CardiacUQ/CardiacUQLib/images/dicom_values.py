@@ -46,7 +46,8 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
         if raw is None or raw == "":
             return ()
         several = isinstance(raw, (list, tuple)) or type(raw).__name__ == "MultiValue"
-        return tuple(float(one) for one in (raw if several else (raw,)))
+        items: Any = raw if several else (raw,)
+        return tuple(float(one) for one in items)
     except (ValueError, TypeError, OverflowError, struct.error, KeyError):
         return ()
 
@@ -104,6 +105,6 @@ def _decoded(raw: bytes, dataset: Dataset) -> str:
         from pydicom.charset import convert_encodings, decode_bytes
 
         names = [declared] if isinstance(declared, str) else [str(one).strip() for one in declared or [""]]
-        return decode_bytes(raw, convert_encodings(names), {"\\", "^", "=", "\r", "\n", "\t", "\f"})
+        return decode_bytes(raw, convert_encodings(names), set(b"\\^=\r\n\t\f"))
     except Exception:  # an unknown or wrong character set
         return raw.decode("latin-1")

@@ -16,7 +16,7 @@ import numpy as np
 from ..base.errors import InputError
 from .regular_file import is_regular
 from .stored_grid import COPY_AGAIN, LEAST_MM, MOST_MM, Axis, Encoding, Part, StoredGrid, geometry_from
-from .volume import Geometry
+from .volume import Geometry, vector3
 from .voxels import first_bytes, is_gzipped
 
 SUFFIXES = (".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img")
@@ -164,8 +164,8 @@ def _parse_1(raw: bytes, order: str) -> _Fields:
         units=raw[123] & 7,
         qform_code=int(read("h", 252)[0]),
         sform_code=int(read("h", 254)[0]),
-        quaternion=place[:3],
-        offset=place[3:],
+        quaternion=vector3(place[:3]),
+        offset=vector3(place[3:]),
         sform=np.array(read("12f", 280), float).reshape(3, 4),
         paired=raw[344:347] == b"ni1",
     )
@@ -189,8 +189,8 @@ def _parse_2(raw: bytes, order: str) -> _Fields:
         units=int(read("i", 500)[0]) & 7,
         qform_code=int(read("i", 344)[0]),
         sform_code=int(read("i", 348)[0]),
-        quaternion=place[:3],
-        offset=place[3:],
+        quaternion=vector3(place[:3]),
+        offset=vector3(place[3:]),
         sform=np.array(read("12d", 400), float).reshape(3, 4),
         paired=raw[4:7] == b"ni2",
     )

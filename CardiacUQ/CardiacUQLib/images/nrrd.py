@@ -218,13 +218,14 @@ def _geometry(
         known = bool(spacing) and not any(np.isnan(spacing))
         geometry, _ = geometry_from(path, size, spacing if known else (1.0,) * 3, (0.0,) * 3, np.eye(3))
         return geometry, known, False
-    if any(vectors[n] is None or len(vectors[n]) < 3 for n in spatial):
+    ours = [vector for n in spatial if (vector := vectors[n]) is not None and len(vector) >= 3]
+    if len(ours) < len(spatial):
         raise InputError(path, "its space directions do not have three numbers each", COPY_AGAIN)
     space = fields.get("space", "").lower().removesuffix("-time")
     flip = np.array(_TO_LPS.get(space, (1, 1, 1)), float)
     units = re.findall(r'"([^"]*)"', fields.get("space units", ""))
     unit = _MM_PER_UNIT.get(units[0].strip().lower(), 1.0) if units else 1.0
-    columns = np.stack([vectors[n][:3] for n in spatial], axis=1) * flip[:, None] * unit
+    columns = np.stack([vector[:3] for vector in ours], axis=1) * flip[:, None] * unit
     spacing = np.linalg.norm(columns, axis=0)
     if not np.isfinite(spacing).all() or (spacing == 0).any():
         text = " x ".join(f"{v:g}" for v in spacing)

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from .volume import Geometry, Matrix3, StorageOrder, Vector3
+from .volume import Geometry, Matrix3, StorageOrder, Vector3, matrix3, vector3
 
 CLEARLY_LARGER = 1.2
 """An axis is the slice axis if its spacing is this many times the next largest one."""
@@ -78,9 +78,10 @@ def reorder_geometry(source: Geometry, storage: StorageOrder) -> Geometry:
         if flip:
             first_voxel[axis] = source.size[axis] - 1
     origin = source.index_to_lps[:3, :3] @ first_voxel + source.index_to_lps[:3, 3]
+    i, j, k = stored_axes
     return Geometry(
-        size=tuple(source.size[axis] for axis in stored_axes),
-        spacing=tuple(source.spacing[axis] for axis in stored_axes),
-        origin=tuple(float(v) for v in origin),
-        direction=tuple(float(v) + 0.0 for v in directions.ravel()),
+        size=(source.size[i], source.size[j], source.size[k]),
+        spacing=(source.spacing[i], source.spacing[j], source.spacing[k]),
+        origin=vector3(origin),
+        direction=matrix3(directions + 0.0),  # no minus zeros
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..base.errors import InputError
-from .volume import Geometry
+from .volume import Geometry, matrix3, vector3
 
 COPY_AGAIN = "copy or export it again"
 MOST_STACK_VOXELS = 1 << 25
@@ -146,7 +147,7 @@ def straightened(columns: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def geometry_from(
-    path: Path, size: Sequence[int], spacing: Sequence[float], origin: Sequence[float], columns: np.ndarray
+    path: Path, size: Sequence[int], spacing: ArrayLike, origin: ArrayLike, columns: np.ndarray
 ) -> tuple[Geometry, bool]:
     """Geometry with orthonormal axes, and whether they had to be straightened; raises InputError."""
     try:
@@ -154,9 +155,9 @@ def geometry_from(
     except ValueError:
         raise InputError(path, "its axes lie in one plane", COPY_AGAIN) from None
     geometry = Geometry(
-        size=tuple(int(n) for n in size),
-        spacing=tuple(float(v) for v in spacing),
-        origin=tuple(float(v) for v in origin),
-        direction=tuple(float(v) for v in axes.ravel()),
+        size=(int(size[0]), int(size[1]), int(size[2])),
+        spacing=vector3(spacing),
+        origin=vector3(origin),
+        direction=matrix3(axes),
     )
     return geometry, sheared

@@ -9,9 +9,22 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[float, float, float, float, float, float, float, float, float]
+
+
+def vector3(values: ArrayLike) -> Vector3:
+    """Three numbers in any form as a tuple; raises ValueError for another count."""
+    x, y, z = np.asarray(values, float).ravel().tolist()
+    return (x, y, z)
+
+
+def matrix3(values: ArrayLike) -> Matrix3:
+    """Nine numbers in any form, row by row, as a tuple; raises ValueError for another count."""
+    a, b, c, d, e, f, g, h, i = np.asarray(values, float).ravel().tolist()
+    return (a, b, c, d, e, f, g, h, i)
 
 
 @dataclass(frozen=True)
@@ -73,11 +86,11 @@ class StorageOrder:
     def from_stored(self, stored: np.ndarray) -> np.ndarray:
         """Array as stored (k, j, i) to slice order (z, y, x)."""
         ordered = np.transpose(stored, self.axes)
-        return np.ascontiguousarray(np.flip(ordered, [n for n in range(3) if self.flipped[n]]))
+        return np.ascontiguousarray(np.flip(ordered, tuple(n for n in range(3) if self.flipped[n])))
 
     def to_stored(self, ordered: np.ndarray) -> np.ndarray:
         """Array in slice order (z, y, x) back to the order of the file (k, j, i)."""
-        unflipped = np.flip(ordered, [n for n in range(3) if self.flipped[n]])
+        unflipped = np.flip(ordered, tuple(n for n in range(3) if self.flipped[n]))
         return np.ascontiguousarray(np.transpose(unflipped, np.argsort(self.axes)))
 
 

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def _plain(stream: BinaryIO) -> Iterator[bytes]:
 
 def _inflated(path: Path, stream: BinaryIO, encoding: Encoding) -> Iterator[bytes]:
     """Decompressed blocks up to the end of the last member; raises InputError for damage or a missing end."""
-    start: Callable[[], _Decompressor] = (
+    start: Callable[[], Any] = (
         bz2.BZ2Decompressor if encoding is Encoding.BZIP2 else lambda: zlib.decompressobj(_ZLIB_OR_GZIP)
     )
     magic = b"BZh" if encoding is Encoding.BZIP2 else _GZIP

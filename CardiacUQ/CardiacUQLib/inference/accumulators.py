@@ -29,8 +29,7 @@ class StageAccumulator:
     def __init__(self) -> None:
         self.passes = 0
         self._mean: torch.Tensor | None = None
-        self._squares: torch.Tensor | None = None
-        self._entropy: torch.Tensor | None = None
+        self._squares = self._entropy = torch.zeros(0)
         self._class_voxels: list[np.ndarray] = []
 
     def add(self, p: torch.Tensor) -> None:

@@ -120,6 +120,8 @@ class Term:
     ) -> np.ndarray:
         """Share of the logit, float64, of the shape of the inputs."""
         if self.feature is None:
+            if self.by is None:
+                raise ValueError("a term of P(wrong) names neither a feature nor a category")
             return self.values[np.minimum(categories[self.by], len(self.values) - 1), 0]
         x = features[self.feature]
         if self.by is None:
@@ -262,7 +264,7 @@ def border_distance(labels: np.ndarray) -> np.ndarray:
         present = np.unique(plane)
         for value in present if present.size > 1 else ():
             inside = plane == value
-            distance[z][inside] = ndimage.distance_transform_edt(inside)[inside]
+            distance[z][inside] = np.asarray(ndimage.distance_transform_edt(inside))[inside]
     return np.minimum(distance, FARTHEST_PX)
 
 

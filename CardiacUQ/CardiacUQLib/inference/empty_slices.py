@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from ..bundles.map_catalogue import MapName
-from ..images.volume import Geometry, Volume
+from ..images.volume import Geometry, Volume, vector3
 from .components import find_components
 from .found import Findings
 from .maps import discrete_correction_map
@@ -31,7 +31,7 @@ def without_empty_slices(volume: Volume, filled: np.ndarray) -> Volume:
     old = volume.geometry
     origin = old.index_to_lps @ np.array([0.0, 0.0, float(filled[0]), 1.0])
     size = (old.size[0], old.size[1], len(filled))
-    geometry = Geometry(size, old.spacing, tuple(float(v) for v in origin[:3]), old.direction)
+    geometry = Geometry(size, old.spacing, vector3(origin[:3]), old.direction)
     return dataclasses.replace(
         volume,
         array=np.ascontiguousarray(volume.array[filled]),

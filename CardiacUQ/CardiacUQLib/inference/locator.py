@@ -13,6 +13,7 @@ from ..base.progress import CancelToken
 from ..base.regions import connected
 from ..bundles.manifest import MIRRORED, RoiSpec
 from ..images.volume import Volume
+from ..networks.layout import channels_last
 from .passes import Arithmetic, NetworkSource, predict_slices
 from .roi import crop_no_image, find_roi, normalise_slices
 from .views import from_view, to_view
@@ -49,7 +50,7 @@ def find_heart(
     for fold in asked:
         if cancel is not None:
             cancel.check()
-        net = source.network(LOCATOR, fold, arithmetic.device).to(memory_format=torch.channels_last)
+        net = channels_last(source.network(LOCATOR, fold, arithmetic.device))
         p = predict_slices(net, views, arithmetic)[:, 1]
         total += sum(from_view(one, view) for one, view in zip(p, MIRRORED, strict=True))
     mean = total / (len(asked) * len(MIRRORED))
@@ -66,5 +67,5 @@ def centre_of_heart(p: np.ndarray) -> tuple[float, float] | None:
     if count == 0:
         return None
     heart = int(np.bincount(labels.ravel(), weights=p.ravel())[1:].argmax()) + 1
-    _, y, x = ndimage.center_of_mass(p * (labels == heart))
-    return float(y), float(x)
+    _, y, x = np.asarray(ndimage.center_of_mass(p * (labels == heart))).tolist()
+    return y, x

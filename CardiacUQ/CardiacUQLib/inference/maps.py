@@ -8,17 +8,13 @@ prediction are (C, ...), of F passes (F, C, ...); the trailing axes are free, us
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import entr
 
-if TYPE_CHECKING:
-    import torch
-
-    Array = TypeVar("Array", np.ndarray, torch.Tensor)
-else:
-    Array = TypeVar("Array")
+Array = TypeVar("Array", bound=Any)
+"""A numpy array or a torch tensor."""
 
 
 def soft_correction_score(p2d: Array, p3d: Array) -> Array:

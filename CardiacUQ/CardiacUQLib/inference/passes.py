@@ -19,6 +19,7 @@ from ..base.errors import ModelError, UsageError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import CascadeInput, ClassInfo, Manifest, View
+from ..networks.layout import channels_last
 from .slice_context import with_neighbours
 from .stages import final_prediction
 from .views import from_view, to_view
@@ -104,7 +105,7 @@ def run_cascade(
     for fold in folds:
         cancel.check()
         with timer.step("load"):
-            net2d = source.network(STAGE_2D, fold, arithmetic.device).to(memory_format=torch.channels_last)
+            net2d = channels_last(source.network(STAGE_2D, fold, arithmetic.device))
             net3d = source.network(STAGE_3D, fold, arithmetic.device)
         if dropout_samples and not (_dropout_layers(net2d) or _dropout_layers(net3d)):
             raise UsageError(f"the networks of '{manifest.name}' have no dropout; leave out dropout samples")
@@ -129,8 +130,7 @@ def run_cascade(
 
 @torch.inference_mode()
 def _final(p2d: Tensor, p3d: Tensor, manifest: Manifest) -> Tensor:
-    share = manifest.stage_rule.outline_share
-    return final_prediction(p2d[None], p3d[None], share, manifest.classes)[0]
+    return final_prediction(p2d[None], p3d[None], manifest.stage_rule, manifest.classes)[0]
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ import numpy as np
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, StorageOrder, Volume
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -93,6 +94,8 @@ class Result:
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+    proposals: np.ndarray | None = None
 
     @property
     def name(self) -> str:

@@ -35,6 +35,18 @@ class Roi:
         """True if the ROI's pixels are the image's own."""
         return self.step == (1.0, 1.0)
 
+    @property
+    def inside(self) -> np.ndarray:
+        """Which pixels (size, size) of the ROI have their centre within the image, bool."""
+        rows, columns = (
+            (places >= -0.5 - _TINY) & (places <= n - 0.5 + _TINY)
+            for places, n in (
+                (first + step * np.arange(self.size), n)
+                for first, step, n in zip(self.first, self.step, self.shape_yx, strict=True)
+            )
+        )
+        return rows[:, None] & columns
+
     def extract(self, array_zyx: np.ndarray) -> np.ndarray:
         """The ROI of an image (..., Y, X) as float32 (..., size, size).
 
@@ -93,17 +105,16 @@ class Roi:
 def find_roi(volume: Volume, spec: RoiSpec, centre_yx: tuple[float, float] | None) -> Roi:
     """The ROI of ``spec`` about ``centre_yx`` (pixels of ``volume``; None = image centre)."""
     shape_yx = volume.array.shape[-2], volume.array.shape[-1]
-    centre = tuple((n - 1) / 2 for n in shape_yx) if centre_yx is None else centre_yx
+    cy, cx = ((shape_yx[0] - 1) / 2, (shape_yx[1] - 1) / 2) if centre_yx is None else centre_yx
     spacing_yx = volume.geometry.spacing[1], volume.geometry.spacing[0]
     half = (spec.size_px - 1) / 2
     wanted = spec.spacing_mm
     if wanted is None or all(abs(wanted - s) <= SAME_SPACING_MM for s in spacing_yx):
         # A half is rounded down, so that an odd image and an even square share the reference's start.
-        first = tuple(float(math.ceil(c - half - 0.5 - _TINY)) for c in centre)
+        first = (float(math.ceil(cy - half - 0.5 - _TINY)), float(math.ceil(cx - half - 0.5 - _TINY)))
         return Roi(shape_yx, spec.size_px, first, (1.0, 1.0))
-    step = tuple(wanted / s for s in spacing_yx)
-    first = tuple(c - half * s for c, s in zip(centre, step, strict=True))
-    return Roi(shape_yx, spec.size_px, first, step)
+    step = (wanted / spacing_yx[0], wanted / spacing_yx[1])
+    return Roi(shape_yx, spec.size_px, (cy - half * step[0], cx - half * step[1]), step)
 
 
 def crop_no_image(roi: Roi, volume: Volume) -> np.ndarray | None:

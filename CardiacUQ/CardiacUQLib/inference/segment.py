@@ -118,6 +118,8 @@ def _as_result(
         unlike=findings.assessment.unlike,
         evidence=findings.evidence,
         lacking=findings.assessment.lacking,
+        looks=findings.looks,
+        proposals=findings.proposals,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..bundles.classes import LESIONS
-from ..bundles.manifest import ClassInfo
+from ..bundles.manifest import ClassInfo, StageRule
 
 if TYPE_CHECKING:
     import torch
@@ -36,21 +36,28 @@ def sharpened(p: Array, factor: float) -> Array:
     return power / power.sum(axis=1)[:, None]
 
 
-def final_prediction(p2d: Array, p3d: Array, outline_share: float, classes: Sequence[ClassInfo]) -> Array:
+def final_prediction(p2d: Array, p3d: Array, rule: StageRule, classes: Sequence[ClassInfo]) -> Array:
     """Final softmax (F, C, ...) of the softmax of both stages, passes first.
 
-    Where the 3D stage sees a lesion it alone decides; elsewhere the 2D stage has ``outline_share`` of the say
-    on background, cavity and wall, and what the wall is made of remains the 3D stage's word.
+    Where the 3D stage sees a lesion it alone decides; elsewhere the 2D stage has ``rule.outline_share`` of
+    the say on background, cavity and wall, and what the wall is made of remains the 3D stage's word. Then the
+    background is weighed: networks that learn from Dice rather draw a thin structure too thick.
     """
-    if outline_share == 0:
-        return p3d
+    final = p3d if rule.outline_share == 0 else _mixed(p2d, p3d, rule.outline_share, classes)
+    if rule.background_weight == 1:
+        return final
+    final = final + 0
+    final[:, 0] *= rule.background_weight
+    return final / final.sum(axis=1)[:, None]
+
+
+def _mixed(p2d: Array, p3d: Array, share: float, classes: Sequence[ClassInfo]) -> Array:
     values = {info.name: info.value for info in classes}
     lesions = [values[name] for name in LESIONS["infarct"]]
     wall = [values[HEALTHY], *lesions]
-    lesion = p3d[:, lesions].sum(axis=1)[:, None]
     parts = p3d[:, wall] + _LEAST * p2d[:, wall]
     outlines = p2d + 0
     outlines[:, wall] = p2d[:, wall].sum(axis=1)[:, None] * parts / (parts.sum(axis=1)[:, None] + _SMALLEST)
-    share = outline_share * (1 - lesion)
-    mixed = share * outlines + (1 - share) * p3d
+    share_here = share * (1 - p3d[:, lesions].sum(axis=1)[:, None])
+    mixed = share_here * outlines + (1 - share_here) * p3d
     return mixed / mixed.sum(axis=1)[:, None]

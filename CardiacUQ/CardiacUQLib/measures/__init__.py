@@ -11,13 +11,13 @@ import numpy as np
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..images.volume import Volume
 from .anatomy import class_values, measurable, volume_ml
-from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures
+from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures, phase_measures
 from .display import SIZE_NAMES, headline, size_text
 from .lge import LgeMeasures, lge_measures
 
 __all__ = [
     "SIZE_NAMES", "CineMeasures", "Frame", "FrameMeasures", "LgeMeasures", "cine_measures", "frame_measures",
-    "headline", "lge_measures", "measure", "measures_json", "size_text",
+    "headline", "lge_measures", "measure", "measures_json", "phase_measures", "size_text",
 ]  # fmt: skip
 
 

@@ -221,10 +221,12 @@ def insertion_from_rv(anatomy: Anatomy, geometry: Geometry) -> tuple[float, int]
     two ends are the insertions, the anterior one is the end nearer to front and head. The slices'
     ends are averaged on the circle. None if no slice shows an arc of 20 to 200 degrees.
     """
-    arcs = []
+    rv, arcs = anatomy.rv, []
+    if rv is None:
+        return None
     for z in anatomy.wall_slices:
-        if anatomy.rv[z].any() and anatomy.cavity[z].any():
-            arc = _contact_arc(anatomy, geometry, z)
+        if rv[z].any() and anatomy.cavity[z].any():
+            arc = _contact_arc(anatomy, rv, geometry, z)
             if arc is not None:
                 arcs.append(arc)
     if not arcs:
@@ -245,14 +247,14 @@ def _named(ras: tuple[float, float, float]) -> str:
     return "({:.1f}, {:.1f}, {:.1f})".format(*ras)
 
 
-def _contact_arc(anatomy: Anatomy, geometry: Geometry, z: int) -> tuple[float, float] | None:
+def _contact_arc(anatomy: Anatomy, rv: np.ndarray, geometry: Geometry, z: int) -> tuple[float, float] | None:
     heart = largest_region(anatomy.left_ventricle[z])
     centre = centre_yx(heart)
     radius = radii_mm(heart, centre, geometry.spacing, beyond_mm=CONTACT_MM)
     outer = sample_chords(heart, centre, geometry.spacing, radius)
     edge = np.where(outer.any(axis=1), radius[outer.shape[1] - 1 - np.argmax(outer[:, ::-1], axis=1)], np.inf)
     beyond = (radius > edge[:, None]) & (radius <= edge[:, None] + CONTACT_MM)
-    touch = (sample_chords(anatomy.rv[z], centre, geometry.spacing, radius) & beyond).any(axis=1)
+    touch = np.any(sample_chords(rv[z], centre, geometry.spacing, radius) & beyond, axis=1)
     if touch.all() or not touch.any():
         return None
     start, length = _longest_run(touch, bridge=15)

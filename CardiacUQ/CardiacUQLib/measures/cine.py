@@ -138,3 +138,18 @@ def cine_measures(
         passes = sizes_of(Scan.PAIR, *both)  # pass n of ED goes with pass n of ES: same fold and view
     notes = [f"ED: {n}" for n in at_ed.notes] + [f"ES: {n}" for n in at_es.notes]
     return CineMeasures(sizes_with_intervals(values, passes, intervals), at_ed, at_es, tuple(notes))
+
+
+def phase_measures(frame: Mapping[str, Any], study: Mapping[str, Any], phase: str) -> dict[str, Any]:
+    """``measures.json`` of one phase: its own measures, with the sizes and the headline of the pair.
+
+    LV mass is that of end-diastole in both, the one that is reported.
+    """
+    others = {key: size for key, size in frame["sizes"].items() if key not in study["sizes"]}
+    return {
+        **frame,
+        "phase": phase,
+        "headline": study["headline"],
+        "sizes": {**study["sizes"], **others},
+        "wall_thickening_percent": study["wall_thickening_percent"],
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.errors import UsageError
 from ..base.regions import connected
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
@@ -72,9 +73,12 @@ def lge_measures(
     ``image`` (z, y, x) adds the threshold sizes; ``pass_volumes_ml`` (passes, classes) the intervals,
     calibrated by ``intervals`` = ``manifest.calibration["intervals"]``; ``scs`` and
     ``error_probability`` (z, y, x) the uncertainty per segment; ``rv_insertion_ras`` (mm) the AHA model.
-    Raises :class:`UsageError` for labels of another grid, a spacing of zero or a misplaced insertion.
+    Raises :class:`UsageError` for labels that know no infarct or are of another grid, a spacing of zero, a
+    misplaced insertion.
     """
     anatomy = anatomy_of(labels, classes, geometry)
+    if anatomy.infarct is None:
+        raise UsageError("these labels know no infarct; late enhancement is measured by one")
     model = segment_model(anatomy, geometry, rv_insertion_ras)
     chords = radial_chords(anatomy, geometry)
     passes = None if pass_volumes_ml is None else sizes_of(Scan.LGE, structures_of(pass_volumes_ml, classes))

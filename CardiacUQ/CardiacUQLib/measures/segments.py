@@ -99,12 +99,11 @@ def _measures(
 ) -> SegmentMeasures:
     region = np.isin(model.labels, numbers)
     chosen = np.isin(chord_segments(model, chords), numbers)
-    known = anatomy.infarct is not None
-    depth: Transmurality | None = summarise(chords, chosen) if known else None
+    depth: Transmurality | None = None if anatomy.infarct is None else summarise(chords, chosen)
     thickness = chords.wall_mm[chosen]
     thickness = thickness[thickness > 0]
     myocardium = volume_ml(region, geometry)
-    infarct = volume_ml(region & anatomy.infarct, geometry) if known else None
+    infarct = None if anatomy.infarct is None else volume_ml(region & anatomy.infarct, geometry)
     return SegmentMeasures(
         name=name,
         segments=numbers,

@@ -89,7 +89,7 @@ def _remote_sector(
 ) -> np.ndarray:
     """The remote region of one slice (y, x), empty if no sector has enough healthy voxels."""
     y, x = np.nonzero(wall)
-    scarred, inner, signal = infarct[y, x], ndimage.binary_erosion(wall)[y, x], image[y, x]
+    scarred, inner, signal = infarct[y, x], np.asarray(ndimage.binary_erosion(wall), bool)[y, x], image[y, x]
     centre = centre_yx(left_ventricle)
     angle = display_angle_deg((y - centre[0]) * geometry.spacing[1], (x - centre[1]) * geometry.spacing[0])
     best, chosen = (np.inf, np.inf), np.zeros(y.shape, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ LOW_LEVEL_STAGE = 1
 LOW_LEVEL_CHANNELS = 48
 
 
-def _convolution(inputs: int, outputs: int, kernel: int = 1, **options: int) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, kernel: int = 1, **options: Any) -> nn.Sequential:
     """Convolution, batch norm, ReLU6, keeping the size unless strided."""
     padding = options.get("dilation", 1) * (kernel // 2)
     layer = nn.Conv2d(inputs, outputs, kernel, padding=padding, bias=False, **options)

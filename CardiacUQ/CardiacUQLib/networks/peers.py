@@ -12,20 +12,22 @@ from .spec import Architecture, NetworkSpec
 
 def build_peer(spec: NetworkSpec) -> nn.Module:
     """DynUNet, AttentionUnet or SwinUNETR in 2D with the channels of ``spec``; gives logits."""
-    from monai.networks import nets
+    from monai.networks.nets.attentionunet import AttentionUnet
+    from monai.networks.nets.dynunet import DynUNet
+    from monai.networks.nets.swin_unetr import SwinUNETR
 
     filters = list(spec.filters)
     levels = len(filters)
     if spec.architecture is Architecture.DYNUNET_2D:
         strides = [1, *[2] * (levels - 1)]
-        return nets.DynUNet(
+        return DynUNet(
             2, spec.in_channels, spec.out_channels, [3] * levels, strides, strides[1:],
             filters=filters, dropout=spec.dropout, res_block=True,
         )  # fmt: skip
     if spec.architecture is Architecture.ATTENTION_UNET_2D:
-        return nets.AttentionUnet(
+        return AttentionUnet(
             2, spec.in_channels, spec.out_channels, filters, [2] * (levels - 1), dropout=spec.dropout
         )
-    return nets.SwinUNETR(
+    return SwinUNETR(
         spec.in_channels, spec.out_channels, feature_size=filters[0], drop_rate=spec.dropout, spatial_dims=2
     )

@@ -22,7 +22,7 @@ class ConvBlock3D(nn.Module):
         self, in_channels: int, out_channels: int, kernel: tuple[int, int, int], stride: int, dropout: float
     ) -> None:
         super().__init__()
-        padding = tuple(k // 2 for k in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.first = nn.Conv3d(in_channels, out_channels, kernel, (1, stride, stride), padding, bias=False)
         self.first_norm = nn.InstanceNorm3d(out_channels, affine=True)
         self.second = nn.Conv3d(out_channels, out_channels, kernel, 1, padding, bias=False)

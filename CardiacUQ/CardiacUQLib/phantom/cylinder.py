@@ -49,7 +49,7 @@ def cylinder_phantom(
         raise UsageError(
             f"a cylinder of {2 * outer_radius} x {height} mm does not fit a stack of shape {size}"
         )
-    grid = SliceGrid((1, *size[1:]), spacing, 1, 7)
+    grid = SliceGrid((1, size[1], size[2]), spacing, 1, 7)
     wall = outer_radius - inner_radius
     dead = (inner_radius, inner_radius + transmurality * wall)
     core = (inner_radius + 0.25 * transmurality * wall, inner_radius + 0.75 * transmurality * wall)

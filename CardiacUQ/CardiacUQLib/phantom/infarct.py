@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from scipy import ndimage
@@ -102,7 +103,7 @@ def _core(
     half = rng.uniform(0.12, 0.44) * depth * inside
     wall = surfaces.epi - np.maximum(surfaces.endo, 0.0)
     # The core keeps 1.5 mm of infarct around it, in the neighbouring angles and levels too.
-    safe = ndimage.minimum_filter(depth * wall, (7, 13), mode=("nearest", "wrap")) - 1.5
+    safe = ndimage.minimum_filter(depth * wall, (7, 13), mode=cast(Any, ("nearest", "wrap"))) - 1.5
     core = present & (half * wall > 0.4) & (safe > (middle - half).clip(0.04) * wall + 0.8)
     low = np.where(core, surfaces.endo + np.maximum(middle - half, 0.04) * wall, ABSENT)
     high = np.where(core, surfaces.endo + np.minimum((middle + half) * wall, safe), ABSENT)

@@ -23,8 +23,8 @@ def bandlimit(image: np.ndarray, keep: tuple[float, float], softness: float = 0.
     x = np.abs(fft.rfftfreq(image.shape[2])) * 2
     radius = np.hypot(y[:, None] / keep[0], x[None, :] / keep[1])
     window = (0.5 * (1 - np.tanh((radius - 1) / softness))).astype(np.float32)
-    spectrum = fft.rfft2(image, axes=(1, 2))
-    return fft.irfft2(spectrum * window, s=image.shape[1:], axes=(1, 2)).astype(np.float32)
+    spectrum = np.asarray(fft.rfft2(image, axes=(1, 2)))
+    return np.asarray(fft.irfft2(spectrum * window, s=image.shape[1:], axes=(1, 2)), np.float32)
 
 
 def receive(

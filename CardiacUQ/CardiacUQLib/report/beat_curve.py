@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..bullseye.drawing import INK, SOFT
+from ..bullseye.drawing import INK
 
-WIDTH, HEIGHT = 520.0, 170.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 26.0, 30.0
-LINE, MARK = "#0072B2", "#D55E00"
+WIDTH, HEIGHT = 560.0, 210.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 14.0, 30.0, 32.0
+LINE, MARK, AXIS = "#0072B2", "#D55E00", "#9aa1aa"
 
 
 def beat_svg(measures: Mapping[str, Any]) -> str:
@@ -32,12 +32,12 @@ def beat_svg(measures: Mapping[str, Any]) -> str:
     def place(frame: int) -> tuple[float, float]:
         return LEFT + frame * step, TOP + (HEIGHT - TOP - BOTTOM) * (1 - volumes[frame] / top)
 
-    shown = [place(n) for n in np.flatnonzero(np.isfinite(volumes))]
+    shown = [place(int(n)) for n in np.flatnonzero(np.isfinite(volumes))]
     parts = [_axis(len(volumes), step, top), _line(shown)]
     parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="{LINE}"/>' for x, y in shown]
     for phase, frame in beat["frames"].items():
         if np.isfinite(volumes[frame]):
-            parts.append(_phase(phase, frame, volumes[frame], *place(frame)))
+            parts.append(_phase(phase, frame, float(volumes[frame]), *place(frame)))
     title = "Cavity of the left ventricle over the heartbeat, quick pass of all folds"
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="{WIDTH:.0f}" role="img" '
@@ -47,7 +47,7 @@ def beat_svg(measures: Mapping[str, Any]) -> str:
 
 def _axis(frames: int, step: float, top: float) -> str:
     base = HEIGHT - BOTTOM
-    lines = f'<path d="M{LEFT} {TOP}V{base}H{WIDTH - RIGHT}" fill="none" stroke="{SOFT}"/>'
+    lines = f'<path d="M{LEFT} {TOP}V{base}H{WIDTH - RIGHT}" fill="none" stroke="{AXIS}"/>'
     every = max(1, round(frames / 10))
     words = [_word(LEFT + n * step, base + 13, str(n), "middle") for n in range(0, frames, every)]
     words += [_word(LEFT - 6, TOP + 4, f"{top / 1.08:.0f} ml", "end"), _word(LEFT - 6, base, "0", "end")]
@@ -61,10 +61,12 @@ def _line(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _phase(phase: str, frame: int, ml: float, x: float, y: float) -> str:
-    anchor = "start" if x < WIDTH / 2 else "end"
-    above = y - 9 if y > TOP + 14 else y + 18
+    """A ring with its words on the side away from the curve: above the largest, below the smallest."""
+    words = f"{phase}: frame {frame}, {ml:.0f} ml"
+    room = 3.2 * len(words)
+    middle = min(max(x, LEFT + room), WIDTH - RIGHT - room)
     mark = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="{MARK}" stroke-width="2.5"/>'
-    return mark + _word(x, above, f"{phase}: frame {frame}, {ml:.0f} ml", anchor, bold=True)
+    return mark + _word(middle, y - 11 if phase == "ED" else y + 19, words, "middle", bold=True)
 
 
 def _word(x: float, y: float, text: str, anchor: str, *, bold: bool = False) -> str:

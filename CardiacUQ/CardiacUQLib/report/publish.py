@@ -14,7 +14,7 @@ from typing import Any
 from ..base.errors import InputError, UsageError
 from ..base.safe_files import write_whole
 from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
-from ..review import Review, reviewed_measures
+from ..review import CaseMaps, Review, corrected_study, other_phase, reviewed_measures
 from ..review.sizes import Point
 from .page import REPORT_FILE, can_render, write_report
 
@@ -28,8 +28,18 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
     Touches no MRML node and may run in a thread, on a review that nobody changes meanwhile. Without a case
     folder, and for a folder that says all this already, nothing happens. A report is only drawn where there
     was one; if it cannot be drawn here, the networks' report is renamed so that none contradicts the
-    measures. Raises :class:`InputError` if the folder cannot be written.
+    measures. Of a cine study the other phase and ``NAME_cine.json`` follow. Raises :class:`InputError` if
+    the folder cannot be written.
     """
+    written = _publish_one(review, rv_insertion_ras)
+    other = other_phase(review.case) if written else None
+    if other is None:
+        return written
+    second = Review(CaseMaps.from_folder(read_case(other.folder)), review.reviewer)
+    return (*written, *_publish_one(second, rv_insertion_ras), *_publish_study(review, rv_insertion_ras))
+
+
+def _publish_one(review: Review, rv_insertion_ras: Point | None) -> tuple[Path, ...]:
     folder = review.case.folder
     if folder is None:
         return ()
@@ -48,6 +58,32 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
         remedy = "check space and permissions and close the case again"
         problem = f"measures and report could not be stored ({error.strerror})"
         raise InputError(folder, problem, remedy) from error
+
+
+def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
+    """``NAME_cine.json`` of both phases as they stand, the networks' own beside it."""
+    folder = review.case.folder
+    path = folder.with_name(f"{folder.name.rpartition('_')[0]}_cine.json")
+    model = path.with_name(f"{path.stem}_model.json")
+    if not path.is_file():
+        return ()
+    try:
+        before = path.read_text("utf-8")
+        if not model.exists():
+            write_whole(model, before)
+        original = json.loads(model.read_text("utf-8"))
+        together = corrected_study(review, point)
+        content = original if together is None else {**original, **together}
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        if json.loads(before) == json.loads(text):
+            return ()
+        write_whole(path, text)
+        return (path,)
+    except ValueError:  # not ours to mend
+        return ()
+    except OSError as error:
+        problem = f"the study could not be stored ({error.strerror})"
+        raise InputError(path, problem, "check space and permissions and close the case again") from error
 
 
 def _with_point_if_possible(review: Review, point: Point | None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +58,7 @@ def review_items(case: CaseMaps) -> tuple[ReviewItem, ...]:
 
 def item_mask(case: CaseMaps, item: ReviewItem) -> np.ndarray:
     """Boolean (k, j, i) mask of the voxels that a decision about the item may change."""
-    if item.kind is ItemKind.SLICE:
+    if item.was is None or item.became is None:
         return case.slice_mask(item.number)
     return case.component_ids == item.number
 
@@ -81,6 +80,8 @@ def score_of(case: CaseMaps) -> MapName | None:
 
 def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
     box = case.component_boxes[component.id]
+    if case.component_ids is None:
+        raise ValueError(f"{case.name}: component {component.id} without a map of components")
     mask = case.component_ids[box] == component.id
     return ReviewItem(
         kind=ItemKind.COMPONENT,
@@ -90,7 +91,7 @@ def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
         voxels=component.voxels,
         volume_ml=component.volume_mm3 / 1000.0,
         centre_ras=_central_voxel_ras(case, mask, box),
-        score=MapName.SCS,
+        score=MapName.SCS if MapName.SCS in case.maps else None,
         mean_score=component.mean_scs,
         mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask, box),
     )
@@ -98,9 +99,11 @@ def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
 
 def _slice_item(case: CaseMaps, number: int) -> ReviewItem:
     mask = case.slice_mask(number) & case.foreground
-    whole = tuple(slice(0, size) for size in mask.shape)
+    whole = (slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2]))
     voxels = int(mask.sum())
     score = score_of(case)
+    if score is None:
+        raise ValueError(f"{case.name}: no map ranks its slices")
     return ReviewItem(
         kind=ItemKind.SLICE,
         number=number,
@@ -141,7 +144,7 @@ def card_text(case: CaseMaps, items: tuple[ReviewItem, ...], index: int) -> str:
 
 
 def _opinions(case: CaseMaps, item: ReviewItem) -> str:
-    if item.kind is ItemKind.SLICE:
+    if item.was is None or item.became is None:
         return f"slice {item.number + 1} of the stack is among the most uncertain, no region was corrected"
     was, became = case.class_name(item.was), case.class_name(item.became)
     first, final = case.kind.opinions
@@ -151,9 +154,9 @@ def _opinions(case: CaseMaps, item: ReviewItem) -> str:
 def _doubt(item: ReviewItem) -> str:
     if item.mean_error_probability is not None:
         return f"P(wrong) {item.mean_error_probability:.2f}"
-    if math.isnan(item.mean_score):
+    if item.score is None:
         return ""  # two label maps without probabilities
-    return f"{(item.score or MapName.SCS).info.title} {item.mean_score:.2f}"
+    return f"{item.score.info.title} {item.mean_score:.2f}"
 
 
 def _ml(volume: float) -> str:

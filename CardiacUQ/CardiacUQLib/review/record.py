@@ -52,7 +52,7 @@ class Event:
         return {"step": self.step.value, "reviewer": self.reviewer, "time": self.time}
 
     @classmethod
-    def from_json(cls, entry: dict[str, Any]) -> Event:
+    def from_json(cls, entry: Mapping[str, Any]) -> Event:
         """Inverse of :meth:`as_json`."""
         step = Step(entry["step"])
         decision = Decision.from_json(entry) if step is Step.DECIDE else None

@@ -29,6 +29,8 @@ class ReviewState:
             return
         if event.step is Step.REDO:
             decision = self.undone.pop()
+        elif event.decision is None:
+            raise ValueError(f"the event {event.step.value} lacks its decision")
         else:
             decision = event.decision
             self.undone.clear()

@@ -23,7 +23,7 @@ def starting_record(case: CaseMaps, given: ReviewRecord | None, where: Path | st
     records = [record for record in (stored, given) if record is not None]
     for record in records:
         check_belongs(record, case.segmentation, len(case.classes), where)
-    if len(records) == 2 and not (stored.continues(given) or given.continues(stored)):
+    if len(records) == 2 and not (records[0].continues(records[1]) or records[1].continues(records[0])):
         problem = "the review in the scene and the one in the case folder differ"
         raise InputError(where, problem, "show the case folder anew")
     return max(records, key=lambda record: len(record.events), default=empty)

@@ -115,8 +115,8 @@ class Review:
         """True if the last thing that happened was an undo."""
         return bool(self._state.undone)
 
-    def status(self, index: int) -> str:
-        """Status of item ``index`` by its latest decision in force (one of :class:`ItemStatus`)."""
+    def status(self, index: int) -> ItemStatus:
+        """Status of item ``index`` by its latest decision in force."""
         for decision in reversed(self._state.decisions):
             if decision.item == self.items[index].key:
                 flagged = decision.action is Action.FLAG

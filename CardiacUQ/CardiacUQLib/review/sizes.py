@@ -10,27 +10,40 @@ from typing import Any
 
 import numpy as np
 
+from ..base.errors import UsageError
 from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
-from ..measures import Frame, frame_measures, headline, lge_measures, measures_json
+from ..measures import (
+    Frame,
+    cine_measures,
+    frame_measures,
+    headline,
+    lge_measures,
+    measures_json,
+    phase_measures,
+)
 from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of, measurable
 from ..measures.display import digits
 from ..measures.size_catalogue import Scan
-from ..measures.sizes import only_values, sizes_of, structures_in
+from ..measures.sizes import only_values, scan_of, sizes_of, structures_in
+from .phases import PHASES, OtherPhase, other_phase, phase_of
 from .review import Review
 
 Point = tuple[float, float, float]
+_SWAPPED = "end-diastole is smaller than end-systole now: no ejection fraction"
 
 
 def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) -> dict[str, Any]:
-    """Content of ``measures.json`` for the labels as they stand.
+    """Content of ``measures.json`` for the labels as they stand; a phase of a cine study has EF and volumes
+    of both phases, as they stand.
 
     With ``rv_insertion_ras``, the anterior insertion of the right ventricle in mm, the segments are
     counted from it. Raises :class:`UsageError` for a point that is not beside the left ventricle.
     """
-    if not _as_computed(review):
-        return _measured(review, rv_insertion_ras)
+    other = other_phase(review.case)
+    if not _as_computed(review, other):
+        return _measured(review, rv_insertion_ras, other)
     measures = dict(review.case.measures)
     if rv_insertion_ras is None:
         return measures
@@ -39,27 +52,62 @@ def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) ->
     return {**measures, "segments": _measured(review, rv_insertion_ras)["segments"], "notes": kept}
 
 
-def _measured(review: Review, rv_insertion_ras: Point | None) -> dict[str, Any]:
+def corrected_study(review: Review, rv_insertion_ras: Point | None = None) -> dict[str, Any] | None:
+    """What both phases of a cine say together after their reviews, for ``NAME_cine.json``; None for any other
+    case, without a change, and if end-diastole has become the smaller one."""
+    other = other_phase(review.case)
+    if other is None or _as_computed(review, other):
+        return None
+    return _together(_frame(review, None, None), phase_of(review.case), other, review, rv_insertion_ras)
+
+
+def _measured(
+    review: Review, rv_insertion_ras: Point | None, other: OtherPhase | None = None
+) -> dict[str, Any]:
     """Measured anew; uncertainty per segment as long as it is that of these labels."""
     case = review.case
     if not measurable(case.classes):
         return _volumes(review)
-    turn, geometry = case.storage.from_stored, reorder_geometry(case.geometry, case.storage)
+    turn = case.storage.from_stored
     maps = (case.maps.get(name) for name in (MapName.SCS, MapName.ERROR_PROBABILITY))
     scs, wrong = (None if m is None or not _as_computed(review) else turn(m) for m in maps)
-    labels = turn(review.labels)
+    frame = _frame(review, scs, wrong)
     if _is_lge(review):
         measures = lge_measures(
-            labels,
-            geometry,
+            frame.labels,
+            frame.geometry,
             case.classes,
             scs=scs,
             error_probability=wrong,
             rv_insertion_ras=rv_insertion_ras,
         )
         return measures_json(measures)
-    frame = Frame(labels, geometry, None, scs, wrong)
-    return measures_json(frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras))
+    alone = measures_json(frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras))
+    if other is None:
+        return alone
+    together = _together(frame, phase_of(case), other, review, rv_insertion_ras)
+    if together is None:
+        return {**alone, "notes": [*alone["notes"], _SWAPPED]}
+    return phase_measures(alone, together, phase_of(case))
+
+
+def _frame(review: Review, scs: np.ndarray | None, wrong: np.ndarray | None) -> Frame:
+    case = review.case
+    geometry = reorder_geometry(case.geometry, case.storage)
+    return Frame(case.storage.from_stored(review.labels), geometry, None, scs, wrong)
+
+
+def _together(
+    frame: Frame, phase: str, other: OtherPhase, review: Review, rv_insertion_ras: Point | None
+) -> dict[str, Any] | None:
+    """Measures of the pair; None if end-diastole is the smaller one now."""
+    pair = {phase: frame, other.phase: Frame(other.labels, other.geometry)}
+    try:
+        return measures_json(
+            cine_measures(*(pair[p] for p in PHASES), review.case.classes, rv_insertion_ras=rv_insertion_ras)
+        )
+    except UsageError:
+        return None
 
 
 def _volumes(review: Review) -> dict[str, Any]:
@@ -72,20 +120,31 @@ def _volumes(review: Review) -> dict[str, Any]:
 
 
 def corrected_sizes(review: Review) -> dict[str, Any]:
-    """The same with only the sizes and the headline for LGE, in a few milliseconds."""
-    if _as_computed(review) or not _is_lge(review):
+    """The same with only the sizes and the headline, in a few milliseconds."""
+    case, other = review.case, other_phase(review.case)
+    if _as_computed(review, other) or not measurable(case.classes):
         return corrected_measures(review)
-    case = review.case
-    labels, geometry = case.storage.from_stored(review.labels), reorder_geometry(case.geometry, case.storage)
-    structures = structures_in(anatomy_of(labels, case.classes, geometry), geometry)
-    values = only_values(sizes_of(Scan.LGE, structures))
+    scan = scan_of(case.classes)
+    frame = _frame(review, None, None)
+    own = structures_in(anatomy_of(frame.labels, case.classes, frame.geometry), frame.geometry)
+    values = only_values(sizes_of(scan, own))
+    notes = ["corrected by a reader"]
+    if other is not None:
+        theirs = structures_in(anatomy_of(other.labels, case.classes, other.geometry), other.geometry)
+        pair = {phase_of(case): own, other.phase: theirs}
+        if pair["ED"].cavity[0] >= pair["ES"].cavity[0]:
+            values = {**values, **only_values(sizes_of(Scan.PAIR, *(pair[p] for p in PHASES)))}
+            scan = Scan.PAIR
+        else:
+            notes.append(_SWAPPED)
     sizes = {key: {"value": value, "interval": None} for key, value in values.items()}
-    content = {"kind": "lge", "sizes": sizes, "notes": ["corrected by a reader"]}
+    content = {"kind": scan.value, "sizes": sizes, "notes": notes}
     return {"headline": headline(content), **content}
 
 
-def _as_computed(review: Review) -> bool:
-    return not any(decision.runs for decision in review.decisions) and "headline" in review.case.measures
+def _as_computed(review: Review, other: OtherPhase | None = None) -> bool:
+    untouched = not any(decision.runs for decision in review.decisions) and "headline" in review.case.measures
+    return untouched and not (other is not None and other.changed)
 
 
 def _is_lge(review: Review) -> bool:

@@ -8,36 +8,39 @@ last: a study that has it is complete.
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.checksum import sha256_of
 from ..base.errors import InputError, UsageError
+from ..base.folder_swap import claimed, new_folders
 from ..base.json_codec import to_plain, write_json
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
 from ..bundles.manifest import BundleKind
 from ..bundles.map_catalogue import MapName
-from ..cases.casefolder import check_case
+from ..cases.casefolder import CASE_FILE
+from ..cases.study_record import PHASES, SUFFIX
 from ..images.cine import read_cine
 from ..images.film import Cine
 from ..images.reading import write_stored
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
-from ..measures import Frame, cine_measures, measures_json
+from ..measures import Frame, cine_measures, measures_json, phase_measures
 from ..measures.beat import find_phases
 from ..uncertainty.verdict import Verdict, worst_of
 from .options import CaseOptions
-from .scan import segment_with, write_result
+from .scan import fill_with_result, segment_with
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
     from ..cases.casefolder import ExtraWriter
 
-PHASES = ("ED", "ES")
 FRAME_FILE = "image.nii.gz"
 SEARCHED, SEGMENTED = 0.3, 0.9
 """Shares of the progress when end-systole is found and when both phases are segmented."""
@@ -88,7 +91,8 @@ def segment_cine(
     """
     name, networks = name or case_name(source), networks or NetworkOptions()
     _refuse_other_method(source, bundle)
-    _check_targets(out, name, overwrite=overwrite)
+    with _places(claimed, out, name, overwrite):
+        pass  # a place that is taken is told before any work
     progress(0.0, "reading")
     cine = read_cine(source, series)
     for named in (ed, es):
@@ -137,27 +141,11 @@ def segment_pair(
     """The same for end-diastole and end-systole that come as two scans of one heart."""
     for volume in (ed, es):
         _refuse_other_method(volume.path or Path(name), bundle)
-    _check_targets(out, name, overwrite=overwrite)
     phases = {"ED": ed, "ES": es}
     details = {"inputs": {phase: str(volume.path or "") for phase, volume in phases.items()}}
     return _segment_phases(
         phases, bundle, out, name, networks or NetworkOptions(), overwrite, progress, cancel, details, {}
     )
-
-
-def phase_measures(frame: Mapping[str, Any], study: Mapping[str, Any], phase: str) -> dict[str, Any]:
-    """``measures.json`` of one phase: its own measures, with the sizes and the headline of the pair.
-
-    LV mass is that of end-diastole in both, the one that is reported.
-    """
-    others = {key: size for key, size in frame["sizes"].items() if key not in study["sizes"]}
-    return {
-        **frame,
-        "phase": phase,
-        "headline": study["headline"],
-        "sizes": {**study["sizes"], **others},
-        "wall_thickening_percent": study["wall_thickening_percent"],
-    }
 
 
 def _segment_phases(
@@ -174,7 +162,26 @@ def _segment_phases(
     *,
     report: bool = True,
 ) -> CineStudy:
-    """Segment both, measure them together, then write everything."""
+    """Segment both, measure them together, then write everything; no other run takes the place meanwhile."""
+    with _places(claimed, out, name, overwrite):
+        return _segment_and_write(
+            phases, bundle, out, name, networks, overwrite, progress, cancel, details, writers, report
+        )
+
+
+def _segment_and_write(
+    phases: Mapping[str, Volume],
+    bundle: Bundle,
+    out: Path,
+    name: str,
+    networks: NetworkOptions,
+    overwrite: bool,
+    progress: ProgressCallback,
+    cancel: CancelToken | None,
+    details: Mapping[str, Any],
+    writers: Mapping[str, ExtraWriter],
+    report: bool,
+) -> CineStudy:
     results: dict[str, Result] = {}
     for number, (phase, volume) in enumerate(phases.items()):
         start, end = (SEGMENTED * part / len(phases) for part in (number, number + 1))
@@ -198,26 +205,24 @@ def _segment_phases(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
     beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
-    folders = {}
-    for phase, result in results.items():
-        folder = f"{name}_{phase}"
-        measured = phase_measures(result.measures, together, phase)
-        if len(beat) == 2:
-            measured["beat"] = beat
-        folders[phase] = write_result(
-            dataclasses.replace(result, measures=measured),
-            out / folder,
-            CaseOptions(report=report),
-            overwrite=overwrite,
-            extra_writers=[writers[phase]] if phase in writers else [],
-        )
-    summary = out / f"{name}_cine.json"
-    cases = {phase: folder.name for phase, folder in folders.items()}
+    film = {"beat": beat} if len(beat) == 2 else {}
+    measured = {
+        phase: dataclasses.replace(result, measures=phase_measures(result.measures, together, phase) | film)
+        for phase, result in results.items()
+    }
     regions = sum(len(result.components) for result in results.values())
-    study = CineStudy(folders, summary, together, None, regions, results)
-    judged = {"verdict": to_plain(study.verdict)}
-    notes = [*details.get("notes", ()), *together.get("notes", ())]
-    write_json({"name": name, "cases": cases, **judged, **details, **together, "notes": notes}, summary)
+    folders = {phase: out / f"{name}_{phase}" for phase in measured}
+    study = CineStudy(folders, out / f"{name}{SUFFIX}", together, None, regions, results)
+    identity = secrets.token_hex(16)
+    with _places(new_folders, out, name, overwrite) as (*made, summary):
+        for folder, (phase, result) in zip(made, measured.items(), strict=True):
+            more = [writers[phase]] if phase in writers else []
+            options = CaseOptions(report=report)
+            fill_with_result(result, folder, folders[phase].name, options, study=identity, more=more)
+        cases = {phase: folder.name for phase, folder in folders.items()}
+        head = {"name": name, "study": identity, "cases": cases, "verdict": to_plain(study.verdict)}
+        notes = [*details.get("notes", ()), *together.get("notes", ())]
+        write_json({**head, **details, **together, "notes": notes}, summary)
     progress(1.0, "done")
     return study
 
@@ -276,9 +281,9 @@ def _refuse_other_method(source: Path, bundle: Bundle) -> None:
         )
 
 
-def _check_targets(out: Path, name: str, *, overwrite: bool) -> None:
-    for phase in PHASES:
-        check_case(out, f"{name}_{phase}", overwrite=overwrite)
-    summary = out / f"{name}_cine.json"
-    if summary.exists() and not overwrite:
-        raise UsageError(f"{summary}: this exists; use --overwrite or another --output")
+def _places(
+    make: Callable[..., AbstractContextManager[Any]], out: Path, name: str, overwrite: bool
+) -> AbstractContextManager[Any]:
+    """``make``, for both folders and the summary of a study, which stand or fall together."""
+    names = [f"{name}_{phase}" for phase in PHASES]
+    return make(out, names, files=[name + SUFFIX], overwrite=overwrite, marker=CASE_FILE)

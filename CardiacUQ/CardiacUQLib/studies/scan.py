@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
-from ..cases.casefolder import ExtraWriter, write_case
+from ..cases.casefolder import ExtraWriter, claim_case, fill_case, write_case
 from ..report import can_render, report_writer
 from .options import CaseOptions
 
@@ -59,9 +59,10 @@ def segment_to_folder(
     Raises what :func:`segment` and :func:`write_result` raise; then nothing is written.
     """
     options = options or CaseOptions()
-    result = segment_with(volume, bundle, options, portion(progress, 0.0, COMPUTED), cancel)
-    progress(COMPUTED, "writing")
-    write_result(result, target, options, overwrite=overwrite)
+    with claim_case(target.parent, target.name, overwrite=overwrite):
+        result = segment_with(volume, bundle, options, portion(progress, 0.0, COMPUTED), cancel)
+        progress(COMPUTED, "writing")
+        write_result(result, target, options, overwrite=overwrite)
     progress(1.0, "done")
     return result
 
@@ -79,16 +80,28 @@ def write_result(
     ``extra_writers`` add files of their own before the folder takes its place. Raises UsageError for a place
     that cannot take the case and what the writers raise.
     """
+    writers = (*_writers(result, target.name, options), *extra_writers)
+    return write_case(result, target.parent, name=target.name, overwrite=overwrite, extra_writers=writers)
+
+
+def fill_with_result(
+    result: Result,
+    folder: Path,
+    name: str,
+    options: CaseOptions,
+    *,
+    study: str,
+    more: Sequence[ExtraWriter] = (),
+) -> None:
+    """The same into an empty ``folder`` that takes its place as ``name`` with others of ``study``."""
+    fill_case(result, folder, name, study=study, extra_writers=(*_writers(result, name, options), *more))
+
+
+def _writers(result: Result, name: str, options: CaseOptions) -> list[ExtraWriter]:
     writers: list[ExtraWriter] = []
     if options.report and can_render():
-        writers.append(report_writer(target.name))
-    return write_case(
-        result,
-        target.parent,
-        name=target.name,
-        overwrite=overwrite,
-        extra_writers=(*writers, *extra_writers),
-    )
+        writers.append(report_writer(name))
+    return writers
 
 
 def export_result(result: Result, target: Path, options: CaseOptions) -> str:

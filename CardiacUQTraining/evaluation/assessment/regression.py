@@ -65,5 +65,9 @@ def _standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _model(
     features: Sequence[str], means: np.ndarray, scales: np.ndarray, weights: np.ndarray, intercept: float
 ) -> LinearModel:
-    rounded = [tuple(float(f"{v:.7g}") for v in values) for values in (means, scales, weights)]
-    return LinearModel(tuple(features), *rounded, float(f"{intercept:.7g}"))
+    def rounded(values: np.ndarray) -> tuple[float, ...]:
+        return tuple(float(f"{v:.7g}") for v in values)
+
+    return LinearModel(
+        tuple(features), rounded(means), rounded(scales), rounded(weights), float(f"{intercept:.7g}")
+    )

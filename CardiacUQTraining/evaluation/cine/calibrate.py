@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -82,11 +82,12 @@ def frame_records(
         kept = figures[key.case].rows[VOLUMES]
         numbers = (np.array(kept[name], float) for name in ("reference_ml", "predicted_ml", "pass_ml"))
         whole = scan_record(ClassVolumes(key.case, *numbers), classes)
-        parts = (
-            {name: sizes[name] for name in FRAME_SIZES if name in sizes}
-            for sizes in (whole.reference, whole.predicted, whole.passes)
+        names = [name for name in FRAME_SIZES if name in whole.reference]
+        reference, predicted, passes = (
+            {name: sizes[name] for name in names}
+            for sizes in cast(list[Mapping[str, Any]], [whole.reference, whole.predicted, whole.passes])
         )
-        records.append(SizeRecord(key.case, *parts))
+        records.append(SizeRecord(key.case, reference, predicted, passes))
     return records
 
 

@@ -80,10 +80,11 @@ def paired_tests(
     for phase in PHASES:
         chosen = _of_phase(first, cases, phase)
         for figure in COMPARED:
-            pair = tuple(_by_patient(one, chosen, figure) for one in (first, second))
+            pair = (_by_patient(first, chosen, figure), _by_patient(second, chosen, figure))
             if chosen and all(np.isfinite(values).any() for values in pair):
                 pairs[figure, phase] = pair
-        ends = tuple(good_ends(_values(one, chosen, "end_dice"), threshold) for one in (first, second))
+        ours, theirs = (good_ends(_values(one, chosen, "end_dice"), threshold) for one in (first, second))
+        ends = (ours, theirs)
         if np.isfinite(ends[0] + ends[1]).any():
             pairs[EC, phase] = ends
     p = {

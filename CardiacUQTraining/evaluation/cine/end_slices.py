@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..shared.dice import dice
 
@@ -45,7 +46,7 @@ def end_dice(
     )
 
 
-def end_coefficient(end_dices: Sequence[float], threshold: float = THRESHOLD) -> float:
+def end_coefficient(end_dices: ArrayLike, threshold: float = THRESHOLD) -> float:
     """Share (0 to 1) of frames whose end Dice exceeds ``threshold``; frames with NaN do not count.
 
     NaN if no frame counts.
@@ -54,7 +55,7 @@ def end_coefficient(end_dices: Sequence[float], threshold: float = THRESHOLD) ->
     return float(np.nanmean(good)) if np.isfinite(good).any() else float("nan")
 
 
-def good_ends(end_dices: Sequence[float], threshold: float = THRESHOLD) -> np.ndarray:
+def good_ends(end_dices: ArrayLike, threshold: float = THRESHOLD) -> np.ndarray:
     """1 for a frame whose end Dice exceeds ``threshold``, 0 for another, NaN where it does not count."""
     values = np.asarray(end_dices, float)
     return np.where(np.isfinite(values), values > threshold, np.nan)

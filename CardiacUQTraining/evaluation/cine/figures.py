@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..shared.agreement import SizeRecord, bland_altman_figure
 from ..shared.calibration_error import Reliability
@@ -58,7 +59,7 @@ def cost_figure(points: Sequence[CostPoint]) -> Figure:
     return figure
 
 
-def threshold_figure(end_dices: Mapping[str, Sequence[float]], threshold: float) -> Figure:
+def threshold_figure(end_dices: Mapping[str, ArrayLike], threshold: float) -> Figure:
     """EC over all thresholds, for the ensemble and its members; the chosen threshold marked."""
     figure = _figure(4.8, 3.4)
     axes = figure.subplots()

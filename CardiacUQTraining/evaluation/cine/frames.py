@@ -188,7 +188,7 @@ def map_row(
 
 def _occupied(labels: np.ndarray, truth: np.ndarray) -> tuple[slice, slice, slice]:
     """All slices, and the part of the plane in which either holds a structure."""
-    plane = (labels | truth).any(axis=0)
+    plane = np.any((labels | truth) > 0, axis=0)
     if not plane.any():
         return (slice(None), slice(0, 1), slice(0, 1))
     rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))

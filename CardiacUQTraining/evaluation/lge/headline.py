@@ -81,16 +81,17 @@ def _found(records: Sequence[SizeRecord]) -> dict[str, str]:
 def _sizes(analysis: Analysis) -> dict[str, str]:
     found = {}
     for key in CARD_SIZES:
-        agreement = analysis.sizes and analysis.sizes.agreement.get(key)
-        if not agreement:
+        sizes = analysis.sizes
+        agreement = None if sizes is None else sizes.agreement.get(key)
+        if sizes is None or agreement is None:
             continue
         unit = unit_of(key)
         text = (
             f"bias {agreement.bias:+.1f} {unit}, limits of agreement {agreement.low:.1f} to "
             f"{agreement.high:.1f} {unit}, CCC {agreement.concordance:.2f}"
         )
-        if key in analysis.sizes.coverage:
-            text += f"; 90 % intervals cover {100 * analysis.sizes.coverage[key].coverage:.0f} %"
+        if key in sizes.coverage:
+            text += f"; 90 % intervals cover {100 * sizes.coverage[key].coverage:.0f} %"
         found[f"{SIZE_NAMES[key]} against the reader"] = text
     return found
 

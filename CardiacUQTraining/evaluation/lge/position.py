@@ -14,7 +14,7 @@ import numpy as np
 
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
-from CardiacUQLib.images.volume import Geometry, Volume
+from CardiacUQLib.images.volume import Geometry, Volume, vector3
 from CardiacUQLib.inference.segment import segment
 
 from ...datasets import LabelledCase, LabelledDataset
@@ -58,7 +58,7 @@ def moved(volume: Volume, labels: np.ndarray, move: Move) -> tuple[Volume, np.nd
     shift = np.array([-before[1], -before[0], 0.0, 1.0])
     origin = (geometry.index_to_lps @ shift)[:3]
     size = (array.shape[2], array.shape[1], array.shape[0])
-    changed = Geometry(size, geometry.spacing, tuple(map(float, origin)), geometry.direction)
+    changed = Geometry(size, geometry.spacing, vector3(origin), geometry.direction)
     return (
         dataclasses.replace(volume, array=array, geometry=changed, source_geometry=changed),
         _resized(labels, before, after, 0),

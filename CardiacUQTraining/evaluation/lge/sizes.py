@@ -49,9 +49,10 @@ def size_figures(judged: Judged, manifest: Manifest, *, fit: bool) -> SizeFigure
 
 def size_record(figures: CaseFigures, manifest: Manifest) -> SizeRecord:
     """Sizes of one case by the reader, by the prediction as it is given to a user, and by every pass."""
-    volumes = (np.asarray(ml, float) for ml in (figures.reference_ml, figures.predicted_ml))
-    passes = np.asarray(figures.pass_volumes_ml, float)
-    return scan_record(ClassVolumes(figures.case, *volumes, passes), manifest.classes)
+    reference, predicted, passes = (
+        np.asarray(ml, float) for ml in (figures.reference_ml, figures.predicted_ml, figures.pass_volumes_ml)
+    )
+    return scan_record(ClassVolumes(figures.case, reference, predicted, passes), manifest.classes)
 
 
 def store_intervals(bundle: Bundle, figures: SizeFigures, dataset: str) -> None:

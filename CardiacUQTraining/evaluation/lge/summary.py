@@ -55,14 +55,13 @@ def _figure_names(figures: Mapping[str, CaseFigures], stage: Stage) -> list[str]
 def stage_comparisons(figures: Mapping[str, CaseFigures]) -> list[Comparison]:
     """Cascade against 2D stage: the Dice of every class and their mean, Holm-corrected over these."""
     names = [n for n in _figure_names(figures, Stage.CASCADE) if "dice" in n]
-    pairs = {
-        name: tuple(
-            np.array([one.segmentation[stage.value][name] for one in figures.values()])
-            for stage in (Stage.CASCADE, Stage.SLICES)
-        )
-        for name in names
-    }
-    return _tests({(name, "cascade", "2d"): pair for name, pair in pairs.items()})
+
+    def values(stage: Stage, name: str) -> np.ndarray:
+        return np.array([one.segmentation[stage.value][name] for one in figures.values()])
+
+    return _tests(
+        {(name, "cascade", "2d"): (values(Stage.CASCADE, name), values(Stage.SLICES, name)) for name in names}
+    )
 
 
 def row_values(figures: Mapping[str, CaseFigures], row: Row, region: str, figure: str) -> np.ndarray:

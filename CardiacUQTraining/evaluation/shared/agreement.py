@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES
@@ -93,7 +94,7 @@ def class_volumes(labels: np.ndarray, classes: Sequence[ClassInfo], voxel_ml: fl
     return counts[[info.value for info in classes]] * voxel_ml
 
 
-def agreement(reference: Sequence[float], measured: Sequence[float]) -> Agreement:
+def agreement(reference: ArrayLike, measured: ArrayLike) -> Agreement:
     """Agreement over the cases in which both are defined; NaN figures for fewer than two."""
     x, y = np.asarray(reference, float), np.asarray(measured, float)
     known = np.isfinite(x) & np.isfinite(y)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,8 @@ def pearson(score: np.ndarray, error: np.ndarray) -> float:
         return NAN
     with warnings.catch_warnings():  # scipy warns of near-constant input, whose r is still defined
         warnings.simplefilter("ignore")
-        return float(pearsonr(score, error).statistic)
+        found: Any = pearsonr(score, error)
+        return float(found.statistic)
 
 
 def spearman(score: np.ndarray, error: np.ndarray) -> float:

@@ -186,7 +186,7 @@ def _penalty(terms: Sequence[TermPlan]) -> np.ndarray:
         bend = np.diff(np.eye(term.width), n=2, axis=0) if term.width > 2 else np.zeros((1, term.width))
         block = SMOOTHNESS * bend.T @ bend + RIDGE * np.eye(term.width)
         blocks += [block] * term.levels
-    return linalg.block_diag(*blocks)
+    return np.asarray(linalg.block_diag(*blocks))
 
 
 def _newton(

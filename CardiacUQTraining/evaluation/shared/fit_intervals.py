@@ -115,14 +115,16 @@ def _column(records: Sequence[SizeRecord], key: str, passes_per_fold: int) -> _C
 
 
 def _fit(column: _Column, passes_per_fold: int) -> SizeCalibration:
-    coefficients = fit_scale(column.truth - column.size, column.size, column.spread)
+    constant, per_size, per_spread = (
+        float(c) for c in fit_scale(column.truth - column.size, column.size, column.spread)
+    )
     residuals = np.empty(column.truth.size)
     for rows, others in _parts(column.truth.size):
         part, rest = column.take(rows), column.take(others)
         scale = _scale(fit_scale(rest.truth - rest.size, rest.size, rest.spread), part.size, part.spread)
         residuals[rows] = (part.truth - part.size) / scale
     return SizeCalibration(
-        *(float(c) for c in coefficients), _thinned(residuals), int(residuals.size), passes_per_fold
+        constant, per_size, per_spread, _thinned(residuals), int(residuals.size), passes_per_fold
     )
 
 
@@ -158,7 +160,7 @@ def _coverage(column: _Column, key: str, passes_per_fold: int) -> Coverage:
     for part, others in _parts(column.truth.size):
         calibration = _fit(column.take(others), passes_per_fold)
         for n in part:
-            truth, size, spread = column.truth[n], float(column.size[n]), float(column.spread[n])
+            truth, size, spread = (float(values[n]) for values in (column.truth, column.size, column.spread))
             interval = calibration.interval(size, spread, largest=largest, level=LEVEL)
             samples = calibration.distribution(size, spread, largest=largest)
             rows.append(

@@ -163,8 +163,9 @@ def predictions(passes: CasePasses, methods: Iterable[Method]) -> Iterator[Predi
     """
     wanted = set(methods)
     for row in ROWS:
-        if row.method in wanted and why_unavailable(row.method, passes) is None:
-            yield _MAKERS[row.method](row, passes)
+        method = row.method
+        if isinstance(method, Method) and method in wanted and why_unavailable(method, passes) is None:
+            yield _MAKERS[method](row, passes)
 
 
 def why_unavailable(method: Method, passes: CasePasses) -> str | None:
@@ -183,9 +184,13 @@ def why_unavailable(method: Method, passes: CasePasses) -> str | None:
     return None
 
 
-def _variance_of(select: Callable[[StagePasses], np.ndarray]) -> Callable[[Row, CasePasses], Prediction]:
+def _variance_of(
+    select: Callable[[StagePasses], np.ndarray | None],
+) -> Callable[[Row, CasePasses], Prediction]:
     def make(row: Row, passes: CasePasses) -> Prediction:
         members = select(passes.of(row.stage))
+        if members is None:
+            raise ValueError(f"{row.key} asked of passes that lack it")
         return Prediction(row, members.mean(axis=0), maps.ensemble_variance(members))
 
     return make

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 RESAMPLES = 2000
 
@@ -32,7 +33,7 @@ def summarise(values: Sequence[float] | np.ndarray, seed: int = 0) -> Summary:
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]
     if values.size == 0:
-        return Summary(*(float("nan"),) * 4, 0)
+        return Summary(np.nan, np.nan, np.nan, np.nan, 0)
     low, high = bootstrap_interval(values, seed=seed)
     sd = float(values.std(ddof=1)) if values.size > 1 else float("nan")
     return Summary(float(values.mean()), sd, low, high, int(values.size))
@@ -58,7 +59,7 @@ def bootstrap_interval(
     return (float(interval.low), float(interval.high))
 
 
-def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
+def paired_wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
     """Two-sided p of the Wilcoxon signed-rank test over pairs in which both figures are defined.
 
     Equal pairs are split between the signs (Pratt would bias small samples the other way: scipy's
@@ -72,7 +73,8 @@ def paired_wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
     difference = (a - b)[np.isfinite(a) & np.isfinite(b)]
     if difference.size == 0 or not difference.any():
         return 1.0
-    return float(wilcoxon(difference, zero_method="zsplit").pvalue)
+    found: Any = wilcoxon(difference, zero_method="zsplit")
+    return float(found.pvalue)
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:

@@ -9,8 +9,8 @@ from scipy import ndimage
 def surface_voxels(mask: np.ndarray) -> np.ndarray:
     """Voxels of a boolean mask (z, y, x) with a face to its outside; beyond the array is outside."""
     mask = np.asarray(mask, bool)
-    inner = ndimage.binary_erosion(mask, ndimage.generate_binary_structure(mask.ndim, 1), border_value=0)
-    return mask & ~inner
+    faces = ndimage.generate_binary_structure(mask.ndim, 1)
+    return mask & ~np.asarray(ndimage.binary_erosion(mask, faces, border_value=0), bool)
 
 
 def hausdorff_mm(predicted: np.ndarray, truth: np.ndarray, spacing_zyx: tuple[float, float, float]) -> float:
@@ -25,6 +25,8 @@ def hausdorff_mm(predicted: np.ndarray, truth: np.ndarray, spacing_zyx: tuple[fl
         return float("nan")
     box = ndimage.find_objects((predicted | truth).astype(np.uint8))[0]  # nothing outside it is a surface
     surface_a, surface_b = surface_voxels(predicted[box]), surface_voxels(truth[box])
-    to_b = ndimage.distance_transform_edt(~surface_b, sampling=spacing_zyx)[surface_a]
-    to_a = ndimage.distance_transform_edt(~surface_a, sampling=spacing_zyx)[surface_b]
-    return float(max(to_b.max(), to_a.max()))
+    to_b, to_a = (
+        np.asarray(ndimage.distance_transform_edt(~surface, sampling=spacing_zyx))
+        for surface in (surface_b, surface_a)
+    )
+    return float(max(to_b[surface_a].max(), to_a[surface_b].max()))

@@ -122,7 +122,8 @@ export class Stage {
     const [, rows, columns] = this.case.size;
     const part = box && grown(box, rows, columns);
     const place = part ? this.place.within(part) : this.place;
-    const picture = this.painter.compose(z, this.grey, { ...look, heat: this.heat, tint: look.outlines && this.ownFrame }, part);
+    const own = this.ownFrame; // maps and labels belong to their own frame of a film
+    const picture = this.painter.compose(z, this.grey, { ...look, heat: own && this.heat, tint: own && look.outlines }, part);
     context.save();
     if (part) {
       const [top, bottom, left, right] = part;

@@ -25,8 +25,7 @@ from CardiacUQLib.images.cine import is_cine, read_cine
 from CardiacUQLib.images.dicom_cine import holds_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.result import Result, RunRecord
-from CardiacUQLib.measures import Frame, cine_measures, frame_measures, measures_json
-from CardiacUQLib.studies.cine import phase_measures
+from CardiacUQLib.measures import Frame, cine_measures, frame_measures, measures_json, phase_measures
 from CardiacUQTraining.cli.app import main
 
 PHASES, SLICES = 6, 4

@@ -56,12 +56,13 @@ class Source:
                     yield Import(alias.name, child.lineno, at_load)
             elif isinstance(child, ast.ImportFrom):
                 for alias in child.names:
-                    yield Import(f"{self._origin(child)}.{alias.name}", child.lineno, at_load)
+                    yield Import(f"{self.origin(child)}.{alias.name}", child.lineno, at_load)
             else:
                 inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
                 yield from self._walk(child, at_load and not inside)
 
-    def _origin(self, node: ast.ImportFrom) -> str:
+    def origin(self, node: ast.ImportFrom) -> str:
+        """Where ``from ... import`` takes its names from, as absolute dotted path."""
         if node.level == 0:
             return node.module or ""
         parts = self.module.split(".")
@@ -69,6 +70,29 @@ class Source:
             parts = parts[:-1]
         parts = parts[: len(parts) - node.level + 1]
         return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def private_uses(source: Source, modules: set[str]) -> list[str]:
+    """Places where ``source`` takes a name with a leading underscore out of another of ``modules``."""
+    found, named = [], {}
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom):
+            origin = source.origin(node)
+            for alias in node.names:
+                target = f"{origin}.{alias.name}"
+                if target in modules:
+                    named[alias.asname or alias.name] = target
+                elif origin in modules and _is_private(alias.name):
+                    found.append((node.lineno, target))
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and _is_private(node.attr):
+            origin = named.get(node.value.id)
+            found += [(node.lineno, f"{origin}.{node.attr}")] if origin else []
+    return [f"{source.module}:{line} {target}" for line, target in sorted(found)]
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
 
 
 def sources_of(package: str) -> list[Source]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from house_fixtures import PACKAGES, Source, sources_of
+from house_fixtures import PACKAGES, REPOSITORY, Source, private_uses, sources_of
 from house_graph import circle, folders_of, needs_of
 
 QT = {"qt", "ctk", "PySide6", "PyQt5", "PyQt6", "PythonQt"}
@@ -33,6 +34,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.found",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",
+    "CardiacUQLib.inference.looking",
     "CardiacUQLib.inference.passes",
     "CardiacUQLib.inference.segment",
     "CardiacUQLib.inference.slice_context",
@@ -81,6 +83,34 @@ def test_importing_the_light_half_of_the_core_brings_no_torch() -> None:
     assert not (HEAVY | QT | MRML) & set(done.stdout.split())
 
 
+def test_private_names_stay_in_their_module(sources: list[Source]) -> None:
+    assert [
+        line for source in sources for line in private_uses(source, {one.module for one in sources})
+    ] == []
+
+
+def test_every_room_is_on_the_page_and_imports_only_rooms_before_it(sources: list[Source]) -> None:
+    """The tables of Docs/architecture.md, read in their order."""
+    page = (REPOSITORY / "Docs" / "architecture.md").read_text("utf-8")
+    graph = folders_of(sources)
+    for package, heading in (
+        ("CardiacUQLib", "Rooms of the core"),
+        ("CardiacUQTraining", "Rooms of the training"),
+    ):
+        section = page.split(f"## {heading}")[1].split("\n## ")[0]
+        rooms = [f"{package}.{name}" for name in re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)]
+        inside = {folder for folder in graph if folder.startswith(f"{package}.") and graph[folder]}
+        assert inside <= set(rooms), "rooms that the page does not name"
+        assert set(rooms) <= set(graph), "rooms that are no longer there"
+        against = {
+            (room, needed)
+            for number, room in enumerate(rooms)
+            for needed in graph[room]
+            if needed in rooms and rooms.index(needed) > number
+        }
+        assert not against
+
+
 def test_no_module_needs_itself(sources: list[Source]) -> None:
     """Imports inside functions count: a circle that is put off is still one."""
     assert circle(needs_of(sources)) == []
@@ -111,6 +141,12 @@ def test_the_checks_see_what_they_must_see(tmp_path: Path) -> None:
         ("numpy", True),
         ("qt", False),
     }
+    path.write_text(
+        "from .c import _x, y\nfrom . import d as e\nfrom .f import __version__\nprint(e._z, y._own)\n",
+        "utf-8",
+    )
+    uses = private_uses(Source("P.a.b", path), {"P.a.c", "P.a.d", "P.a.f"})
+    assert uses == ["P.a.b:1 P.a.c._x", "P.a.b:4 P.a.d._z"]
     assert isinstance(Source("P.a.b", path).tree, ast.Module)
 
 

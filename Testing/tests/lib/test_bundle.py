@@ -324,6 +324,9 @@ def test_locator_needs_no_weights_for_every_fold(tmp_path: Path) -> None:
         ({"smallest_lesion_ml": {"infarct": -1.0}}, "is no volume"),
         ({"sharpness": {"locator": 2.0}}, "no stage of a cascade"),
         ({"sharpness": {"stage2d": 0.0}}, "stage2d is not above 0"),
+        ({"stage_rule": {"outline_share": 1.5}}, "outline_share is outside 0..1"),
+        ({"stage_rule": {"background_weight": 0.0}}, "background_weight is not above 0"),
+        ({"stage_rule": {"score_sharpness": -1.0}}, "score_sharpness is not above 0"),
         ({"roi": {"size_px": 33, "spacing_mm": None}}, "33 pixels, which is no multiple of 2"),
         (
             {"classes": lambda old: [*old[:-1], {**old[-1], "colour": "pink"}]},

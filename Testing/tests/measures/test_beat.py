@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.measures.beat import Beat, find_phases
+from CardiacUQLib.report.beat_curve import beat_svg
 
 FILM = Path("film.nii.gz")
 BEAT = [100.0, 95, 85, 70, 55, 45, 42, 50, 65, 80, 90, 97]
@@ -61,3 +63,14 @@ def test_no_ventricle_no_phase(volumes: tuple[float, ...]) -> None:
 def test_one_frame_with_a_ventricle_is_no_beat() -> None:
     with pytest.raises(InputError, match="--es"):
         find_phases(FILM, (100.0, 0.0, 0.0, float("nan")))
+
+
+def test_the_curve_is_drawn_with_both_phases_and_without_gaps() -> None:
+    beat = {"cavity_ml": [120.0, None, 60.0, 110.0], "frames": {"ED": 0, "ES": 2}}
+    drawing = ElementTree.fromstring(beat_svg({"beat": beat}))
+    words = [text.text for text in drawing.iter("text")]
+    assert "ED: frame 0, 120 ml" in words and "ES: frame 2, 60 ml" in words
+    (line,) = drawing.iter("polyline")
+    places = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+    assert len(places) == 3 and places[0][1] < places[2][1] < places[1][1], "more volume is higher"
+    assert beat_svg({}) == "" and beat_svg({"beat": {"cavity_ml": [None, None], "frames": {}}}) == ""

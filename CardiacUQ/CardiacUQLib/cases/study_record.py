@@ -1,0 +1,71 @@
+"""``NAME_cine.json``: what ties the two phases of a cine study together, and from which frames they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from ..base.errors import InputError
+from ..base.json_codec import Between, Count, Sha256
+from ..base.json_file import decode_or_refuse, read_object
+from .casefolder import CaseFolder
+
+SUFFIX = "_cine.json"
+PHASES = ("ED", "ES")
+_AGAIN = "segment the cine again"
+_Frame = Annotated[int, Between(0, 2**31)]
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """``study`` is the identity that both case folders carry; ``frames`` count from 0, none for two scans."""
+
+    OPEN_ENDED: ClassVar[bool] = True
+    name: str
+    study: str
+    cases: Mapping[str, str]
+    frames: Mapping[str, _Frame] = field(default_factory=dict)
+    frame_count: Count = 0
+    input: str = ""
+    input_sha256: Sha256 = ""
+
+
+def read_study(path: Path) -> StudyRecord:
+    """The record of a study; raises InputError naming what is wrong with it."""
+    record: StudyRecord = decode_or_refuse(read_object(path, _AGAIN), StudyRecord, "study", path, _AGAIN)
+    if set(record.cases) != set(PHASES) or (record.frames and set(record.frames) != set(PHASES)):
+        raise InputError(path, "it does not name ED and ES", _AGAIN)
+    return record
+
+
+def phase_of(folder: Path) -> tuple[str, str]:
+    """ "patient7", "ES" of a case folder "patient7_ES"; the phase is "" for any other."""
+    stem, _, phase = folder.name.rpartition("_")
+    return (stem, phase) if phase in PHASES and stem else (folder.name, "")
+
+
+def study_of(case: CaseFolder) -> StudyRecord | None:
+    """The study that a case belongs to, as the file beside it says; None for a case of its own.
+
+    Raises InputError if the file is damaged, missing, or of another run.
+    """
+    folder = case.folder.resolve()
+    stem, phase = phase_of(folder)
+    path = folder.with_name(stem + SUFFIX)
+    if not case.record.study:
+        return None
+    record = read_study(path)
+    if record.study != case.record.study or not phase or record.cases[phase] != folder.name:
+        raise InputError(path, f"it and {folder.name} are of two runs", _AGAIN)
+    return record
+
+
+def check_one_study(cases: list[CaseFolder]) -> None:
+    """Raise InputError unless all cases are of one run, or none says of which it is."""
+    first = cases[0]
+    for case in cases[1:]:
+        if case.record.study != first.record.study:
+            problem = f"it and {first.folder.name} are of two runs"
+            raise InputError(case.folder, problem, _AGAIN)
