@@ -9,7 +9,7 @@ PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
+.PHONY: torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,10 @@ test: $(READY) ## lint, types, rules of the house, quick tests
 	@log=$$(mktemp); $(PYRIGHT) >$$log 2>&1 & types=$$!; \
 	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS); tests=$$?; \
 	wait $$types; found=$$?; tail -n 40 $$log; rm -f $$log; exit $$((tests ? tests : found))
+
+# thousands of broken inputs and hundreds of kills instead of the sample that `make test` takes; about an hour
+torture: $(READY) ## crash tests at length
+	@CARDIACUQ_TORTURE=1 $(PY) -m pytest -q Testing/tests/lasting Testing/tests/cohort/test_cohort_campaign.py
 
 setup: $(READY) ## make .venv from constraints.txt
 

@@ -74,6 +74,10 @@ def command(
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
+    no_patient_data: Annotated[
+        bool,
+        typer.Option("--no-patient-data", help="Write nothing that DICOM headers say of the patient."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -104,7 +108,15 @@ def command(
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     asked = CohortOptions(
-        resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
+        resume,
+        overwrite,
+        workers,
+        scheduler,
+        not no_report,
+        log_json,
+        quiet,
+        progress_lines,
+        no_patient_data,
     )
     cine = CineOptions(ed, es, phases)
     if may_be_films(inputs, cine, asked, series) and segment_cines(
