@@ -72,7 +72,9 @@ def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
     try:
         before = path.read_text("utf-8")
         original = json.loads(model.read_text("utf-8")) if model.is_file() else {}
-        if original.get("study") != json.loads(before).get("study"):  # none yet, or of an earlier run
+        if not original or original.get("study") != json.loads(before).get(
+            "study"
+        ):  # none, or an earlier run's
             write_whole(model, before)
             original = json.loads(before)
         together = corrected_study(review, point)
