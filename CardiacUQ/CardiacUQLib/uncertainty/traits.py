@@ -75,7 +75,7 @@ def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
 
 def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, float]:
     heart = pool | wall
-    around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart]) & ~heart
+    around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart], bool) & ~heart
     level = {name: _mean(n, mask) for name, mask in (("pool", pool), ("wall", wall), ("around", around))}
     return {
         "blood against muscle": level["pool"] - level["wall"],
