@@ -105,6 +105,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             lambda folder: self.desk.open_folder(folder, instead=True),
             lambda: self.review.is_done,
         )
+        self.review.on_change.append(self.queue.refresh)
         self.exports = ExportPanel(self.ui, self.desk, say, guarded)
         self.insertion = InsertionPanel(self.ui, lambda: self.review.session, say)
         requirements = Path(self.resourcePath("requirements.txt"))
@@ -303,8 +304,6 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if parameters is not None:
             passes = self.models.passes(parameters.folds, parameters.flips)
             self.computer.show_expectation(parameters.inputVolume, passes)
-
-    # -- buttons
 
     def on_load_case(self, checked: bool = False) -> None:
         """Review a case folder; needs no torch."""

@@ -15,6 +15,7 @@ from CardiacUQScene import CaseNodes, ReviewSession
 from .tone import Tone, set_tone
 
 _TONES = {"trust": Tone.GOOD, "check": Tone.CARE, "redo": Tone.BAD}
+_REDO = "redo"
 REPORT = "report.html"
 
 
@@ -51,6 +52,9 @@ class ResultPanel:
             ui.verdictLabel.text = verdict.text
             set_tone(ui.verdictLabel, _TONES.get(verdict.word, Tone.PLAIN))
         ui.headlineLabel.text = session.headline() if session is not None else note
+        # no number stands first on a scan that the model is not made for
+        refused = verdict is not None and verdict.word == _REDO
+        ui.headlineLabel.visible = bool(ui.headlineLabel.text) and not refused
         stamp = "" if session is None else session.measures.stamp
         own = ""
         if session is not None and session.measures.model_headline != session.headline():

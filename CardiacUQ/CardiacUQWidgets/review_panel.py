@@ -114,6 +114,7 @@ class ReviewPanel:
         self.close()
         self.session = ReviewSession(nodes, review)
         self.session.on_change.append(self.refresh)
+        self.refresh()  # unfolds the section: what is hidden below is hidden in an open one
         self._labels = [info.value for info in nodes.classes if info.value]
         names = {info.value: info.name for info in nodes.classes}
         for number in range(1, _CLASS_BUTTONS + 1):

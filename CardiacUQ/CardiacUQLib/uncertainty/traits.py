@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..bundles.manifest import ClassInfo
 from .evidence import evidence_key
+from .linear import expit
 
 POOLS, WALLS = ("blood pool", "LV"), ("healthy myocardium", "infarct", "MVO", "myocardium")
 MUSCLE = ("healthy myocardium", "myocardium")
@@ -56,6 +57,15 @@ def scan_traits(
 def trait_names(evidence: Mapping[str, float]) -> tuple[str, ...]:
     """The traits among the evidence of a case: what is told of no structure, and the agreement."""
     return tuple(name for name in evidence if ": " not in name or name.startswith("agreement, "))
+
+
+def readable(name: str, value: float) -> float:
+    """A trait's value as people know it: agreement as a Dice, the ventricle in ml, ratios as such."""
+    if name.startswith("agreement, "):
+        return expit(value)
+    if name == "volume of the ventricle":
+        return math.exp(value) - 1.0
+    return math.exp(value) if name == "muscle to blood" else value
 
 
 def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
