@@ -78,9 +78,8 @@ def _own_stderr() -> TextIO | None:
     try:
         if sys.stderr is None or sys.stderr.fileno() != _STDERR:
             return None
-        return os.fdopen(
-            os.dup(_STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
-        )
+        own = sys.stderr
+        return os.fdopen(os.dup(_STDERR), "w", buffering=1, encoding=own.encoding, errors=own.errors)
     except (OSError, ValueError):
         return None
 

@@ -249,4 +249,3 @@ def test_a_terminal_that_cannot_show_a_name_shows_a_stand_in(tmp_path: Path) -> 
         )
         assert done.returncode == ExitCode.INPUT
         assert b"?ukasz_?.nii.gz" in done.stderr
-    assert SHAPE
