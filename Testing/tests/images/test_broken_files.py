@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_bytes import SHAPE, film, metaimage, nifti, nrrd
+from image_bytes import film, metaimage, nifti, nrrd
 
 from CardiacUQLib.base.errors import ExitCode, InputError
 from CardiacUQLib.images.cine import is_cine, read_cine
