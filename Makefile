@@ -9,7 +9,7 @@ PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
+.PHONY: torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,10 @@ test: $(READY) ## lint, types, rules of the house, quick tests
 	@log=$$(mktemp); $(PYRIGHT) >$$log 2>&1 & types=$$!; \
 	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS); tests=$$?; \
 	wait $$types; found=$$?; tail -n 40 $$log; rm -f $$log; exit $$((tests ? tests : found))
+
+# thousands of broken inputs and hundreds of kills instead of the sample that `make test` takes; about an hour
+torture: $(READY) ## crash tests at length
+	@CARDIACUQ_TORTURE=1 $(PY) -m pytest -q Testing/tests/lasting Testing/tests/cohort/test_cohort_campaign.py
 
 setup: $(READY) ## make .venv from constraints.txt
 
@@ -46,9 +50,11 @@ arrows: $(READY) ## the rules of the house alone
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
 
-screenshots: $(READY) ## pictures of the README
+screenshots: $(READY) ## pictures of the README and of the walk through the module
+	@$(PY) Tools/make_screenshots.py
 	@$(PY) -m CardiacUQTraining.cli demo
 	@$(PY) Tools/make_demo.py
+	@$(PY) Tools/make_review_picture.py demo-output/phantom
 	@if [ -d Resources/Models/cine-streaming ]; then $(PY) -m CardiacUQTraining.cli demo --cine && \
 	$(PY) Tools/make_demo.py demo-output/phantom-cine_ED demo-output/phantom-cine_ES; fi
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import ctk
 import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -24,23 +22,30 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from CardiacUQLib.base.errors import ModelError
-from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.review import CaseMaps
 from CardiacUQScene import (
     CaseNodes,
-    align_views,
-    all_cases,
-    find_case,
     heat_map_choices,
-    insertion_ras,
+    is_ours,
+    our_volumes,
     show_case,
+    tidy_cases,
 )
-from CardiacUQWidgets import case_file, computer, dependencies, inputfile, launch, selftest, startup
-from CardiacUQWidgets.display_panel import DisplayPanel, HeatMapChoice
+from CardiacUQScene.film import film_of
+from CardiacUQWidgets import computer, inputfile, launch, selftest, startup
+from CardiacUQWidgets.computer_panel import ComputerPanel
+from CardiacUQWidgets.contrast import Contrast
+from CardiacUQWidgets.desk import Desk
+from CardiacUQWidgets.display_panel import DisplayPanel
+from CardiacUQWidgets.export_panel import ExportPanel
+from CardiacUQWidgets.film_panel import FilmPanel
 from CardiacUQWidgets.insertion_panel import InsertionPanel
-from CardiacUQWidgets.model_panel import ModelPanel
+from CardiacUQWidgets.licence_gate import LicenceGate
+from CardiacUQWidgets.model_panel import ModelPanel, contrast_of
 from CardiacUQWidgets.notice import FirstUseNotice
+from CardiacUQWidgets.parameters import CardiacUQParameterNode, HeatMapChoice
+from CardiacUQWidgets.queue_panel import QueuePanel
 from CardiacUQWidgets.review_panel import ReviewPanel
 from CardiacUQWidgets.run import RunOptions
 from CardiacUQWidgets.run_panel import RunPanel
@@ -57,8 +62,9 @@ class CardiacUQ(ScriptedLoadableModule):
         parent.contributors = ["CardiacUQ contributors"]
         parent.helpText = _(
             "Segments short-axis cardiac MR (late enhancement, cine), shows where the result is unsure and "
-            "leads through the regions that need a look. Choose a volume, press Segment, then Review. Keys: "
-            "N next, P previous, K keep 3D, T take 2D, 1-4 class, E edit, F flag, Z undo, H heat map. "
+            "leads through the regions that need a look. Choose a volume, press Segment, then Review. Keys "
+            "while a case is reviewed: N next open region, P previous, K keep, D take 2D, 1-4 class, E edit, "
+            "L flag, Z undo, Y redo, H heat map, X export. "
             "Nothing is uploaded. Research use only."
         )
         parent.acknowledgementText = _(
@@ -67,27 +73,8 @@ class CardiacUQ(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", startup.register)
 
 
-@parameterNodeWrapper
-class CardiacUQParameterNode:
-    """What is saved with the scene; what belongs to the computer is in the application's settings."""
-
-    inputVolume: vtkMRMLScalarVolumeNode
-    model: str = ""
-    heatMap: HeatMapChoice = HeatMapChoice(MapName.ERROR_PROBABILITY)
-    heatMapChosen: bool = False
-    heatVisible: bool = True
-    heatOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4
-    heatThreshold: Annotated[float, WithinRange(0.0, 1.0)] = 0.1
-    outlines2D: bool = True
-    surfaces3D: bool = False
-    corrections: bool = False
-    flips: bool = True
-    preview: bool = True
-    folds: str = ""
-
-
 class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Puts the panels together: model, run, display, review."""
+    """Puts the panels together: model, run, desk, review, queue."""
 
     def __init__(self, parent: qt.QWidget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -95,7 +82,6 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic: CardiacUQLogic | None = None
         self._parameters: CardiacUQParameterNode | None = None
         self._gui_tag: int | None = None
-        self._volume: vtkMRMLScalarVolumeNode | None = None
 
     def setup(self) -> None:
         """Build the panel; needs neither torch nor a main window."""
@@ -105,59 +91,79 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = CardiacUQLogic()
-        self.models = ModelPanel(self.ui)
+        self.runs = RunPanel(self.ui, self._prepare_run, lambda *shown: self.desk.take_result(*shown))
+        say, guarded = self.runs.say, self.runs.guarded
+        self.models = ModelPanel(self.ui, say)
+        self.licences = LicenceGate(self.ui, lambda: self.runs.on_button())
         self.display = DisplayPanel(self.ui)
-        self.runs = RunPanel(self.ui, self._prepare_run, self._take_result)
-        self.review = ReviewPanel(self.ui, self.runs.guarded, self.toggle_heat_map)
-        self.insertion = InsertionPanel(self.ui, lambda: self.review.session, self.runs.say)
+        self.review = ReviewPanel(self.ui, guarded, say, self.toggle_heat_map)
+        self.films = FilmPanel(self.ui, self._browse_to)
+        self.desk = Desk(self.ui, self.review, self.display, say, guarded)
+        self.queue = QueuePanel(
+            self.ui,
+            guarded,
+            lambda folder: self.desk.open_folder(folder, instead=True),
+            lambda: self.review.is_done,
+        )
+        self.exports = ExportPanel(self.ui, self.desk, say, guarded)
+        self.insertion = InsertionPanel(self.ui, lambda: self.review.session, say)
+        requirements = Path(self.resourcePath("requirements.txt"))
+        self.computer = ComputerPanel(self.ui, requirements, guarded, self._show_expectation)
         self.notice = FirstUseNotice(self.ui)
+        self._tidying = qt.QTimer()
+        self._tidying.setSingleShot(True)
+        self._tidying.interval = 0
+        self._tidying.connect("timeout()", self.tidy)
         self._connect()
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(scene, scene.EndCloseEvent, self.on_scene_end_close)
         self.addObserver(scene, scene.EndImportEvent, self.on_scene_imported)
-        self.addObserver(scene, scene.NodeRemovedEvent, self.on_node_removed)
+        self.addObserver(scene, scene.NodeAddedEvent, self.on_nodes_changed)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.on_nodes_changed)
         self._set_parameters(self.logic.getParameterNode())
 
     def _connect(self) -> None:
         ui = self.ui
         ui.loadCaseButton.connect("clicked(bool)", self.on_load_case)
-        ui.installButton.connect("clicked(bool)", self.on_check_installation)
-        ui.reportButton.connect("clicked(bool)", lambda checked=False: self._open_file("report.html"))
-        ui.folderButton.connect("clicked(bool)", lambda checked=False: self._open_file(""))
-        ui.resultsPath.filters = ctk.ctkPathLineEdit.Dirs
-        ui.resultsPath.currentPath = str(computer.results_folder())
-        ui.resultsPath.connect("currentPathChanged(QString)", computer.set_results_folder)
-        computer.fill_device_selector(ui.deviceSelector)
-        ui.deviceSelector.connect("activated(int)", self.on_device_chosen)
         ui.heatMapSelector.connect("activated(int)", self.on_heat_map_chosen)
-        self.models.on_change.append(self._show_expectation)
+        self.models.on_change += [self._show_expectation, self._watch_film]
+        self.desk.choose_volume = self._choose_volume
+        self.desk.presented = self._presented
+        self.review.at_end = self.on_review_end
+        self.runs.studied = self._take_study
+        self.review.export = self.exports.training_case
 
     # -- life cycle
 
     def enter(self) -> None:
-        """The module is chosen: keys, words under the cursor, devices."""
+        """The module is chosen: keys, words under the cursor, devices, a result that came meanwhile."""
         if self._parameters is None or self._parameters.inputVolume is None:
             self._set_parameters(self.logic.getParameterNode())
         self.models.guess(self._parameters.inputVolume)
-        self.review.install_shortcuts(slicer.util.mainWindow() or self.parent)
+        self.review.keys.enter(slicer.util.mainWindow() or self.parent)
         self.display.watch_cursor()
-        self.runs.warm_up()
+        self.runs.enter()
 
     def exit(self) -> None:
-        """Another module is chosen: a run ends, the keys are given back; the review stays open."""
-        if self.runs.run is not None:
-            self.runs.stop()
-            self.runs.say(_("The module was left, so the run was ended; the scene is as it was."))
-        self.runs.cool_down()
-        self.review.remove_shortcuts()
+        """Another module is chosen: a run goes on, the keys are given back, what was painted counts."""
+        self.runs.leave()
+        self.runs.guarded(self.review.finish_editing)
+        self.review.keys.leave()
         self.display.unwatch_cursor()
 
     def cleanup(self) -> None:
         """The module is unloaded or the application quits."""
         self._let_go()
         self.exit()
+        self.runs.cool_down()
+        self.desk.publisher.finish()
         self.removeObservers()
+
+    @property
+    def busy(self) -> bool:
+        """True while anything runs, is opened, shown or written."""
+        return self.runs.busy or self.desk.busy or self.exports.writing.busy
 
     def on_scene_start_close(self, caller: Any, event: str) -> None:
         """The scene goes: so does the run."""
@@ -172,22 +178,29 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """A saved scene was loaded: its parameters and its case, the review where it was left."""
         self._set_parameters(self.logic.getParameterNode())
 
-    def on_node_removed(self, caller: Any, event: str) -> None:
-        """The user has deleted the case that is shown, or a part of it."""
-        nodes = self.display.nodes
-        if nodes is not None and not slicer.mrmlScene.IsNodePresent(nodes.segmentation):
-            self.review.abandon()
-            self._show_case(None)
-        if self._parameters is not None and not slicer.mrmlScene.IsClosing():
-            self.insertion.watch(self._volume)
+    def on_nodes_changed(self, caller: Any, event: str) -> None:
+        """Nodes came or went: look after it when everything that goes together has."""
+        if not slicer.mrmlScene.IsClosing() and self._parameters is not None:
+            self._tidying.start()
+
+    def tidy(self) -> None:
+        """Leave no half of a case behind, and offer no map of ours as input."""
+        scene = slicer.mrmlScene
+        if scene.IsClosing() or scene.IsImporting() or self._parameters is None:
+            return
+        tidy_cases(scene)
+        hidden = [node.GetID() for node in our_volumes(scene)]
+        self.ui.inputSelector.sortFilterProxyModel().hiddenNodeIDs = hidden
+        self.desk.tidy()
+        self.insertion.watch(self.desk.volume)
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""
+        self._tidying.stop()
         self.runs.stop()
         self.insertion.stop()
-        self.review.close()
-        self.review.drop_editor_node()
-        self._show_case(None)
+        self.desk.stop()
+        self.review.editor.drop_node()
         self._set_parameters(None)
         self.models.forget_choice()
 
@@ -195,7 +208,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameters is not None:
             self._parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self._parameters, vtk.vtkCommand.ModifiedEvent, self.on_parameters)
-        self._parameters, self._volume = parameters, None
+        self._parameters, self.desk.volume = parameters, None
         if parameters is None:
             return
         if parameters.inputVolume is None:
@@ -204,34 +217,42 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.on_parameters)
         if parameters.model:
             self.models.choose(parameters.model)
-        self.on_parameters()
+        self.on_parameters(turn_views=False)
 
-    def on_parameters(self, caller: Any = None, event: str = "") -> None:
+    def on_parameters(self, caller: Any = None, event: str = "", *, turn_views: bool = True) -> None:
         """Something in the parameter node changed."""
         if self._parameters is None:
             return
         volume = self._parameters.inputVolume
-        if volume is not self._volume:
-            self._volume = volume
-            self.models.guess(volume)
-            self.insertion.watch(volume)
+        if volume is not self.desk.volume and not self.desk.loading:
+            self._watch(volume)
+            self.licences.hide()
+            self.queue.leave()
+            self.desk.choose(volume, turn_views=turn_views)
             if volume is not None and self.parent.isEntered:
                 self.runs.warm_up()
-            self._take_up(find_case(volume) if volume is not None else None)
         self.display.apply(self._parameters)
         self._show_expectation()
 
-    def _take_up(self, nodes: CaseNodes | None) -> None:
-        """Go on with the case that the scene holds for the chosen volume."""
-        self.review.close()
-        self._show_case(nodes)
-        if nodes is not None and nodes.folder is not None and nodes.folder.is_dir():
-            self.runs.guarded(lambda: self._open_review(nodes, self.logic.read_case(nodes.folder)))
+    def _choose_volume(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
+        """Opening a case has chosen a volume, or failed and left the choice to the selector."""
+        if volume is None:
+            self.on_parameters()
+            return
+        self._parameters.inputVolume = volume
+        self._watch(volume)
 
-    def _open_review(self, nodes: CaseNodes, case: CaseMaps) -> None:
-        self.review.open(nodes, case)
-        if insertion_ras(nodes.volume) is not None:
-            self.insertion.count()
+    def _watch(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
+        """Model, mark and film follow the chosen volume."""
+        self.models.guess(volume)
+        self.insertion.watch(volume)
+        self._watch_film()
+
+    def _watch_film(self) -> None:
+        bundle = self.models.bundle
+        cine = bundle is not None and contrast_of(bundle) is Contrast.CINE
+        volume = self._parameters.inputVolume if self._parameters is not None else None
+        self.films.watch(volume, cine=cine)
 
     # -- running
 
@@ -241,49 +262,47 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         inputfile.check_volume(parameters.inputVolume)
         if bundle is None:
             raise ModelError(self.ui.modelLabel.text)
-        requirements = Path(self.resourcePath("requirements.txt"))
-        if dependencies.missing(requirements):
-            dependencies.install(requirements)
+        self.licences.check(bundle)
+        self.desk.ask_before_replacing()
+        self.computer.install_missing()
         parameters.model = bundle.folder.name
         device = computer.chosen_device()
+        point = self.desk.insertion()
         options = RunOptions(
-            bundle.folder,
-            device,
-            parameters.folds,
-            parameters.flips,
-            parameters.preview,
-            insertion_ras(parameters.inputVolume),
-        )
+            bundle.folder, device, parameters.folds, parameters.flips, parameters.preview, point,
+            self.films.asked(),
+        )  # fmt: skip
         return parameters.inputVolume, options, self.models.passes(parameters.folds, parameters.flips)
 
-    def _take_result(self, nodes: CaseNodes | None, case: CaseMaps | None) -> None:
-        """A run has shown a preview, its final case, or taken the preview back."""
-        self.review.close()
-        self._show_case(nodes)
-        if case is not None:
-            self._open_review(nodes, case)
-        elif nodes is not None:
-            self.ui.headlineLabel.text = _("Preview of one fold; the ensemble follows.")
+    def _take_study(self, summary: Path, volume: vtkMRMLScalarVolumeNode) -> None:
+        """A run has segmented a whole film."""
+        film = film_of(volume)
+        self.desk.open_study(summary, lambda study: self.films.bind(study, film))
 
-    def _show_case(self, nodes: CaseNodes | None) -> None:
-        """Let display, measurements and buttons refer to these nodes."""
-        self.display.show_case(nodes)
+    def _browse_to(self, volume: vtkMRMLScalarVolumeNode) -> None:
+        """Another frame of a film is shown."""
+        if self._parameters is not None and self._parameters.inputVolume is not volume:
+            self._parameters.inputVolume = volume
+
+    def _presented(self, nodes: CaseNodes | None) -> None:
+        """Another case is looked at, or its review has been opened."""
+        if self._parameters is None:
+            return
         if nodes is not None and not self._parameters.heatMapChosen:
             offered = next(iter(heat_map_choices(nodes)), None)
             self._parameters.heatMap = HeatMapChoice(offered) if offered else self._parameters.heatMap
         self.display.apply(self._parameters)
-        self.ui.measuresTable.setMRMLTableNode(nodes.measures if nodes else None)
-        folder = nodes.folder if nodes else None
-        self.ui.folderButton.enabled = folder is not None and folder.is_dir()
-        self.ui.reportButton.enabled = folder is not None and (folder / "report.html").is_file()
+        if self.review.session is not None:
+            self.ui.inputSection.collapsed = True
+            if self.desk.insertion() is not None:
+                self.insertion.count()
 
     def _show_expectation(self) -> None:
         """The line under the button: device and expected time."""
         parameters = self._parameters
         if parameters is not None:
-            slices = self.logic.slice_count(parameters.inputVolume)
             passes = self.models.passes(parameters.folds, parameters.flips)
-            self.ui.deviceLabel.text = computer.device_line(slices, passes)
+            self.computer.show_expectation(parameters.inputVolume, passes)
 
     # -- buttons
 
@@ -292,45 +311,34 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         title, start = _("Case folder"), str(computer.results_folder())
         folder = qt.QFileDialog.getExistingDirectory(self.parent, title, start)
         if folder:
-            self.runs.guarded(lambda: self.load_case(Path(folder)))
+            self.queue.leave()
+            self.runs.guarded(lambda: self.desk.open_folder(Path(folder)))
 
     def load_case(self, folder: Path) -> None:
-        """Show a case folder on its volume, which is loaded if need be; raises CardiacUQError."""
-        case = self.logic.read_case(folder)
-        volume, nodes = case_file.show_on_its_volume(case, self._parameters.inputVolume)
-        align_views(nodes)
-        self._volume = None
-        self._parameters.inputVolume = volume
-        self.on_parameters()
-        self.runs.say(_("Case {name} is open.").format(name=case.name))
+        """Show a case folder on its volume, and wait until it is there; raises CardiacUQError."""
+        self.queue.leave()
+        self.desk.open_folder(folder, wait=True)
 
-    def on_device_chosen(self, index: int) -> None:
-        """Keep the device for this computer."""
-        computer.choose_device(self.ui.deviceSelector.itemData(index))
-        self._show_expectation()
+    def on_review_end(self) -> None:
+        """No region is open any more: say what is left; pressed again, the next case of the queue."""
+        session = self.review.session
+        ended = _("{progress}. Export (X)").format(progress=session.progress_text().capitalize())
+        words = ended + (_(" or next case (N).") if self.queue.cases else ".")
+        if self.queue.cases and self.ui.messageLabel.text == words:
+            self.queue.next_case()
+            return
+        self.desk.publish_later()
+        self.runs.say(words)
 
     def on_heat_map_chosen(self, index: int) -> None:
         """From now on the user's choice, not the one that the model's evaluation found best."""
         if self._parameters is not None:
             self._parameters.heatMapChosen = True
 
-    def on_check_installation(self, checked: bool = False) -> None:
-        """Tell what is here and offer to install what is missing."""
-        requirements = Path(self.resourcePath("requirements.txt"))
-        if dependencies.missing(requirements):
-            self.runs.guarded(lambda: dependencies.install(requirements))
-        self.ui.logButton.checked = True
-        self.ui.logView.plainText = dependencies.report(requirements)
-
     def toggle_heat_map(self) -> None:
         """The key H."""
         if self._parameters is not None:
             self._parameters.heatVisible = not self._parameters.heatVisible
-
-    def _open_file(self, name: str) -> None:
-        if self.display.nodes is not None and self.display.nodes.folder is not None:
-            path = self.display.nodes.folder / name
-            qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
 
 class CardiacUQLogic(ScriptedLoadableModuleLogic):
@@ -342,20 +350,14 @@ class CardiacUQLogic(ScriptedLoadableModuleLogic):
 
     def default_volume(self) -> vtkMRMLScalarVolumeNode | None:
         """The volume to begin with: the one in the background of the views, else the first that fits."""
-        ours = {volume.GetID() for nodes in all_cases() for volume in nodes.maps.values()}
         shown = [n.GetBackgroundVolumeID() for n in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")]
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         fitting = [
             volume
             for volume in volumes
-            if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and volume.GetID() not in ours
+            if volume.GetClassName() == "vtkMRMLScalarVolumeNode" and not is_ours(volume)
         ]
         return next(iter(sorted(fitting, key=lambda volume: volume.GetID() not in shown)), None)
-
-    def slice_count(self, volume: vtkMRMLScalarVolumeNode | None) -> int | None:
-        """Number of slices of a volume, None without one."""
-        image = volume.GetImageData() if volume is not None else None
-        return min(image.GetDimensions()) if image is not None else None
 
     def read_case(self, folder: Path) -> CaseMaps:
         """A case folder as arrays; raises InputError."""

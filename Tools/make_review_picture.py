@@ -36,15 +36,6 @@ def main(case: Path, picture: Path) -> None:
                 browser.press(key)
                 browser.settled()
             browser.picture(picture)
-    _smaller(picture)
-
-
-def _smaller(picture: Path) -> None:
-    """256 colours are enough for a page and save most of the bytes."""
-    from PIL import Image
-
-    with Image.open(picture) as image:
-        image.convert("RGB").quantize(256).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 sys.path[:0] = [str(MODULE), str(REPOSITORY / "Testing")]
 
-PANEL_WIDTH, HEIGHT, GAP = 470, 1100, 6
+PANEL_WIDTH, HEIGHT, GAP = 522, 1100, 6
 LARGE = (760, 700)
 HEART_PX = 96
 SMALL = ((LARGE[0] - GAP) // 2, HEIGHT - LARGE[1] - GAP)
@@ -54,12 +54,12 @@ class Walk:
         self.widget = self.host.open("CardiacUQ")
         self.ui = self.widget.ui
         self.folder, self.output = folder, output
-        self.host.wait(lambda: not self.widget.runs.busy, 1200)
+        self.host.wait(lambda: not self.widget.busy, 1200)
 
     def _load(self, image: Path | None) -> Any:
-        from CardiacUQWidgets import case_file, samples
+        from CardiacUQWidgets import case_opening, samples
 
-        volume = samples.load_lge() if image is None else case_file.load_image(image)
+        volume = samples.load_lge() if image is None else case_opening.load_image(image)
         import slicer
 
         for node in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
@@ -95,8 +95,17 @@ class Walk:
         canvas.paste(Image.fromarray(self.surface.pixels()), (left + SMALL[0] + GAP, LARGE[1] + GAP))
         self.output.mkdir(parents=True, exist_ok=True)
         path = self.output / f"walk-{STEPS.index(step) + 1}-{step}.png"
-        canvas.quantize(palette=_palette(canvas), dither=Image.Dither.NONE).save(path, optimize=True)
+        small = canvas.quantize(palette=_palette(canvas), dither=Image.Dither.NONE)
+        small.save(path, optimize=True, pnginfo=self._made_with())
         return path
+
+    def _made_with(self) -> Any:
+        """Bundle and version, written into the picture: a test compares them with what is shipped."""
+        from PIL.PngImagePlugin import PngInfo
+
+        manifest, info = self.widget.models.bundle.manifest, PngInfo()
+        info.add_text("bundle", f"{manifest.name} {manifest.version}")
+        return info
 
     def _panel(self) -> Any:
         from PIL import Image
@@ -131,23 +140,23 @@ class Walk:
         from CardiacUQScene import find_case
 
         self.ui.segmentButton.click()
-        runs = self.widget.runs
-        self.host.wait(lambda: find_case(self.volume) is not None or not runs.busy, 1800)
+        if self.widget.runs.run is None:
+            self.ui.licenceAcceptButton.click()
+        self.host.wait(lambda: find_case(self.volume) is not None or not self.widget.busy, 1800)
         if find_case(self.volume) is None:
             raise RuntimeError(self.ui.messageLabel.text)
         self.picture("preview")
-        self.host.wait(lambda: not runs.busy, 1800)
+        self.host.wait(lambda: not self.widget.busy, 1800)
         if self.widget.review.session is None:
             raise RuntimeError(self.ui.messageLabel.text)
         self._result()
 
     def review(self) -> None:
         """Go to the first region, take the 2D label there, keep the next."""
-        self.ui.reviewButton.click()
+        self.widget.review.press("N")
         self.picture("region")
-        self.widget.review.press("T")
+        self.widget.review.press("D")
         self.widget.review.press("P")
-        self.ui.correctionsCheckBox.checked = True
         self.picture("corrected")
         self.widget.review.press("N")
         self.widget.review.press("K")
@@ -184,7 +193,10 @@ class Walk:
         radius = min(view.GetFieldOfView()[:2]) / ROOM_AROUND_HEART / 2
         angle = np.radians(INSERTION_DEGREES)
         place = middle + radius * (np.cos(angle) * right + np.sin(angle) * up)
-        insertion_markup(self.volume).AddControlPointWorld(vtk.vtkVector3d(*place.tolist()))
+        markup = insertion_markup(self.volume)
+        if markup is None:
+            raise RuntimeError("the mark of the insertion is not there")
+        markup.AddControlPointWorld(vtk.vtkVector3d(*place.tolist()))
         self.host.wait(lambda: not self.widget.insertion.busy, 300)
         self.ui.bullseyesButton.click()
         self.picture("measured", self.yellow)
@@ -206,7 +218,7 @@ def _palette(picture: Any) -> Any:
 
 def main() -> None:
     """Walk through the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", type=Path, nargs="?")
     parser.add_argument("--model", type=Path, help="bundle folder (default: the bundles of the repository)")
     parser.add_argument("--case", type=Path, help="case folder of the image, to open instead of computing")

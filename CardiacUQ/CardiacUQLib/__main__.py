@@ -89,6 +89,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--preview", action="store_true", help="write a one-fold result to NAME.preview first"
     )
+    parser.add_argument("--film", action="store_true", help="segment end-diastole and end-systole of a cine")
+    parser.add_argument("--ed", type=int, default=0, help="frame of end-diastole, counted from 0")
+    parser.add_argument("--es", type=int, help="frame of end-systole; found on the film if left out")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
     parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
     return parser.parse_args(arguments)
@@ -110,6 +113,9 @@ def _run(options: argparse.Namespace) -> None:
     from .images.reading import read_volume
     from .studies.scan import segment_to_folder
 
+    if options.film:
+        _run_film(options, asked)
+        return
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
     check_case(options.output, name, overwrite=options.overwrite)
@@ -130,6 +136,25 @@ def _run(options: argparse.Namespace) -> None:
     target, rest = options.output / name, portion(progress, start, 1.0)
     segment_to_folder(volume, bundle, target, asked, overwrite=options.overwrite, progress=rest)
     progress(1.0, "done")
+
+
+def _run_film(options: argparse.Namespace, asked: CaseOptions) -> None:
+    """A cine study: two case folders and their summary in the output folder."""
+    from .bundles.bundle import load_bundle
+    from .studies.cine import segment_cine
+
+    segment_cine(
+        options.input,
+        load_bundle(options.model),
+        options.output,
+        series=options.series,
+        name=options.name,
+        ed=options.ed,
+        es=options.es,
+        networks=asked,
+        overwrite=options.overwrite,
+        progress=print_filter_progress if options.progress else ignore_progress,
+    )
 
 
 def _insertion(text: str | None) -> tuple[float, float, float] | None:

@@ -69,10 +69,13 @@ from .case_nodes import CaseNodes, all_cases, find_case, remove_case
 from .display import set_corrections, set_outlines_2d, set_surfaces_3d
 from .insertion import add_insertion_markup, insertion_markup, insertion_ras, remove_insertion
 from .maps import HeatMap, Scale, heat_map, heat_map_choices, scale_of, set_heat_map, toggle_heat_map
+from .parts import is_ours, our_volumes, tidy_cases
 from .probe import value_at
-from .review_session import ReviewSession, SegmentCount
-from .show import show_case, show_case_in_steps
-from .views import align_views
+from .review_session import ReviewSession, saved_record
+from .session_measures import SegmentCount
+from .show import content_check, matching_order, show_case, show_case_in_steps
+from .views import align_views, align_views_to, show_heart
+from .visible import follow_transform, is_out_of_place, show_only
 
 __all__ = [
     "CaseNodes",
@@ -82,14 +85,22 @@ __all__ = [
     "SegmentCount",
     "add_insertion_markup",
     "align_views",
+    "align_views_to",
     "all_cases",
+    "content_check",
     "find_case",
+    "follow_transform",
     "heat_map",
     "heat_map_choices",
     "insertion_markup",
     "insertion_ras",
+    "is_ours",
+    "is_out_of_place",
+    "matching_order",
+    "our_volumes",
     "remove_case",
     "remove_insertion",
+    "saved_record",
     "scale_of",
     "set_corrections",
     "set_heat_map",
@@ -98,6 +109,9 @@ __all__ = [
     "show_bullseyes",
     "show_case",
     "show_case_in_steps",
+    "show_heart",
+    "show_only",
+    "tidy_cases",
     "toggle_heat_map",
     "value_at",
 ]

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import slicer
 
 from CardiacUQLib.bundles.manifest import BundleKind, ClassInfo, Code
@@ -18,6 +20,14 @@ from .colours import heat_table
 CASE_ATTRIBUTE = "CardiacUQ.Case"
 REVIEW_ATTRIBUTE = "CardiacUQ.Review"
 HEAT_ATTRIBUTE = "CardiacUQ.HeatMap"
+PART_ATTRIBUTE = "CardiacUQ.Part"
+"""Marks every node of ours, whatever it is."""
+
+PART_OF = "CardiacUQ.partOf"
+"""Reference of a part to its owner: without it the part goes."""
+
+OWNED = "owned"
+
 _CORRECTIONS = "CardiacUQ.corrections"
 _MEASURES = "CardiacUQ.measures"
 _PROFILE = "CardiacUQ.profile"
@@ -28,22 +38,31 @@ _BULLSEYES = "CardiacUQ.bullseyes"
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What to do with a case, "trust", "check" or "redo", and the line that says why."""
+
+    word: str
+    text: str
+
+
+@dataclass(frozen=True)
 class CaseNodes:
     """The nodes of one shown case; ``volume`` is the user's, all others are ours.
 
     ``series`` are the plot series of ``chart``, columns of the table ``profile``; ``folder`` is the
     case folder the nodes were made from, None for a result that was still in memory. ``bullseyes`` is a
-    picture of the 17 segments, None where no slice shows a ring.
+    picture of the 17 segments, None where no slice shows a ring. ``grid`` is size and IJK -> RAS of the
+    volume when the case was shown on it. Everything but volume and segmentation may have been deleted.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode
     corrections: slicer.vtkMRMLSegmentationNode | None
     maps: dict[MapName, slicer.vtkMRMLScalarVolumeNode]
-    measures: slicer.vtkMRMLTableNode
-    profile: slicer.vtkMRMLTableNode
+    measures: slicer.vtkMRMLTableNode | None
+    profile: slicer.vtkMRMLTableNode | None
     series: tuple[slicer.vtkMRMLPlotSeriesNode, ...]
-    chart: slicer.vtkMRMLPlotChartNode
+    chart: slicer.vtkMRMLPlotChartNode | None
     name: str
     kind: BundleKind
     classes: tuple[ClassInfo, ...]
@@ -51,6 +70,8 @@ class CaseNodes:
     bullseyes: slicer.vtkMRMLVectorVolumeNode | None = None
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
+    grid: tuple[tuple[int, int, int], np.ndarray] | None = None
+    verdict: Verdict | None = None
 
     @property
     def scene(self) -> slicer.vtkMRMLScene:
@@ -95,12 +116,14 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         root.SetNodeReferenceID(_MAP + name.value, volume.GetID())
     if nodes.corrections is not None:
         root.SetNodeReferenceID(_CORRECTIONS, nodes.corrections.GetID())
-    root.SetNodeReferenceID(_MEASURES, nodes.measures.GetID())
-    root.SetNodeReferenceID(_PROFILE, nodes.profile.GetID())
-    root.SetNodeReferenceID(_CHART, nodes.chart.GetID())
+    for role, part in ((_MEASURES, nodes.measures), (_PROFILE, nodes.profile), (_CHART, nodes.chart)):
+        root.SetNodeReferenceID(role, None if part is None else part.GetID())
     tie_bullseyes(root, nodes.bullseyes)
     for series in nodes.series:
         root.AddNodeReferenceID(_SERIES, series.GetID())
+    for part in filter(None, nodes.ours()):
+        if part.GetNodeReference(PART_OF) is None:
+            mark_part(part, nodes.volume if part is root else root)
     content = {
         "name": case.name,
         "kind": case.kind.value,
@@ -109,12 +132,23 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         "bundle_sha256": case.bundle_sha256,
         "default_map": case.default_map,
         "warnings": list(case.warnings),
+        "verdict": None if nodes.verdict is None else [nodes.verdict.word, nodes.verdict.text],
+        "grid": None if nodes.grid is None else [list(nodes.grid[0]), nodes.grid[1].ravel().tolist()],
         "classes": [
             [info.value, info.name, info.colour, info.code.scheme, info.code.value, info.code.meaning]
             for info in case.classes
         ],
     }
     root.SetAttribute(CASE_ATTRIBUTE, json.dumps(content))
+
+
+def mark_part(node: slicer.vtkMRMLNode, owner: slicer.vtkMRMLNode) -> None:
+    """Let a node of ours, and what displays it, go when its owner goes."""
+    node.SetAttribute(PART_ATTRIBUTE, OWNED)
+    node.SetNodeReferenceID(PART_OF, owner.GetID())
+    if node.IsA("vtkMRMLDisplayableNode"):
+        for n in range(node.GetNumberOfDisplayNodes()):
+            node.GetNthDisplayNode(n).SetAttribute(PART_ATTRIBUTE, "display")
 
 
 def tie_bullseyes(
@@ -125,10 +159,10 @@ def tie_bullseyes(
 
 
 def all_cases(scene: slicer.vtkMRMLScene | None = None) -> tuple[CaseNodes, ...]:
-    """Every case in the scene whose volume and parts are still there."""
-    scene = slicer.mrmlScene if scene is None else scene
-    roots = (scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in _count(scene))
-    found = (_from_root(root) for root in roots if root.GetAttribute(CASE_ATTRIBUTE))
+    """Every case in the scene whose volume is still there."""
+    now: Any = slicer.mrmlScene if scene is None else scene
+    roots = (now.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in _count(now))
+    found = (_from_root(root) for root in roots if root is not None and root.GetAttribute(CASE_ATTRIBUTE))
     return tuple(nodes for nodes in found if nodes is not None)
 
 
@@ -202,9 +236,9 @@ def _hierarchy_folder(scene: slicer.vtkMRMLScene, segmentation: slicer.vtkMRMLSe
 
 def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
     volume = root.GetNodeReference(root.GetReferenceImageGeometryReferenceRole())
-    parts = {role: root.GetNodeReference(role) for role in (_MEASURES, _PROFILE, _CHART)}
-    if volume is None or None in parts.values():
+    if volume is None or not root.GetScene().IsNodePresent(volume):
         return None
+    parts = {role: root.GetNodeReference(role) for role in (_MEASURES, _PROFILE, _CHART)}
     content = json.loads(root.GetAttribute(CASE_ATTRIBUTE))
     maps = {name: root.GetNodeReference(_MAP + name.value) for name in MapName}
     series = [root.GetNthNodeReference(_SERIES, n) for n in range(root.GetNumberOfNodeReferences(_SERIES))]
@@ -226,4 +260,10 @@ def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
         bullseyes=root.GetNodeReference(_BULLSEYES),
         default_map=MapName(content["default_map"]) if content.get("default_map") else None,
         warnings=tuple(content.get("warnings", ())),
+        grid=_grid(content.get("grid")),
+        verdict=Verdict(*content["verdict"]) if content.get("verdict") else None,
     )
+
+
+def _grid(content: list | None) -> tuple[tuple[int, int, int], np.ndarray] | None:
+    return None if content is None else (tuple(content[0]), np.reshape(content[1], (4, 4)))

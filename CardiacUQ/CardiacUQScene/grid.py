@@ -49,6 +49,11 @@ def geometry_of(volume: slicer.vtkMRMLVolumeNode) -> Geometry:
     )
 
 
+def geometry_as_matrix(geometry: Geometry) -> np.ndarray:
+    """IJK -> RAS matrix (4, 4) of a geometry (LPS)."""
+    return _LPS_TO_RAS @ geometry.index_to_lps
+
+
 def alignment(case: Geometry, node: Geometry) -> StorageOrder | None:
     """How to reorder an array (k, j, i) of the case into that of the node; None if the grids differ.
 
@@ -69,5 +74,5 @@ def alignment(case: Geometry, node: Geometry) -> StorageOrder | None:
     found = corners @ to_node[:3, :3].T + to_node[:3, 3]
     if np.abs(found - expected).max() > TOLERANCE_VOXELS:
         return None
-    axes = tuple(int(2 - sources[2 - n]) for n in range(3))
-    return StorageOrder(axes=axes, flipped=tuple(bool(flipped[2 - n]) for n in range(3)))
+    k, j, i = (int(2 - sources[2 - n]) for n in range(3))
+    return StorageOrder((k, j, i), (bool(flipped[2]), bool(flipped[1]), bool(flipped[0])))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import slicer
 
+from .case_nodes import mark_part
+
 _ATTRIBUTE = "CardiacUQ.RVInsertion"
 _VOLUME = "CardiacUQ.volume"
 
@@ -27,6 +29,8 @@ def add_insertion_markup(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMR
     name = f"{volume.GetName()} anterior RV insertion"
     node = volume.GetScene().AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
     node.CreateDefaultDisplayNodes()
+    mark_part(node, volume)
+    node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
     node.SetAttribute(_ATTRIBUTE, "anterior")
     node.SetNodeReferenceID(_VOLUME, volume.GetID())
     node.SetMaximumNumberOfControlPoints(1)

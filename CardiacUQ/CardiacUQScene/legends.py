@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import slicer
 
+from .case_nodes import PART_ATTRIBUTE, mark_part
+
 _MAP_SIZE, _MAP_POSITION = (0.07, 0.4), (0.98, 0.86)
 _LIST_POSITION = (0.98, 0.03)
 _LIST_WIDTH, _LIST_ROW, _LIST_HEIGHT = 0.34, 0.04, 0.36
@@ -14,6 +16,7 @@ The other corners belong to Slicer's own annotations."""
 def add_scale_legend(volume: slicer.vtkMRMLScalarVolumeNode, title: str) -> None:
     """A hidden bar with numbers at the right edge of the views that show the volume."""
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(volume)
+    legend.SetAttribute(PART_ATTRIBUTE, "legend")
     legend.SetTitleText(title)
     legend.SetLabelFormat("%.2f")
     legend.SetNumberOfLabels(5)
@@ -36,6 +39,8 @@ def add_list_legend(node: slicer.vtkMRMLSegmentationNode, title: str) -> slicer.
     table.AddDefaultStorageNode()
     node.GetDisplayNode().SetAndObserveColorNodeID(table.GetID())
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(node)
+    legend.SetAttribute(PART_ATTRIBUTE, "legend")
+    mark_part(table, node)
     legend.SetTitleText(title)
     legend.SetUseColorNamesForLabels(True)
     legend.SetLabelFormat("%s")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import slicer
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 
-from .case_nodes import HEAT_ATTRIBUTE, CaseNodes, composites
+from .case_nodes import HEAT_ATTRIBUTE, PART_ATTRIBUTE, CaseNodes, composites
 from .colours import heat_table
 from .legends import add_scale_legend, show_legend
 from .voxels import set_volume_array
@@ -60,6 +61,7 @@ def add_map(
     scene = reference.GetScene()
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", title)
     set_volume_array(volume, np.asarray(array, np.float32), matrix)
+    volume.SetAttribute(PART_ATTRIBUTE, "map")  # from the start: it is never a choice for the input
     volume.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     volume.CreateDefaultDisplayNodes()
     window = scale(name, classes)
@@ -112,7 +114,7 @@ def heat_map(nodes: CaseNodes) -> HeatMap:
     """What :func:`set_heat_map` made of the views last."""
     state = _state(nodes)
     name = MapName(state["map"]) if state["shown"] and state["map"] else None
-    if name not in nodes.maps:
+    if name is None or name not in nodes.maps:
         return HeatMap(None, state["opacity"], 0.0)
     return HeatMap(name, state["opacity"], nodes.maps[name].GetDisplayNode().GetLowerThreshold())
 
@@ -131,7 +133,7 @@ def _set_threshold(volume: slicer.vtkMRMLScalarVolumeNode, window: Scale, thresh
     display.ApplyThresholdOn()
 
 
-def _state(nodes: CaseNodes) -> dict[str, object]:
+def _state(nodes: CaseNodes) -> dict[str, Any]:
     text = nodes.segmentation.GetAttribute(HEAT_ATTRIBUTE)
     return json.loads(text) if text else {"shown": False, "map": None, "opacity": DEFAULT_OPACITY}
 

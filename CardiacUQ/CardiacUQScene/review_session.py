@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
-import slicer
 
-from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.bullseye.picture import bullseyes_picture
+from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.cases.casefolder import CaseFolder
 from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import (
@@ -25,69 +21,74 @@ from CardiacUQLib.review import (
     Progress,
     Review,
     ReviewItem,
-    corrected_measures,
-    corrected_sizes,
+    ReviewRecord,
     export_reviewed,
     labels_after,
     parse_record,
 )
 
-from .bullseyes import fill_bullseyes
-from .case_nodes import REVIEW_ATTRIBUTE, CaseNodes, correction_id
+from .case_nodes import REVIEW_ATTRIBUTE, CaseNodes
 from .grid import ijk_to_ras
 from .region_outline import RegionOutline
 from .segmentations import restore_missing_segments
+from .session_measures import Point, SegmentCount, SessionMeasures
 from .show import matching_order
-from .tables import fill_measures
+from .transition_status import show_transition_status
 from .views import jump_to
+from .visible import is_out_of_place
 from .voxels import has_overlaps, labels_of, volume_array, write_all, write_changes
 
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
-@dataclass(frozen=True)
-class SegmentCount:
-    """Measures with the point that their segments are counted from, and their bull's-eyes.
 
-    ``insertion_ras`` None is 12 o'clock of the image; ``measures`` is the content of ``measures.json``,
-    empty for those of the case; ``picture`` is uint8 (rows, columns, RGB).
-    """
-
-    insertion_ras: tuple[float, float, float] | None = None
-    measures: Mapping[str, Any] = field(default_factory=dict)
-    picture: np.ndarray | None = None
+def saved_record(nodes: CaseNodes) -> ReviewRecord | None:
+    """The review that a saved scene holds for a case; raises InputError if it is damaged."""
+    text = nodes.segmentation.GetAttribute(REVIEW_ATTRIBUTE)
+    where = f"review in the scene ({nodes.segmentation.GetName()})"
+    return parse_record(text, where) if text else None
 
 
 class ReviewSession:
     """Binds a :class:`Review` to the nodes of the same case.
 
     Whatever someone paints in the segmentation node is taken as an edit by hand before the next
-    decision, move or undo, so nothing painted is lost and everything can be undone.
+    decision, move or undo, so nothing painted is lost and everything can be undone. Nothing is taken
+    while the volume has another grid than the case (:func:`is_out_of_place`).
     """
 
     def __init__(
         self,
         nodes: CaseNodes,
-        case: CaseMaps | CaseFolder | Result,
+        case: Review | CaseMaps | CaseFolder | Result,
         reviewer: str = "",
         *,
         move_views: bool = True,
     ) -> None:
         """Begin or resume; the segments are brought to the state of the review.
 
+        A :class:`Review` is one that was made in a thread, with :func:`saved_record`, to save time here.
         Raises :class:`InputError` if the case or its ``review.json`` does not belong to the nodes.
         """
         self.nodes = nodes
         self.on_change: list[Callable[[], None]] = []
-        self._case = CaseMaps.of(case)
+        saved = saved_record(nodes)
+        begun = case if isinstance(case, Review) else Review(CaseMaps.of(case), reviewer, record=saved)
+        self._review, self._case = begun, begun.case
         self._order = matching_order(self._case, nodes.volume)
         self._move_views = move_views
         self.index = ELSEWHERE
-        text = nodes.segmentation.GetAttribute(REVIEW_ATTRIBUTE)
-        saved = parse_record(text, f"review in the scene ({nodes.segmentation.GetName()})") if text else None
-        self._review = Review(self._case, reviewer, record=saved)
         self._region = RegionOutline(nodes)
-        self._headline = ""
-        self._counted = SegmentCount()
+        self.measures = SessionMeasures(self._review)
         self._resume(saved.events if saved else ())
+
+    def rebind(self, nodes: CaseNodes) -> None:
+        """Go on with the same case after some of its nodes were deleted."""
+        self.nodes = nodes
+
+    def follow_transform(self) -> None:
+        """The volume has been put under another transform, and the case with it."""
+        self._region.follow_transform()
 
     # -- the queue
 
@@ -122,19 +123,27 @@ class ReviewSession:
         """Centre the views on stop ``index`` and outline it; False if there is no such stop."""
         if not 0 <= index < len(self.items):
             return False
-        self._take_painting()
+        self.take_painting()
         self.index = index
         self._outline()
         if self._move_views:
             jump_to(self.nodes, self.items[index].centre_ras)
-        self._changed()
+        self.changed()
         return True
 
     # -- decisions
 
     def keep(self) -> Decision:
-        """The final label stands; raises UsageError before the first stop, like all decisions."""
-        return self._decide(lambda: self._review.keep(self._here()))
+        """What is seen stands: the final label, or what was painted since the last decision.
+
+        Raises UsageError before the first stop, like all decisions, and InputError for a moved volume.
+        """
+        self._here()
+        painted = self.take_painting()
+        if painted is None:
+            return self._decide(lambda: self._review.keep(self._here()))
+        self.changed()
+        return painted
 
     def take_2d(self) -> Decision:
         """The 2D label replaces the final one in this region."""
@@ -149,11 +158,23 @@ class ReviewSession:
         return self._decide(lambda: self._review.flag(self._here(), note))
 
     def edited(self) -> Decision:
-        """Painting of this region is finished."""
+        """Painting of this region is finished, whether anything was painted or not."""
+        self._check_place()
         decision = self._review.edited(self._here(), self._painted())
         self._settle()
-        self._renew_sizes()
-        self._changed()
+        self.changed()
+        return decision
+
+    def take_painting(self) -> Decision | None:
+        """What has been painted since the last decision, as an edit of the current stop, or of none before
+        the first; None if nothing was."""
+        if is_out_of_place(self.nodes):
+            return None
+        painted = self._painted()
+        if np.array_equal(painted, self._review.labels):
+            return None
+        decision = self._review.edited(self.index, painted)
+        self._settle()
         return decision
 
     def undo(self) -> bool:
@@ -212,47 +233,38 @@ class ReviewSession:
 
     def headline(self) -> str:
         """The one line a clinician reads first, for the labels as they stand."""
-        return self._headline
+        return self.measures.headline
 
     def export(self, folder: Path) -> Path:
         """Write the reviewed case as a training case below ``folder``; see :func:`export_reviewed`."""
-        self._take_painting()
+        self.take_painting()
         self.refresh_measures()
         return export_reviewed(self._review, Path(folder), self._input_image())
 
     def refresh_measures(self) -> None:
         """All measures of the corrected labels into the table; decisions only renew the sizes, for speed."""
-        try:
-            measures = corrected_measures(self._review, self._counted.insertion_ras)
-        except UsageError:  # an edit has moved the heart away from the point
-            measures = corrected_measures(self._review)
-        fill_measures(self.nodes.measures, measures)
+        self.measures.renew(self.nodes)
 
-    def counted_from(self, insertion_ras: tuple[float, float, float] | None) -> SegmentCount:
+    def counted_from(self, insertion_ras: Point | None) -> SegmentCount:
         """Measures with AHA segments from the anterior insertion of the right ventricle, RAS in mm on the
         grid of the volume, or as they were computed for None.
 
         Changes nothing and touches no node, so it may run in a thread. Raises :class:`UsageError` for a
         point that is not beside the left ventricle.
         """
-        measures = corrected_measures(self._review, insertion_ras)
-        return SegmentCount(insertion_ras, measures, bullseyes_picture(measures, len(self.nodes.classes)))
+        return self.measures.counted_from(insertion_ras)
 
     def take_count(self, count: SegmentCount) -> None:
         """Let table and bull's-eyes show it, until it is counted from another point."""
-        self._counted = count
-        fill_measures(self.nodes.measures, count.measures)
-        if count.picture is not None and self.nodes.bullseyes is not None:
-            fill_bullseyes(self.nodes.bullseyes, count.picture)
+        self.measures.take_count(count, self.nodes)
 
     def close(self) -> None:
         """Store what was painted last and take the outline of the region out of the scene.
 
         Nothing is left to do if the scene has been closed; every decision is on disk already.
         """
-        if self.nodes.scene is not None:
-            self._take_painting()
-            self.refresh_measures()
+        if self.nodes.scene is not None and self.nodes.volume.GetScene() is not None:
+            self.take_painting()
         self._region.remove()
         self._review.release()
 
@@ -263,16 +275,23 @@ class ReviewSession:
             raise UsageError("no region is chosen yet; go to the first one")
         return self.index
 
+    def _check_place(self) -> None:
+        if is_out_of_place(self.nodes):
+            problem = "the volume was moved or resampled since it was segmented"
+            raise InputError(self.nodes.volume.GetName(), problem, "undo that, or segment it again")
+
     def _decide(self, decide: Callable[[], Decision]) -> Decision:
         self._here()
-        self._take_painting()
+        self._check_place()
+        self.take_painting()
         before = self._review.labels
         decision = decide()
         self._follow(before)
         return decision
 
     def _step(self, step: Callable[[], Decision | None]) -> bool:
-        self._take_painting()
+        self._check_place()
+        self.take_painting()
         before = self._review.labels
         decision = step()
         if decision is None:
@@ -297,20 +316,15 @@ class ReviewSession:
             turn(self._review.labels),
             ijk_to_ras(self.nodes.volume),
         )
-        self._renew_sizes()
-        self._changed()
+        self.changed()
 
-    def _renew_sizes(self) -> None:
-        sizes = corrected_sizes(self._review)
-        self._headline = str(sizes["headline"])
-        counted = self._counted.measures
-        if "segments" in sizes and counted:  # the labels are the networks' again, and so are their segments
-            sizes = {**sizes, "segments": counted["segments"], "notes": counted["notes"]}
-        fill_measures(self.nodes.measures, sizes)
-
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Bring headline, table and tint up to date, tell everyone, and keep the record in the scene."""
         self.nodes.segmentation.SetAttribute(REVIEW_ATTRIBUTE, self._review.record.to_text())
-        self._show_status()
+        self.measures.renew_sizes(self.nodes)
+        states = [self.status(index) for index in range(len(self.items))]
+        show_transition_status(self.nodes, self.items, states)
+        self._tint()
         for call in tuple(self.on_change):
             call()
 
@@ -319,14 +333,6 @@ class ReviewSession:
         reviewed = self._order.from_stored(self._review.labels if reviewed is None else reviewed)
         nodes = self.nodes
         return self._order.to_stored(labels_of(nodes.segmentation, nodes.segments, nodes.volume, reviewed))
-
-    def _take_painting(self) -> None:
-        painted = self._painted()
-        if np.array_equal(painted, self._review.labels):
-            return
-        self._review.edited(self.index, painted)
-        self._settle()
-        self._renew_sizes()
 
     def _settle(self) -> None:
         """One label per voxel again, and no class without its segment, whatever was done by hand."""
@@ -351,23 +357,21 @@ class ReviewSession:
         slice_only = self.items[self.index].kind is ItemKind.SLICE
         self._region.show(None if slice_only else self._order.from_stored(self._review.mask(self.index)))
 
-    def _show_status(self) -> None:
-        """Status of every transition: flagged or completed when all its regions are decided."""
-        if self.nodes.corrections is None:
+    def _tint(self) -> None:
+        """Show with a weak fill what has been decided: voxels of decided regions, in their class's colour."""
+        if self._case.component_ids is None:
             return
-        segmentation = self.nodes.corrections.GetSegmentation()
-        states: dict[str, list[ItemStatus]] = {}
+        known = np.zeros(max((c.id for c in self._case.components), default=0) + 1, bool)
         for index, item in enumerate(self.items):
-            if item.kind is ItemKind.COMPONENT:
-                states.setdefault(correction_id(item.was, item.became), []).append(self.status(index))
-        for identifier, found in states.items():
-            segment = segmentation.GetSegment(identifier)
-            if segment is not None:
-                logic = slicer.vtkSlicerSegmentationsModuleLogic
-                logic.SetSegmentStatus(segment, getattr(logic, _joint_status(found).value))
+            known[item.number] = self._review.status(index) == ItemStatus.COMPLETED
+        turn = self._order.from_stored
+        decided, labels = known[self._case.component_ids], self._review.labels
+        self._region.tint(turn(decided), turn(labels), self.nodes.classes)
 
     def _input_image(self) -> sitk.Image | None:
         """The image from the node where its file is gone or was a DICOM series."""
+        import SimpleITK as sitk  # only here: importing it takes a third of a second
+
         path = self._case.input_path
         if path is not None and path.is_file():
             return None
@@ -377,11 +381,3 @@ class ReviewSession:
         image.SetOrigin(geometry.origin)
         image.SetDirection(geometry.direction)
         return image
-
-
-def _joint_status(states: list[ItemStatus]) -> ItemStatus:
-    """One flagged region flags the transition; it is complete when every region is decided."""
-    if ItemStatus.FLAGGED in states:
-        return ItemStatus.FLAGGED
-    kinds = set(states)
-    return kinds.pop() if len(kinds) == 1 else ItemStatus.IN_PROGRESS

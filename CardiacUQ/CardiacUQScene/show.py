@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import RANKING, CaseMaps
 
 from .bullseyes import add_bullseyes
-from .case_nodes import CASE_ATTRIBUTE, CaseNodes, all_cases, composites, remove_case, tie
+from .case_nodes import CASE_ATTRIBUTE, CaseNodes, Verdict, all_cases, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
 from .legends import show_legend
 from .maps import HeatMap, add_map, heat_map, heat_map_choices, set_heat_map
 from .segmentations import add_corrections, add_segmentation
 from .tables import add_chart, add_measures, add_profile, add_series
+from .visible import show_only
 from .voxels import volume_array
 
 _LOAD_ITS_VOLUME = "load the volume that the case was computed from, or segment this one"
@@ -63,7 +64,7 @@ def show_case_in_steps(
     scene = volume.GetScene() if scene is None else scene
     order = matching_order(maps, volume)
     if check_content:
-        _check_content(maps, volume, order)
+        content_check(maps, volume)()
     with _all_or_nothing(scene):
         nodes = yield from _build(maps, volume, order)
     yield _take_over(nodes, scene)
@@ -74,14 +75,12 @@ def _take_over(nodes: CaseNodes, scene: slicer.vtkMRMLScene) -> CaseNodes:
     volume, root = nodes.volume, nodes.segmentation
     others = (n for n in all_cases(scene) if n.volume is volume and n.segmentation is not root)
     previous = next(others, None)
-    nodes.segmentation.GetDisplayNode().SetVisibility(True)
     look = None
     if previous is not None:
         look = heat_map(previous)
         _carry_visibility(previous, nodes)
         remove_case(previous)
-    for composite in composites(scene):
-        composite.SetBackgroundVolumeID(volume.GetID())
+    show_only(volume, nodes)
     _show_heat(nodes, look)
     return nodes
 
@@ -111,24 +110,32 @@ def _grid(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> st
     return " x ".join(map(str, size)) + " of " + " x ".join(f"{mm:.3g}" for mm in spacing) + " mm"
 
 
-def _check_content(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: StorageOrder) -> None:
-    """Same grid, other image: told by the checksum of the node's file, or else by the voxels themselves."""
-    storage = volume.GetStorageNode()
+def content_check(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode) -> Callable[[], None]:
+    """Check the grid now, and give a function that compares the image itself and may run in a thread.
+
+    Both raise :class:`InputError`. Same grid, other image is told by the checksum of the node's file, or
+    else by the voxels themselves.
+    """
+    order = matching_order(case, volume)
+    storage, name, voxels = volume.GetStorageNode(), volume.GetName(), volume_array(volume)
     loaded = (
         Path(storage.GetFullNameFromFileName()) if storage is not None and storage.GetFileName() else None
     )
-    if loaded is not None and loaded.is_file() and case.input_sha256:
-        if sha256_of(loaded) == case.input_sha256:
-            return
-    elif case.input_path is None or not case.input_path.is_file():
-        return  # neither file is there to compare: the grid must do
-    if _voxels_agree(case, volume, order):
-        return
-    problem = f"was computed from another image than {volume.GetName()} (SHA-256 and voxels differ)"
-    raise InputError(case.folder or case.name, problem, _LOAD_ITS_VOLUME)
+
+    def check() -> None:
+        if loaded is not None and loaded.is_file() and case.input_sha256:
+            if sha256_of(loaded) == case.input_sha256:
+                return
+        elif case.input_path is None or not case.input_path.is_file():
+            return  # neither file is there to compare: the grid must do
+        if not _voxels_agree(case, voxels, order):
+            problem = f"was computed from another image than {name} (SHA-256 and voxels differ)"
+            raise InputError(case.folder or case.name, problem, _LOAD_ITS_VOLUME)
+
+    return check
 
 
-def _voxels_agree(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order: StorageOrder) -> bool:
+def _voxels_agree(case: CaseMaps, voxels: np.ndarray, order: StorageOrder) -> bool:
     """The same image in another file (NRRD for NIfTI, a DICOM series) is the same image."""
     if case.input_path is None or not case.input_path.exists():
         return False
@@ -138,7 +145,7 @@ def _voxels_agree(case: CaseMaps, volume: slicer.vtkMRMLScalarVolumeNode, order:
     stored = image.storage.to_stored(image.array)
     if stored.shape != case.segmentation.shape:
         return False
-    return np.allclose(order.from_stored(stored), volume_array(volume), rtol=1e-4, atol=1e-4)
+    return np.allclose(order.from_stored(stored), voxels, rtol=1e-4, atol=1e-4)
 
 
 @contextmanager
@@ -202,6 +209,8 @@ def _build(
         bullseyes=bullseyes,
         default_map=case.default_map,
         warnings=case.warnings,
+        verdict=None if case.verdict is None else Verdict(case.verdict.word.value, case.verdict.as_text()),
+        grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield
     _group(nodes)

@@ -88,4 +88,5 @@ _MODULE_LOGICS = {
     "Plots": slicer.vtkSlicerPlotsLogic,
     "SubjectHierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
     "Markups": slicer.vtkSlicerMarkupsLogic,
+    "Sequences": slicer.vtkSlicerSequencesLogic,
 }

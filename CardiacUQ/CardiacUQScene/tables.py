@@ -10,51 +10,77 @@ import slicer
 import vtk
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
+from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.review import CaseMaps
 
 SLICE_COLUMN = "slice"
+_SHARES = {
+    "transmurality_mean_percent": "Transmurality, mean",
+    "transmurality_max_percent": "Transmurality, greatest",
+    "infarcted_circumference_percent": "Infarcted circumference",
+}
 _LINE_COLOURS = ((0.835, 0.369, 0.0), (0.0, 0.447, 0.698), (0.8, 0.475, 0.655))
-_CONNECTORS = "_"
+
+
+MEASURE_COLUMNS = ("measure", "value", "unit", "interval")
 
 
 def add_measures(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
-    """``measures.json`` flattened to two columns, measure and value."""
+    """``measures.json`` as a table to read: name, value, unit and interval of every size."""
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     fill_measures(table, case.measures)
     return table
 
 
-def fill_measures(table: slicer.vtkMRMLTableNode, measures: Mapping[str, Any]) -> None:
-    """Replace the rows of a measurements table."""
+def fill_measures(table: slicer.vtkMRMLTableNode | None, measures: Mapping[str, Any]) -> None:
+    """Replace the rows of a measurements table, which is locked; nothing if it was deleted."""
+    if table is None or table.GetScene() is None:
+        return
+    modified = table.StartModify()
+    table.SetLocked(False)
     table.RemoveAllColumns()
-    rows = list(_flat(measures))
-    for title, cells in (("measure", [row[0] for row in rows]), ("value", [row[1] for row in rows])):
+    rows = list(measure_rows(measures))
+    for index, title in enumerate(MEASURE_COLUMNS):
         column = vtk.vtkStringArray()
         column.SetName(title)
-        for cell in cells:
-            column.InsertNextValue(cell)
+        for row in rows:
+            column.InsertNextValue(row[index])
         table.AddColumn(column)
     table.SetUseColumnTitleAsColumnHeader(True)
+    table.SetLocked(True)
+    table.EndModify(modified)
 
 
-def _flat(content: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Leaves of nested mappings as ("infarct mass g", "12.3"); short lists in one cell, long ones not."""
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            yield from _flat(value, f"{prefix} {str(key).replace(_CONNECTORS, ' ')}".strip())
-    elif isinstance(content, list | tuple):
-        if len(content) <= 3 and not any(isinstance(entry, Mapping) for entry in content):
-            yield prefix, " to ".join(_cell(entry) for entry in content)
-    else:
-        yield prefix, _cell(content)
+def measure_rows(measures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Name, value, unit and interval in words: the sizes, volumes per class, segments, remarks."""
+    for key, entry in measures.get("sizes", {}).items():
+        yield _size_row(key, entry)
+    for key, name in _SHARES.items():
+        if measures.get(key) is not None:
+            yield name, digits(measures[key]), "%", ""
+    for name, volume in measures.get("volumes_ml", {}).items():
+        yield f"{name[:1].upper()}{name[1:]}, volume drawn", digits(volume), "ml", ""
+    segments = measures.get("segments") or {}
+    if segments.get("model"):
+        yield "Segments", str(segments["model"]), "", ""
+    for segment in segments.get("segments", ()):
+        if segment.get("infarct_share_percent") is not None:
+            share = segment["infarct_share_percent"]
+            yield f"Infarct share, {segment['name']}", digits(share), "%", ""
+    for note in measures.get("notes", ()):
+        yield "Remark", str(note), "", ""
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return "not available"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _size_row(key: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    name = str(entry.get("label") or SIZE_NAMES.get(key, key.replace("_", " ")))
+    if entry["value"] is None:
+        return name, "not defined", "", ""
+    interval = entry.get("interval")
+    words = ""
+    if interval is not None:
+        about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
+        words = f"{digits(interval[0])} to {digits(interval[1])} ({about})"
+    return name, digits(entry["value"]), unit_of(key), words
 
 
 def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer.vtkMRMLTableNode:
@@ -65,6 +91,7 @@ def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer
     _add_column(table, SLICE_COLUMN, seen + 1.0)
     for title, profile in profiles.items():
         _add_column(table, title, profile[seen])
+    table.SetLocked(True)
     return table
 
 

@@ -43,7 +43,7 @@ def evidence_of(volume: slicer.vtkMRMLScalarVolumeNode) -> Evidence | None:
 def _from_sequence(volume: slicer.vtkMRMLScalarVolumeNode) -> Evidence | None:
     """A volume that a sequence browser replays is a frame of a cine."""
     for browser in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode", volume.GetScene()):
-        if browser.IsProxyNode(volume.GetID()) and browser.GetNumberOfItems() > 1:
+        if browser.IsProxyNodeID(volume.GetID()) and browser.GetNumberOfItems() > 1:
             words = _("it is one of {count} images of a sequence")
             return Evidence(Contrast.CINE, words.format(count=browser.GetNumberOfItems()))
     return None

@@ -6,10 +6,12 @@ which knows the graphics card; the rest through slicer.packaging, which asks bef
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
-import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slicer.i18n import tr as _
 
@@ -18,28 +20,26 @@ from CardiacUQLib.base.version import __version__
 
 from . import computer
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 _MODULE_NAMES = {"simpleitk": "SimpleITK"}
-_FROM_SLICER = ["torch", "torchvision", "SimpleITK", "numpy", "scipy"]
-"""Packages that pip must not touch: Slicer brings its own builds, torch comes from its extension."""
 
 
 def missing(requirements: Path) -> tuple[str, ...]:
-    """Names in the requirements file that cannot be imported here; imports nothing."""
-    names = []
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        match = re.match(r"\s*([A-Za-z0-9_.-]+)", line)
-        if match and not line.lstrip().startswith("#"):
-            names.append(match[1])
-    return tuple(n for n in names if importlib.util.find_spec(_MODULE_NAMES.get(n.lower(), n)) is None)
+    """Names in the requirements file that are not here in a version that will do; imports nothing."""
+    return tuple(r.name for r in _requirements(requirements) if not _is_met(r))
 
 
 def install(requirements: Path) -> None:
     """Install what is missing, asking first; raises UsageError with what to do if that is not possible."""
-    absent = missing(requirements)
-    if "torch" in absent:
-        _install_torch()
-    if [name for name in absent if name != "torch"]:
-        _install_rest(requirements)
+    wanted = [r for r in _requirements(requirements) if not _is_met(r)]
+    for requirement in wanted:
+        if requirement.name == "torch":
+            _install_torch(str(requirement.specifier))
+    rest = [str(r) for r in wanted if r.name != "torch"]
+    if rest:
+        _install_rest(rest)
     still = missing(requirements)
     if still:
         raise UsageError(
@@ -49,15 +49,44 @@ def install(requirements: Path) -> None:
         )
 
 
-def _install_torch() -> None:
+def _requirements(path: Path) -> list[Requirement]:
+    from packaging.requirements import Requirement  # Slicer has it; only now, for the start-up
+
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def _is_met(requirement: Requirement) -> bool:
+    """True if a package can be imported and its version will do; one without a version is half-installed."""
+    name = _MODULE_NAMES.get(requirement.name.lower(), requirement.name)
+    if importlib.util.find_spec(name) is None:
+        return False
+    try:
+        installed = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return requirement.specifier.contains(installed, prereleases=True)
+
+
+def _install_torch(version: str) -> None:
+    """Through the PyTorch extension, which knows the graphics card; ``version`` such as ">=2.4"."""
     try:
         import PyTorchUtils
     except ModuleNotFoundError:
         raise UsageError(
             _("torch is missing; install the extension PyTorch in the Extensions Manager and restart Slicer")
         ) from None
+    if importlib.util.find_spec("torch") is not None:
+        raise UsageError(
+            _(
+                "torch is here, but not in a version that will do ({version}), or only half of it; uninstall "
+                "it in the module PyTorch Util, restart Slicer and try again"
+            ).format(version=version)
+        )
     try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True)
+        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+            askConfirmation=True, torchVersionRequirement=version
+        )
     except Exception as error:  # a half-finished installation fails in many ways
         raise UsageError(
             _(
@@ -68,16 +97,20 @@ def _install_torch() -> None:
         raise UsageError(_("torch was not installed; computing needs it, reviewing does not"))
 
 
-def _install_rest(requirements: Path) -> None:
+def _install_rest(requirements: list[str]) -> None:
+    """Through Slicer, which asks first. None of these packages depends on torch or on Slicer's own builds."""
     import slicer.packaging
 
-    wanted = slicer.packaging.load_requirements(requirements)
-    # The requirement that names torch itself is met by then; pip must not look at it again.
-    rest = [r for r in wanted if not str(r).lower().startswith("torch")]
     try:
-        slicer.packaging.pip_ensure(rest, skip_packages=_FROM_SLICER, requester="CardiacUQ")
-    except RuntimeError as error:
+        slicer.packaging.pip_ensure(requirements, requester="CardiacUQ")
+    except RuntimeError as error:  # the user said no
         raise UsageError(_("the packages were not installed ({error})").format(error=error)) from error
+    except subprocess.CalledProcessError as error:  # pip failed: no network, no space
+        raise UsageError(
+            _("pip could not install {names} (exit code {code}); the Python console says why").format(
+                names=", ".join(requirements), code=error.returncode
+            )
+        ) from error
 
 
 def report(requirements: Path) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import slicer
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.images.image_file import read_header
 from CardiacUQLib.images.reading import MIN_IN_PLANE, MIN_SLICES
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES
+from CardiacUQScene import is_ours
+from CardiacUQScene.film import Film, frames_of
 from CardiacUQScene.grid import geometry_of
+from CardiacUQScene.voxels import volume_array
 
 
 def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
@@ -33,9 +37,54 @@ def check_volume(volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
             f"choose a short-axis stack of at least {MIN_SLICES} slices of {MIN_IN_PLANE} x {MIN_IN_PLANE}"
         )
         raise InputError(name, f"the volume is too small ({size} voxels)", remedy)
+    _check_content(volume)
     transform = volume.GetParentTransformNode()
     if transform is not None and not transform.IsTransformToWorldLinear():
         raise InputError(name, "a non-linear transform is applied to it", "harden the transform first")
+
+
+def write_film(film: Film, path: Path) -> Path:
+    """A 4D file (.nii) of all frames of a film; raises InputError if they do not lie on one grid."""
+    import SimpleITK as sitk
+
+    name = film.volume.GetName()
+    try:
+        frames, _matrix = frames_of(film)
+    except ValueError as error:
+        raise InputError(name, str(error), "load the film again as one sequence") from error
+    geometry = geometry_of(film.volume)
+    joined = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
+    joined.SetSpacing((*geometry.spacing, 1.0))
+    joined.SetOrigin((*geometry.origin, 0.0))
+    direction = np.eye(4)
+    direction[:3, :3] = np.reshape(geometry.direction, (3, 3))
+    joined.SetDirection(direction.ravel().tolist())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        sitk.WriteImage(joined, str(path), useCompression=False)
+    except RuntimeError as error:
+        raise InputError(name, "the film could not be written for computing", "check disk space") from error
+    return path
+
+
+def _check_content(volume: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """A map of ours or a volume of labels is no image."""
+    remedy = "choose the image itself"
+    if is_ours(volume):
+        raise InputError(volume.GetName(), "this is a map made by CardiacUQ", remedy)
+    array = volume_array(volume)
+    if np.issubdtype(array.dtype, np.integer) and int(array.max()) - int(array.min()) <= _MOST_LABELS:
+        raise InputError(volume.GetName(), "this holds labels, not grey values", remedy)
+
+
+_MOST_LABELS = 31
+"""Grey values of a scan span hundreds; a label volume of the heart a handful."""
+
+
+def slice_count(volume: slicer.vtkMRMLScalarVolumeNode | None) -> int | None:
+    """Number of slices of a volume, None without one."""
+    image = volume.GetImageData() if volume is not None else None
+    return min(image.GetDimensions()) if image is not None else None
 
 
 def write_input(volume: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:

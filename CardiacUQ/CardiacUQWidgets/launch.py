@@ -9,6 +9,8 @@ from pathlib import Path
 
 import slicer
 
+from CardiacUQScene.film import film_of
+
 from . import computer, inputfile
 from .run import RunOptions, SegmentationRun
 
@@ -35,8 +37,13 @@ def segmentation_run(
     Raises OSError or CardiacUQError with nothing left over.
     """
     run = SegmentationRun(volume.GetName() or "volume", computer.results_folder(), options)
+    film = None if options.film is None else film_of(volume)
+
+    def write(path: Path) -> Path:
+        return inputfile.write_input(volume, path) if film is None else inputfile.write_film(film, path)
+
     run.start(
-        lambda path: inputfile.write_input(volume, path),
+        write,
         python_executable(),
         environment(),
         MODULE_FOLDER,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
 from CardiacUQLib.base.errors import ModelError
-from CardiacUQLib.bundles.bundle import Bundle, list_bundles
+from CardiacUQLib.bundles.bundle import Bundle, list_bundles, open_bundle
 
+from . import computer
 from .contrast import Contrast, Evidence, evidence_of
+from .tone import Tone, set_tone
+
+_OWN = "ModelFolders"
 
 
 def guess_bundle(bundles: tuple[Bundle, ...], evidence: Evidence | None) -> Bundle | None:
@@ -27,17 +35,23 @@ def contrast_of(bundle: Bundle) -> Contrast:
 
 
 class ModelPanel:
-    """Selector, one line about the chosen bundle, and its model card on demand."""
+    """Selector, one line about the chosen bundle, its model card, and a button for a folder of one's own.
 
-    def __init__(self, ui: SimpleNamespace) -> None:
+    ``on_change`` are called when the user has chosen another bundle. ``say`` shows a line.
+    """
+
+    def __init__(self, ui: SimpleNamespace, say: Callable[..., None]) -> None:
         self.ui = ui
         self.problems: tuple[str, ...] = ()
+        self.on_change: list[Callable[[], object]] = []
+        self._say = say
         self._bundles: tuple[Bundle, ...] = ()
         self._chosen_by_user = False
         self._evidence: Evidence | None = None
-        self.on_change: list = []
+        self._absent = ""
         ui.modelCardView.visible = False
         ui.modelCardButton.connect("toggled(bool)", self._show_card)
+        ui.modelFolderButton.connect("clicked(bool)", lambda checked=False: self._choose_folder())
         ui.modelSelector.connect("activated(int)", self._on_chosen)
         self.refresh()
 
@@ -48,9 +62,16 @@ class ModelPanel:
         return self._bundles[index] if 0 <= index < len(self._bundles) else None
 
     def refresh(self) -> None:
-        """Look again which bundles there are."""
+        """Look again which bundles there are, in their places and in the user's own folders."""
         problems: list[ModelError] = []
-        self._bundles = list_bundles(problems.append)
+        found = {bundle.folder: bundle for bundle in list_bundles(problems.append)}
+        for folder in _own_folders():
+            try:
+                bundle = open_bundle(folder)
+                found.setdefault(bundle.folder, bundle)
+            except ModelError as error:
+                problems.append(error)
+        self._bundles = tuple(found.values())
         self.problems = tuple(str(problem) for problem in problems)
         self.ui.modelSelector.clear()
         for bundle in self._bundles:
@@ -67,18 +88,34 @@ class ModelPanel:
         self._describe()
 
     def choose(self, name: str) -> bool:
-        """Choose a bundle by the name of its folder, as a saved scene does; False if it is not here."""
-        for index, bundle in enumerate(self._bundles):
-            if bundle.folder.name == name:
-                self.ui.modelSelector.currentIndex = index
-                self._chosen_by_user = True
-                self._describe()
-                return True
-        return False
+        """Choose a bundle by its folder or the name of it, as a saved scene does; False, and said so under
+        the selector, if it is not here."""
+        names = (str, lambda folder: folder.name)
+        hits = [n for of in names for n, bundle in enumerate(self._bundles) if of(bundle.folder) == name]
+        self._absent = "" if hits else name
+        if hits:
+            self.ui.modelSelector.currentIndex = hits[0]
+            self._chosen_by_user = True
+        self._describe()
+        return bool(hits)
+
+    def add_folder(self, folder: Path) -> bool:
+        """Offer the bundle in a folder from now on, and choose it; False, and said why, if it is none."""
+        try:
+            bundle = open_bundle(folder)
+        except ModelError as error:
+            self._say(str(error), error=True)
+            return False
+        own = [str(path) for path in _own_folders() if path != bundle.folder]
+        computer.set_setting(_OWN, json.dumps([*own, str(bundle.folder)]))
+        self.refresh()
+        self.choose(str(bundle.folder))
+        self._tell()
+        return True
 
     def forget_choice(self) -> None:
         """Guess again from now on (a new scene)."""
-        self._chosen_by_user = False
+        self._chosen_by_user, self._absent = False, ""
 
     def passes(self, folds: str, flips: bool) -> int:
         """Number of passes that a run makes."""
@@ -88,9 +125,18 @@ class ModelPanel:
         count = len([f for f in folds.split(",") if f.strip()]) or len(manifest.folds)
         return count * (len(manifest.views) if flips else 1)
 
+    def _choose_folder(self) -> None:
+        title = _("Folder of a model bundle")
+        folder = qt.QFileDialog.getExistingDirectory(self.ui.modelFolderButton, title, "")
+        if folder:
+            self.add_folder(Path(folder))
+
     def _on_chosen(self, index: int) -> None:
-        self._chosen_by_user = True
+        self._chosen_by_user, self._absent = True, ""
         self._describe()
+        self._tell()
+
+    def _tell(self) -> None:
         for changed in self.on_change:
             changed()
 
@@ -102,13 +148,19 @@ class ModelPanel:
         words = _("Check the model: the volume looks like {seen} ({why}), the model is made for {made_for}.")
         return words.format(seen=seen.contrast.value, why=seen.words, made_for=made_for.value)
 
+    def _missing(self) -> str:
+        if not self._absent:
+            return ""
+        return _("The model {name} of this scene is not here; another is chosen.").format(name=self._absent)
+
     def _show_card(self, shown: bool) -> None:
         self.ui.modelCardView.visible = shown
 
     def _describe(self) -> None:
-        bundle = self.bundle
+        bundle, label = self.bundle, self.ui.modelLabel
         if bundle is None:
-            self.ui.modelLabel.text = self.problems[0] if self.problems else _("There is no model bundle.")
+            label.text = self.problems[0] if self.problems else _("There is no model bundle.")
+            set_tone(label, Tone.BAD)
             self.ui.modelCardView.plainText = ""
             return
         manifest = bundle.manifest
@@ -116,7 +168,17 @@ class ModelPanel:
         text = _("{labels}. Version {version}. Research use only.").format(
             labels=labels[:1].upper() + labels[1:], version=manifest.version
         )
-        self.ui.modelLabel.text = "\n".join(filter(None, (self._mismatch(bundle), text)))
+        warnings = [w for w in (self._missing(), self._mismatch(bundle), *self.problems) if w]
+        label.text = "\n".join([*warnings, text])
+        set_tone(label, Tone.CARE if warnings else Tone.PLAIN)
         card = bundle.model_card or f"# {manifest.title}\n\n{manifest.training_data}"
         self.ui.modelCardView.setMarkdown(card)
         self.ui.modelSelector.toolTip = str(bundle.folder)
+
+
+def _own_folders() -> list[Path]:
+    """Bundle folders that the user has chosen on this computer."""
+    try:
+        return [Path(text) for text in json.loads(computer.setting(_OWN, "[]"))]
+    except (ValueError, TypeError):
+        return []

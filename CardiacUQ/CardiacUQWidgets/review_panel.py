@@ -1,23 +1,23 @@
-"""Walking the queue of doubtful regions: card, table, buttons, keys and the Segment Editor."""
+"""Walking the queue of doubtful regions: card, table, buttons, keys and painting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.review import CaseMaps
+from CardiacUQLib.review import ELSEWHERE, Review
 from CardiacUQScene import CaseNodes, ReviewSession
 
 from . import computer
+from .keys import Keys
+from .region_editor import RegionEditor
 
-_COLUMNS = 4
-_EDITOR_EFFECTS = ["Paint", "Erase", "Draw", "Islands", "Smoothing"]
 _CLASS_BUTTONS = 4
+_SHORTENED = "healthy "
+_ROW_PX = 22
 _STATUS: dict[str, Callable[[], str]] = {
     "NotStarted": lambda: _("open"),
     "InProgress": lambda: _("here"),
@@ -29,36 +29,46 @@ _STATUS: dict[str, Callable[[], str]] = {
 class ReviewPanel:
     """One review session at a time and the widgets of the Review section.
 
-    ``guarded`` wraps what a button does, so that an expected failure becomes a message in the panel;
-    ``toggle_heat_map`` is what the key H does.
+    ``guarded`` wraps what a button does, so that an expected failure becomes a message in the panel; ``say``
+    shows a line; ``toggle_heat_map`` is what the key H does. ``at_end`` is called for the key N when no
+    region is open any more, ``export`` for the key X, ``left(session)`` when a session ends.
     """
 
     def __init__(
         self,
         ui: SimpleNamespace,
         guarded: Callable[[Callable[[], object]], object],
+        say: Callable[..., None],
         toggle_heat_map: Callable[[], None],
     ) -> None:
         self.ui = ui
         self.session: ReviewSession | None = None
-        self._guarded = guarded
-        self._editor: qt.QWidget | None = None
+        self.editor = RegionEditor(ui.editorFrame)
+        self.at_end: Callable[[], object] = lambda: None
+        self.export: Callable[[], object] = lambda: None
+        self.left: Callable[[ReviewSession], object] = lambda session: None
+        self.on_change: list[Callable[[], object]] = []
+        self._guarded, self._say = guarded, say
         self._labels: list[int] = []
-        self._shortcuts: list[qt.QShortcut] = []
-        self._filling = False
-        self._actions: dict[str, Callable[[], object]] = {
-            "N": lambda: self.session.next(),
-            "P": lambda: self.session.previous(),
-            "K": lambda: self._decide(self.session.keep),
-            "T": lambda: self._decide(self.session.take_2d),
-            "F": lambda: self._decide(self.session.flag),
-            "Z": lambda: self.session.undo(),
+        actions: dict[str, Callable[[], object]] = {
+            "N": self._next,
+            "P": lambda: self._go(lambda: self.session.previous()),
+            "K": self._keep,
+            "D": lambda: self._decide(lambda: self.session.take_2d()),
+            "L": lambda: self._decide(lambda: self.session.flag()),
+            "Z": self._undo,
+            "Y": self._redo,
+            "E": self._toggle_edit,
+            "X": lambda: self.export(),
         }
         for number in range(1, _CLASS_BUTTONS + 1):
-            self._actions[str(number)] = lambda number=number: self._assign(number)
-        self._heat = toggle_heat_map
+            actions[str(number)] = lambda number=number: self._class(number)
+        self._actions = actions
+        bound = {key: (lambda key=key: self.press(key)) for key in actions}
+        self.keys = Keys({**bound, "H": toggle_heat_map})
         ui.regionTable.verticalHeader().setVisible(False)
-        ui.regionTable.horizontalHeader().setStretchLastSection(True)
+        ui.regionTable.verticalHeader().setDefaultSectionSize(_ROW_PX)
+        ui.regionTable.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         self._connect()
         self.close()
 
@@ -68,49 +78,41 @@ class ReviewPanel:
             "N": (ui.nextButton, ui.reviewButton),
             "P": (ui.previousButton,),
             "K": (ui.keepButton,),
-            "T": (ui.take2DButton,),
-            "F": (ui.flagButton,),
+            "D": (ui.take2DButton,),
+            "L": (ui.flagButton,),
             "Z": (ui.undoButton,),
+            "Y": (ui.redoButton,),
+            "E": (ui.editButton,),
+            "X": (ui.exportButton,),
             **{str(n): (self._class_button(n),) for n in range(1, _CLASS_BUTTONS + 1)},
         }
         for key, widgets in buttons.items():
             for widget in widgets:
                 widget.connect("clicked(bool)", lambda checked=False, key=key: self.press(key))
-        ui.redoButton.connect("clicked(bool)", lambda checked=False: self._act(lambda: self.session.redo()))
-        ui.editButton.connect("toggled(bool)", lambda on: self._act(lambda: self._edit(on)))
-        ui.exportButton.connect("clicked(bool)", lambda checked=False: self._act(self._export))
         ui.regionTable.connect(
-            "cellClicked(int,int)", lambda row, _c: self._act(lambda: self.session.jump(row))
+            "cellClicked(int,int)",
+            lambda row, _c: self._act(lambda: self._go(lambda: self.session.jump(row))),
         )
         ui.reviewerEdit.text = computer.reviewer()
         ui.reviewerEdit.connect(
             "editingFinished()", lambda: computer.set_reviewer(ui.reviewerEdit.text.strip())
         )
 
-    def install_shortcuts(self, parent: qt.QWidget) -> None:
-        """Let the keys N P K T F Z 1-4 E H work wherever the focus is, as long as the module is open."""
-        if self._shortcuts:
-            return
-        actions = {key: (lambda key=key: self.press(key)) for key in self._actions}
-        actions["E"] = lambda: self.ui.editButton.click()
-        actions["H"] = self._heat
-        for key, action in actions.items():
-            shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
-            shortcut.connect("activated()", action)
-            self._shortcuts.append(shortcut)
+    @property
+    def reviewer(self) -> str:
+        """The name written beside decisions."""
+        return self.ui.reviewerEdit.text.strip()
 
-    def remove_shortcuts(self) -> None:
-        """Give the keys back."""
-        for shortcut in self._shortcuts:
-            shortcut.enabled = False
-            shortcut.setParent(None)
-            shortcut.deleteLater()
-        self._shortcuts = []
+    @property
+    def is_done(self) -> bool:
+        """True if a review is open and every region of it has been decided."""
+        return self.session is not None and self.session.progress().done
 
-    def open(self, nodes: CaseNodes, case: CaseMaps) -> None:
-        """Begin or resume the review of a case; raises InputError if its record is damaged."""
+    def open(self, nodes: CaseNodes, review: Review) -> None:
+        """Begin or resume the review of a case, at the first open region if there are decisions already;
+        raises InputError if it does not belong to the nodes."""
         self.close()
-        self.session = ReviewSession(nodes, case, reviewer=self.ui.reviewerEdit.text.strip())
+        self.session = ReviewSession(nodes, review)
         self.session.on_change.append(self.refresh)
         self._labels = [info.value for info in nodes.classes if info.value]
         names = {info.value: info.name for info in nodes.classes}
@@ -118,21 +120,29 @@ class ReviewPanel:
             button, present = self._class_button(number), number <= len(self._labels)
             button.visible = present
             if present:
-                button.text = f"{number} {names[self._labels[number - 1]]}"
+                label = self._labels[number - 1]
+                button.text = f"{number} {names[label].removeprefix(_SHORTENED)}"
+        self.keys.want(True)
+        if review.decisions:
+            self.session.next_open()
         self.refresh()
 
     def close(self) -> None:
-        """Leave the review; everything decided is kept."""
-        if self.session is not None:
+        """Leave the review; everything decided and painted is kept."""
+        session = self.session
+        if session is not None:
             self._stop_editing()
-            self._guarded(self.session.close)
-        self.session = None
-        self.refresh()
+            self._guarded(session.close)
+            self.left(session)
+        self.abandon()
 
     def abandon(self) -> None:
         """Forget the session because its nodes were removed; everything decided is in the case folder."""
         self._stop_editing()
+        if self.session is not None:
+            self.session.review.release()
         self.session = None
+        self.keys.want(False)
         self.refresh()
 
     def press(self, key: str) -> None:
@@ -140,137 +150,161 @@ class ReviewPanel:
         self._act(self._actions[key])
 
     def refresh(self) -> None:
-        """Bring card, table, buttons and headline up to date."""
+        """Bring card, table and buttons up to date."""
         ui, session = self.ui, self.session
-        ui.reviewSection.enabled = session is not None
-        ui.reviewButton.visible = session is not None
+        if ui.reviewSection.enabled != (session is not None):
+            ui.reviewSection.enabled = session is not None
+            ui.reviewSection.collapsed = session is None
+        ui.reviewButton.visible = session is not None and session.index < 0 and not self.is_done
         if session is None:
             ui.regionTable.setRowCount(0)
-            for label in (ui.cardLabel, ui.progressLabel, ui.lookLabel, ui.headlineLabel):
+            for label in (ui.cardLabel, ui.progressLabel, ui.lookLabel):
                 label.text = ""
-            return
-        progress, here = session.progress(), session.index >= 0
+        else:
+            self._refresh_buttons(session)
+            ui.cardLabel.text = self._card(session)
+            ui.progressLabel.text = session.progress_text()
+            left = session.progress().items - session.progress().decided
+            words = _("1 region needs a look") if left == 1 else _("{count} regions need a look")
+            ui.lookLabel.text = words.format(count=left) if left else ""
+            self._fill_table(session)
+        for changed in self.on_change:
+            changed()
+
+    def _card(self, session: ReviewSession) -> str:
+        if session.index >= 0:
+            return session.card_text()
+        if session.progress().done:
+            return _("No region is open. {progress}.").format(progress=session.progress_text().capitalize())
+        return _("Press N to go to the first region.")
+
+    def _refresh_buttons(self, session: ReviewSession) -> None:
+        ui, here, editing = self.ui, session.index >= 0, self.editor.is_open
         first, final = session.opinions
-        ui.keepButton.text = _("Keep {opinion} (K)").format(opinion=final)
-        ui.take2DButton.text = _("Take {opinion} (T)").format(opinion=first)
-        for button in (ui.keepButton, ui.flagButton, *map(self._class_button, range(1, _CLASS_BUTTONS + 1))):
-            button.enabled = here
-        ui.take2DButton.enabled = here and session.items[session.index].was is not None
-        ui.undoButton.enabled, ui.redoButton.enabled = session.can_undo, session.can_redo
-        ui.nextButton.enabled = ui.previousButton.enabled = ui.reviewButton.enabled = bool(session.items)
-        ui.cardLabel.text = session.card_text() if here else _("Press Next (N) to go to the first region.")
-        ui.progressLabel.text = session.progress_text()
-        ui.headlineLabel.text = session.headline()
-        left = progress.items - progress.decided
-        ui.lookLabel.text = (
-            _("{count} regions need a look").format(count=left) if left != 1 else _("1 region needs a look")
-        )
-        self._fill_table()
+        ui.keepButton.text = _("Keep {opinion} (K)").format(opinion=_("painted") if editing else final)
+        ui.take2DButton.text = _("Take {opinion} (D)").format(opinion=first)
+        ui.keepButton.enabled = here or editing
+        ui.flagButton.enabled = here
+        for number in range(1, _CLASS_BUTTONS + 1):
+            self._class_button(number).enabled = here or editing
+        ui.take2DButton.enabled = here and not editing and session.items[session.index].was is not None
+        ui.undoButton.enabled = editing or session.can_undo
+        ui.redoButton.enabled = editing or session.can_redo
+        ui.nextButton.enabled = True
+        ui.previousButton.enabled = session.index > 0
+        ui.reviewButton.enabled = bool(session.items)
+        ui.editButton.checked = editing
 
     def _act(self, action: Callable[[], object]) -> None:
         if self.session is not None:
             self._guarded(action)
 
-    def _decide(self, decide: Callable[[], object]) -> None:
-        """Decide about the region shown, then go on to the next."""
-        if self.session.index < 0:
-            return
-        self._finish_editing()
-        decide()
-        if self.session.index + 1 < len(self.session.items):
-            self.session.next()
+    def _go(self, move: Callable[[], object]) -> None:
+        """Move on; what was painted counts first."""
+        self.finish_editing()
+        move()
 
-    def _assign(self, number: int) -> None:
-        if number <= len(self._labels):
-            self._decide(lambda: self.session.assign(self._labels[number - 1]))
+    def _next(self) -> None:
+        """The next open region; without one, the end: what is left, and what can be done now."""
+        self.finish_editing()
+        if not self.session.next_open():
+            self.at_end()
+
+    def _keep(self) -> None:
+        """What is seen stands, painting included."""
+        if self.session.index < 0:
+            self.finish_editing()
+            return
+        self._stop_editing()
+        self.session.keep()
+        self._advance()
+
+    def _decide(self, decide: Callable[[], object]) -> None:
+        """Decide about the region shown, then go on; never while someone paints."""
+        if self.editor.is_open:
+            self._say(_("You are painting: press K or E when done, then decide."), error=True)
+        elif self.session.index >= 0:
+            decide()
+            self._advance()
+
+    def _advance(self) -> None:
+        if not self.session.next_open():
+            self.at_end()
+
+    def _class(self, number: int) -> None:
+        """Give the region a class; while someone paints, the class to paint with."""
+        if number > len(self._labels):
+            return
+        label = self._labels[number - 1]
+        if self.editor.is_open:
+            self.editor.choose(self.session.nodes, label)
+        else:
+            self._decide(lambda: self.session.assign(label))
+
+    def _undo(self) -> None:
+        if self.editor.is_open:
+            self.editor.undo()
+        else:
+            self.session.undo()
+
+    def _redo(self) -> None:
+        if self.editor.is_open:
+            self.editor.redo()
+        else:
+            self.session.redo()
 
     def _class_button(self, number: int) -> qt.QPushButton:
         return getattr(self.ui, f"classButton{number}")
 
-    def _fill_table(self) -> None:
-        table, session = self.ui.regionTable, self.session
+    def _fill_table(self, session: ReviewSession) -> None:
+        table = self.ui.regionTable
         headers = [_("was"), _("became"), _("ml"), _("status")]
-        table.setColumnCount(_COLUMNS)
-        table.setHorizontalHeaderLabels(headers)
-        table.setRowCount(len(session.items))
-        names = {info.value: info.name for info in session.nodes.classes}
+        if table.rowCount != len(session.items) or table.columnCount != len(headers):
+            table.setColumnCount(len(headers))
+            table.setHorizontalHeaderLabels(headers)
+            table.setRowCount(len(session.items))
+            self._fill_names(session)
+        for row in range(len(session.items)):
+            table.setItem(row, len(headers) - 1, qt.QTableWidgetItem(_STATUS[session.status(row).value]()))
+        if session.index >= 0:
+            table.setCurrentCell(session.index, 0)
+
+    def _fill_names(self, session: ReviewSession) -> None:
+        names = {info.value: info.name.removeprefix(_SHORTENED) for info in session.nodes.classes}
         for row, item in enumerate(session.items):
             whole = _("slice {number}").format(number=item.number + 1)
             was = names.get(item.was, whole) if item.was is not None else whole
             became = names[item.became] if item.became is not None else ""
-            cells = (was, became, f"{item.volume_ml:.2g}", _STATUS[session.status(row).value]())
-            for column, text in enumerate(cells):
-                table.setItem(row, column, qt.QTableWidgetItem(text))
-        if session.index >= 0:
-            table.setCurrentCell(session.index, 0)
+            for column, text in enumerate((was, became, _ml(item.volume_ml))):
+                self.ui.regionTable.setItem(row, column, qt.QTableWidgetItem(text))
 
-    def _edit(self, on: bool) -> None:
-        """Open the Segment Editor on the region's class, or take over what was painted."""
-        if not on:
-            self._finish_editing()
+    # -- painting
+
+    def _toggle_edit(self) -> None:
+        if self.editor.is_open:
+            self.finish_editing()
             return
-        editor, session = self._segment_editor(), self.session
-        editor.setSegmentationNode(session.nodes.segmentation)
-        editor.setSourceVolumeNode(session.nodes.volume)
-        became = session.items[session.index].became if session.index >= 0 else None
-        by_label = {label: segment for segment, label in session.nodes.segments.items()}
-        editor.setCurrentSegmentID(by_label.get(became, next(iter(by_label.values()))))
-        editor.setActiveEffectByName("Paint")
-        self.ui.editorFrame.visible = True
+        session = self.session
+        item = session.items[session.index] if session.index != ELSEWHERE else None
+        label = None if item is None else item.became or item.was
+        self.editor.open(session.nodes, label)
+        self.refresh()
 
-    def _finish_editing(self) -> None:
-        """Take what was painted as a decision, if the editor is open."""
-        if self._stop_editing() and self.session.index >= 0:
-            self.session.edited()
+    def finish_editing(self) -> None:
+        """What was painted counts from now on, of the region shown or of none; ends the editing."""
+        if self._stop_editing() and self.session is not None:
+            self.session.take_painting()
+            self.session.changed()
 
     def _stop_editing(self) -> bool:
         """Put the editor away; True if it was in use."""
-        was_open = self._editor is not None and self._editor.segmentationNode() is not None
-        if was_open:
-            self._editor.setActiveEffect(None)
-            self._editor.setSourceVolumeNode(None)
-            self._editor.setSegmentationNode(None)
-            self._editor.removeViewObservations()
-        self.ui.editorFrame.visible = False
+        was_open = self.editor.close()
         self.ui.editButton.checked = False
         return was_open
 
-    def _segment_editor(self) -> qt.QWidget:
-        """The embedded editor, made when first needed because it takes a moment."""
-        if self._editor is None:
-            self._editor = slicer.qMRMLSegmentEditorWidget()
-            self._editor.setMRMLSegmentEditorNode(self._editor_node())
-            self._editor.setMRMLScene(slicer.mrmlScene)
-            self._editor.segmentationNodeSelectorVisible = False
-            self._editor.sourceVolumeNodeSelectorVisible = False
-            self._editor.unorderedEffectsVisible = False
-            self._editor.setEffectNameOrder(_EDITOR_EFFECTS)
-            self.ui.editorFrame.layout().addWidget(self._editor)
-        elif self._editor.mrmlSegmentEditorNode() is None:
-            self._editor.setMRMLSegmentEditorNode(self._editor_node())
-        return self._editor
 
-    def drop_editor_node(self) -> None:
-        """Forget the editor's node before the scene closes."""
-        if self._editor is not None:
-            self._editor.setMRMLSegmentEditorNode(None)
+def _ml(volume: float) -> str:
+    return f"{volume:.0f}" if volume >= _WHOLE_ML else f"{volume:.2g}"
 
-    def _editor_node(self) -> slicer.vtkMRMLSegmentEditorNode:
-        tag = "CardiacUQ.SegmentEditor"
-        node = slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLSegmentEditorNode")
-        if node is None:
-            node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
-            node.UnRegister(None)
-            node.SetSingletonTag(tag)
-            node = slicer.mrmlScene.AddNode(node)
-        return node
 
-    def _export(self) -> None:
-        title = _("Folder for the training case")
-        folder = qt.QFileDialog.getExistingDirectory(
-            self.ui.exportButton, title, str(computer.results_folder())
-        )
-        if folder:
-            self._finish_editing()
-            written = self.session.export(Path(folder))
-            self.ui.messageLabel.text = _("The training case is in {folder}").format(folder=written)
+_WHOLE_ML = 10.0

@@ -21,14 +21,24 @@ from CardiacUQLib.childprocess import ChildProcess, State
 from CardiacUQLib.review import CaseMaps
 
 PREVIEW_SUFFIX = ".preview"
+STUDY_SUFFIX = "_cine.json"
 _CASE_FILE = "case.json"
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """A whole film: frames of end-diastole and end-systole, counted from 0; None where it is to be found."""
+
+    ed: int | None = None
+    es: int | None = None
 
 
 @dataclass(frozen=True)
 class RunOptions:
     """What is computed and how; ``folds`` as the user typed them, empty for all.
 
-    ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from.
+    ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from; ``film``
+    asks for a cine study of a film.
     """
 
     model: Path
@@ -37,11 +47,13 @@ class RunOptions:
     flips: bool = True
     preview: bool = True
     rv_insertion_ras: tuple[float, float, float] | None = None
+    film: FilmOptions | None = None
 
 
 @dataclass(frozen=True)
 class Tick:
-    """What has happened since the last tick; ``case`` is a preview unless ``final``."""
+    """What has happened since the last tick; ``case`` is a preview unless ``final``; ``study`` is the
+    summary of a cine study that is finished."""
 
     state: State
     share: float
@@ -49,6 +61,7 @@ class Tick:
     lines: tuple[str, ...] = ()
     case: CaseMaps | None = None
     final: bool = False
+    study: Path | None = None
 
 
 class SegmentationRun:
@@ -69,7 +82,10 @@ class SegmentationRun:
         self._image: Path | None = None
         self._child: ChildProcess | None = None
         self._reader: _Reader | None = None
-        self._preview_taken = not options.preview
+        self._preview_taken = not options.preview or options.film is not None
+        self._study: Path | None = None
+        if options.film is not None:
+            self.name = _free_name(results, self.name)
         self._state = State.IDLE
 
     @property
@@ -97,7 +113,8 @@ class SegmentationRun:
         """
         try:
             self._work.mkdir(parents=True)
-            image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}.nrrd"
+            suffix = ".nrrd" if self.options.film is None else ".nii"
+            image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}{suffix}"
             source = write_input(image)
             self._image = image if source == image else None
             arguments = self._arguments(source)
@@ -120,13 +137,14 @@ class SegmentationRun:
         case, final = self._collect()
         if self._reader is None and not final:
             self._advance(update.state)
+        study, self._study = self._study, None
         if case is not None and final:
             self._finish(State.COMPLETED)
         if update.state is State.CANCELLING:
             self._state = State.CANCELLING
         if self._state in (State.CANCELLING, State.CANCELLED, State.FAILED):
             case, final = None, False
-        return Tick(self._state, update.share, update.comment, update.lines, case, final)
+        return Tick(self._state, update.share, update.comment, update.lines, case, final, study)
 
     def wait(self) -> CaseMaps:
         """For scripts: wait for the final case; raises CardiacUQError if the run fails."""
@@ -154,13 +172,20 @@ class SegmentationRun:
 
     def _arguments(self, source: Path) -> list[str]:
         options = self.options
-        arguments = ["--input", str(source), "--output", str(self._work), "--name", self.name]
+        film = options.film
+        # The frames of a study lie in its case folders, which therefore are made where they stay.
+        place = self._work if film is None else self.results
+        arguments = ["--input", str(source), "--output", str(place), "--name", self.name]
         arguments += ["--model", str(options.model), "--device", options.device, "--progress"]
         if options.folds.strip():
             arguments += ["--folds", options.folds.strip()]
         if not options.flips:
             arguments.append("--no-tta")
-        if options.preview:
+        if film is not None:
+            arguments.append("--film")
+            arguments += [] if film.ed is None else ["--ed", str(film.ed)]
+            arguments += [] if film.es is None else ["--es", str(film.es)]
+        elif options.preview:
             arguments.append("--preview")
         if options.rv_insertion_ras is not None:
             # One argument, since a first number below zero would look like an option.
@@ -197,7 +222,11 @@ class SegmentationRun:
         return self._work / (self.name + PREVIEW_SUFFIX)
 
     def _take_result(self) -> None:
-        """Move the finished case folder to its place and read it from there."""
+        """Move the finished case folder to its place and read it from there; a study is in its place."""
+        if self.options.film is not None:
+            self._study = self.case_folder = self.results / f"{self.name}{STUDY_SUFFIX}"
+            self._finish(State.COMPLETED)
+            return
         try:
             self.case_folder = _move(self._work / self.name, self.results)
         except OSError as error:
@@ -249,6 +278,14 @@ def _move(folder: Path, results: Path) -> Path:
             if not target.exists():
                 return folder.rename(target)
         target, number = results / f"{folder.name} ({number})", number + 1
+
+
+def _free_name(results: Path, name: str) -> str:
+    """A name under which no study is stored yet."""
+    found, number = name, 2
+    while (results / f"{found}{STUDY_SUFFIX}").exists() or (results / f"{found}_ED").exists():
+        found, number = f"{name} ({number})", number + 1
+    return found
 
 
 def _file_name(name: str) -> str:

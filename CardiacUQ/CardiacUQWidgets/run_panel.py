@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 
 import qt
@@ -14,14 +15,15 @@ from slicer.i18n import tr as _
 from CardiacUQLib.base.errors import CardiacUQError
 from CardiacUQLib.childprocess import State
 from CardiacUQLib.review import CaseMaps
-from CardiacUQScene import CaseNodes, align_views, find_case, remove_case, show_case_in_steps
+from CardiacUQScene import CaseNodes, find_case, remove_case, show_case_in_steps, show_heart
 
 from . import computer, launch
 from .run import RunOptions, SegmentationRun, Tick
+from .tone import Tone, set_tone
 from .view_state import ViewState
 
 TICK_MS = 50
-_ERROR_STYLE = "color: #b00020;"
+_STATUS_MS = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class RunPanel:
 
     ``prepare`` returns the volume, the options and the number of passes, or raises CardiacUQError.
     ``shown(nodes, case)`` is called with the nodes of the final case and its arrays, with ``case`` None
-    for a preview, and with two times None when a preview was taken away again.
+    for a preview, and with two times None when a preview was taken away again. ``studied(summary, volume)``
+    is called with the summary of a finished cine study and the volume that shows its film.
     """
 
     def __init__(
@@ -50,14 +53,17 @@ class RunPanel:
         self.ui = ui
         self.run: SegmentationRun | None = None
         self._prepare, self._shown = prepare, shown
+        self.studied: Callable[[Path, slicer.vtkMRMLScalarVolumeNode], object] = lambda summary, volume: None
+        self._study: Path | None = None
         self._warm: computer.WarmChild | None = None
         self._probing = False
         self._volume: slicer.vtkMRMLScalarVolumeNode | None = None
         self._preview: CaseNodes | None = None
         self._views: ViewState | None = None
         self._showing: _Showing | None = None
-        self._finished: tuple[CaseNodes, CaseMaps] | None = None
-        self._started, self._passes = 0.0, 1
+        self._held: tuple[CaseMaps, bool] | None = None
+        self.entered = False
+        self._started, self._seconds, self._passes = 0.0, 0.0, 1
         self.timer = qt.QTimer()
         self.timer.interval = TICK_MS
         self.timer.connect("timeout()", self.on_tick)
@@ -69,12 +75,14 @@ class RunPanel:
     @property
     def busy(self) -> bool:
         """True while a child process is at work or its result is being shown."""
-        return self._probing or any(w is not None for w in (self.run, self._showing, self._finished))
+        waiting = (self._held is not None or self._study is not None) and self.entered
+        return self._probing or waiting or self.run is not None or self._showing is not None
 
     def say(self, text: str, *, error: bool = False) -> None:
-        """One line under the button; errors in red."""
-        self.ui.messageLabel.styleSheet = _ERROR_STYLE if error else ""
+        """One line under the buttons; errors in red."""
+        set_tone(self.ui.messageLabel, Tone.BAD if error else Tone.PLAIN)
         self.ui.messageLabel.text = text
+        self.ui.messageLabel.visible = bool(text)
 
     def guarded(self, action: Callable[[], object]) -> object:
         """Do it; an expected failure becomes a message that says what to do."""
@@ -83,6 +91,19 @@ class RunPanel:
         except (CardiacUQError, OSError) as error:
             self.say(str(error), error=True)
             return None
+
+    def enter(self) -> None:
+        """The module is open: what came while it was not goes into the scene now."""
+        self.entered = True
+        self.warm_up()
+        if self.run is not None or self._held is not None or self._study is not None:
+            self.timer.start()
+
+    def leave(self) -> None:
+        """Another module is open: a run goes on, its result waits."""
+        self.entered = False
+        if self.run is None:
+            self.cool_down()
 
     def warm_up(self) -> None:
         """Have a child process load torch and wait for the next run; it says which devices there are."""
@@ -98,7 +119,7 @@ class RunPanel:
         self._warm, self._probing = None, False
 
     def stop(self) -> None:
-        """End the run and take a preview back: scene close, module exit."""
+        """End the run and take a preview back: scene close, end of the application."""
         self.timer.stop()
         if self.run is not None:
             self.run.stop()
@@ -106,7 +127,7 @@ class RunPanel:
             self._showing.steps.close()
         if self.run is not None and not slicer.mrmlScene.IsClosing():
             self._take_back()
-        self.run = self._preview = self._views = self._showing = self._finished = None
+        self.run = self._preview = self._views = self._showing = self._held = self._study = None
         self._probing = False
         self._show_idle()
 
@@ -121,20 +142,25 @@ class RunPanel:
 
     def on_tick(self) -> None:
         """Look after the child processes; never waits."""
-        if self._probing and self._warm.tick():
+        if self._probing and self._warm is not None and self._warm.tick():
             self._probing = False
             computer.fill_device_selector(self.ui.deviceSelector)
-        if self._finished is not None:
-            (nodes, case), self._finished = self._finished, None
-            self.guarded(lambda: self._shown(nodes, case))
         if self._showing is not None:
             self._show_step(self._showing)
+        elif self._held is not None and self.entered:
+            (case, final), self._held = self._held, None
+            self.guarded(lambda: self._begin_to_show(case, final=final))
+        elif self._study is not None and self.entered:
+            summary, self._study = self._study, None
+            if not self._volume_is_gone():
+                self.guarded(lambda: self.studied(summary, self._volume))
         elif self.run is not None:
             self._take(self.run.tick())
         self._keep_pace()
         if not self.busy:
             self._show_idle()
-            self.timer.stop()
+            if self.run is None:
+                self.timer.stop()
 
     def _keep_pace(self) -> None:
         """Nothing is waited for while a case goes into the scene: its steps follow at once."""
@@ -153,7 +179,7 @@ class RunPanel:
         ui.segmentButton.text = _("Cancel")
         ui.segmentButton.toolTip = _("Stop computing; the scene stays as it was.")
         ui.progressBar.value, ui.progressBar.visible = 0, True
-        for widget in (ui.inputSelector, ui.modelSelector, ui.loadCaseButton):
+        for widget in self._held_back:
             widget.enabled = False
         self.say(_("Starting…"))
         self.timer.start()
@@ -161,7 +187,7 @@ class RunPanel:
     def _take(self, tick: Tick) -> None:
         """What one tick of the run brought."""
         run = self.run
-        if self._volume_is_gone():
+        if run is None or self._volume_is_gone():
             return
         for line in tick.lines:
             self.ui.logView.appendPlainText(line)
@@ -171,8 +197,7 @@ class RunPanel:
         if tick.state.final:
             self.run = None
             self._show_idle()
-        if tick.case is not None:
-            self.guarded(lambda: self._begin_to_show(tick.case, final=tick.final))
+        self._keep(tick)
         if tick.state is State.FAILED:
             self._take_back()
             self.say(run.error, error=True)
@@ -182,18 +207,30 @@ class RunPanel:
         elif tick.state is State.CANCELLED:
             self._take_back()
             self.say(_("Cancelled; the scene is as it was."))
-        if tick.state.final and self._showing is None:
+        if tick.state.final and self._showing is None and self._held is None:
             self._preview = self._views = None
+
+    def _keep(self, tick: Tick) -> None:
+        """A case or a study that came; it goes into the scene when the module is open."""
+        if tick.case is not None:
+            self._held = (tick.case, tick.final)
+            if tick.final:
+                self._seconds = time.monotonic() - self._started
+                computer.remember_speed(self._seconds, tick.case.slices, self._passes)
+                if not self.entered:
+                    words = _("CardiacUQ: {name} is segmented; open the module to see it.")
+                    slicer.util.showStatusMessage(words.format(name=self._volume.GetName()), _STATUS_MS)
+        if tick.study is not None:
+            self._study = tick.study
+            self.say(_("Done in {seconds:.0f} s.").format(seconds=time.monotonic() - self._started))
 
     def _begin_to_show(self, case: CaseMaps, *, final: bool) -> None:
         """Bring the case into the scene from now on; a preview never replaces a case that is shown."""
-        if not final and find_case(self._volume) is not None:
+        if self._volume_is_gone() or (not final and find_case(self._volume) is not None):
             return
         if final:
             self._shown(None, None)  # an older case goes soon: its review must be closed before
-            seconds = time.monotonic() - self._started
-            computer.remember_speed(seconds, case.slices, self._passes)
-            self.say(_("Done in {seconds:.0f} s.").format(seconds=seconds))
+            self.say(_("Done in {seconds:.0f} s.").format(seconds=self._seconds))
             self.ui.segmentButton.enabled = self.ui.inputSelector.enabled = False
         self._showing = _Showing(show_case_in_steps(case, self._volume, check_content=False), case, final)
 
@@ -211,17 +248,16 @@ class RunPanel:
             return
         self._showing = None
         if self._preview is None:
-            align_views(nodes)
+            show_heart(nodes)
+        self._preview = None if showing.final else nodes
         if showing.final:
-            self._preview = self._views = None
-            self._finished = (nodes, showing.case)  # opening the review is left to the next tick
-        else:
-            self._preview = nodes
-            self._shown(nodes, None)
+            self._views = None
+        self._shown(nodes, showing.case if showing.final else None)
 
     def _volume_is_gone(self) -> bool:
         """Ends the run if the user has removed its volume."""
-        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is self._volume:
+        volume = self._volume
+        if volume is not None and slicer.mrmlScene.GetNodeByID(volume.GetID()) is volume:
             return False
         self.stop()
         self.say(_("The volume was removed, so the run was ended."), error=True)
@@ -240,8 +276,15 @@ class RunPanel:
         ui.segmentButton.text = _("Segment")
         ui.segmentButton.toolTip = _("Compute the labels and their uncertainty in the background.")
         ui.progressBar.visible = False
-        for widget in (ui.segmentButton, ui.inputSelector, ui.modelSelector, ui.loadCaseButton):
+        for widget in (ui.segmentButton, *self._held_back):
             widget.enabled = True
+
+    @property
+    def _held_back(self) -> tuple[qt.QWidget, ...]:
+        """What would change the case under a run."""
+        ui = self.ui
+        choices = (ui.inputSelector, ui.modelSelector, ui.modelFolderButton)
+        return (*choices, ui.loadCaseButton, ui.loadCohortButton, ui.nextCaseButton)
 
     def _show_log(self, on: bool) -> None:
         self.ui.logView.visible = on

@@ -8,7 +8,7 @@ from typing import Any
 
 import slicer
 
-from . import case_file
+from . import case_opening
 
 CATEGORY = "CardiacUQ"
 SEED = 1
@@ -62,7 +62,7 @@ def _folder() -> Path:
 
 
 def _load(image: Path) -> slicer.vtkMRMLScalarVolumeNode:
-    volume = case_file.load_image(image)
+    volume = case_opening.load_image(image)
     selection = slicer.app.applicationLogic().GetSelectionNode()
     if selection is not None:
         selection.SetActiveVolumeID(volume.GetID())

@@ -27,6 +27,7 @@ from .streams import lasting_streams
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
     "segment": "Segment scans: one case folder each, with a report.",
+    "dataset": "Check labelled data before a training does.",
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
     "statistics": "Store in a bundle what its training scans look like.",

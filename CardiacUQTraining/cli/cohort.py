@@ -35,11 +35,14 @@ class CohortOptions:
     log_json: bool = False
     quiet: bool = False
     progress_lines: bool = False
+    private: bool = False
 
     @property
     def asked_for(self) -> bool:
         """True if an option only makes sense for a cohort."""
-        return bool(self.resume or self.workers or self.scheduler or self.log_json or not self.report)
+        return bool(
+            self.resume or self.workers or self.scheduler or self.log_json or self.private or not self.report
+        )
 
 
 def plan_cohort(
@@ -56,11 +59,14 @@ def plan_cohort(
     ModelError for the bundle of a 4D file that cannot be loaded.
     """
     from ..cohort.inputs import collect
+    from ..cohort.privacy import without_patient_data
 
     if cohort.workers and cohort.scheduler:
         raise UsageError("--workers starts a cluster here, --scheduler uses another one; give one of them")
     if cohort.resume and cohort.overwrite:
         raise UsageError("--resume keeps finished cases, --overwrite replaces them; give one of them")
+    if cohort.private and options.dicom:
+        raise UsageError("--dicom writes the patient's header into its objects; leave --no-patient-data out")
     plan = collect(inputs, model, options, series, functools.cache(_takes_cines))
     if cine != CineOptions() and not any(case.cine for case in plan.cases):
         raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
@@ -68,7 +74,7 @@ def plan_cohort(
         return None
     if options.rv_insertion_ras is not None:
         raise UsageError("--rv-insertion is a point in one patient; give that scan alone")
-    return plan
+    return without_patient_data(plan) if cohort.private else plan
 
 
 def _takes_cines(model: str) -> bool:

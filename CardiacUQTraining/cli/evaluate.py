@@ -32,7 +32,9 @@ def command(
         str, typer.Option(help="Name of a bundle, its folder, or the folder of a training run.")
     ] = "lge-cascade",
     dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
-    data: Annotated[Path | None, typer.Option(help="Folder of the cases; phantoms are made without.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder or YAML file of the cases; phantoms are made without.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for tables and figures.")] = Path(
         "evaluation"
     ),
@@ -51,14 +53,7 @@ def command(
     store_calibration: Annotated[
         bool,
         typer.Option(
-            "--store-calibration", help="Write the fitted error probability and intervals into the bundle."
-        ),
-    ] = False,
-    store_lesion_limits: Annotated[
-        bool,
-        typer.Option(
-            "--store-lesion-limits",
-            help="Choose the smallest believable infarct and MVO; write them into the bundle.",
+            "--store-calibration", help="Write into the bundle all that is fitted on its unseen cases."
         ),
     ] = False,
     store_stage_rule: Annotated[
@@ -73,6 +68,7 @@ def command(
         typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
     ] = False,
     no_tta: Annotated[bool, typer.Option("--no-tta", help="One view of every slice.")] = False,
+    split: Annotated[str, typer.Option(help="Only the cases of this split, such as test.")] = "",
     ec_threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Cine: Dice that the end slices of a good frame exceed.")
     ] = 0.8,
@@ -88,6 +84,7 @@ def command(
     A run that was interrupted goes on where it stopped; a broken case is named and the others go on.
     """
     from ..datasets import open_dataset
+    from ..datasets.check import of_split
     from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions, Stored
     from ..evaluation.lge.judge import DROPOUT_SAMPLES
@@ -96,9 +93,10 @@ def command(
     from ..evaluation.shared.predict import PassOptions
 
     chosen = parse_methods(methods)
-    stored = Stored(store_calibration, store_lesion_limits, store_metrics, store_stage_rule)
+    stored = Stored(store_calibration, store_metrics, store_stage_rule)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
+    cases = of_split(cases, split, cross_validated=cross_validated)
     cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
     with opened_model(model, to_be_changed=any(dataclasses.astuple(stored))) as bundle:
         passes = PassOptions(
@@ -108,8 +106,6 @@ def command(
             cross_validated,
         )
         if bundle.manifest.kind is BundleKind.STREAMING:
-            if store_lesion_limits:
-                raise UsageError("--store-lesion-limits is for cascades: a cine has no lesions")
             if store_stage_rule:
                 raise UsageError("--store-stage-rule is for cascades: a cine has no two stages")
             cine = CineEvaluation(
@@ -150,7 +146,7 @@ def _evaluate_cascade(
     from ..evaluation.lge.command import evaluate_cascade
 
     with shown_progress(lines=False, quiet=quiet) as progress:
-        judged, page, limits = evaluate_cascade(
+        judged, page = evaluate_cascade(
             bundle,
             cases,
             output,
@@ -160,8 +156,6 @@ def _evaluate_cascade(
             progress=progress,
             on_failure=_print_failure,
         )
-    if limits and not quiet:
-        typer.echo(limits)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:

@@ -61,6 +61,10 @@ def command(
     dicom: Annotated[
         bool, typer.Option("--dicom", help="Also write SEG, maps and report as DICOM; needs a DICOM input.")
     ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Also write the class probabilities, 8 bits each, one file."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished cases that are unchanged, do the others.")
@@ -74,6 +78,10 @@ def command(
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
+    no_patient_data: Annotated[
+        bool,
+        typer.Option("--no-patient-data", help="Write nothing that DICOM headers say of the patient."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     progress_lines: Annotated[
         bool, typer.Option("--progress-lines", help="Print progress in Slicer's line protocol.")
@@ -96,15 +104,24 @@ def command(
         parse_folds(folds),
         views,
         parse_point(rv_insertion),
-        dicom,
+        dicom=dicom,
         report=not no_report,
         ed=ed,
         es=es,
+        probabilities=probabilities,
     )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
     asked = CohortOptions(
-        resume, overwrite, workers, scheduler, not no_report, log_json, quiet, progress_lines
+        resume,
+        overwrite,
+        workers,
+        scheduler,
+        not no_report,
+        log_json,
+        quiet,
+        progress_lines,
+        no_patient_data,
     )
     cine = CineOptions(ed, es, phases)
     if may_be_films(inputs, cine, asked, series) and segment_cines(
@@ -202,11 +219,22 @@ def _segment_file(
     return segment_to_folder(volume, bundle, job.target, options, overwrite=overwrite, progress=progress)
 
 
+def need_a_look(result: Result) -> str:
+    """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
+    from CardiacUQLib.bundles.map_catalogue import MapName
+
+    if MapName.ERROR_PROBABILITY in result.maps:
+        count, scar = len(result.looks), sum(look.scar_ml for look in result.looks)
+        places = f"{count} place{'s' * (count != 1)} to look at" if count else "no place to look at"
+        return f"{places}, about {scar:.1f} ml of scar at stake" if scar >= 0.05 else places
+    count = len(result.components)
+    return f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
+
+
 def summary(result: Result, target: Path) -> str:
     """One line for the terminal: the verdict, the sizes as every other place states them, where they lie."""
     word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
-    count = len(result.components)
-    regions = f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
+    regions = need_a_look(result)
     page = target / "report.html"
     where = f"see {page}" if page.exists() else f"in {target}; pip install 'cardiacuq[report]' adds a report"
     return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

@@ -44,10 +44,13 @@ def command(
     kind: Annotated[str, typer.Argument(help="Which method to train: cascade or streaming.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Run folder for checkpoints and logs.")],
     dataset: Annotated[str, typer.Option(help=dataset_help())] = "emidec",
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set, or its YAML file.")] = None,
     recipe: Annotated[
-        str, typer.Option(help="A shipped recipe (paper, cpu, cine-cpu, ...) or a YAML file.")
-    ] = "cpu",
+        str, typer.Option(help="A shipped recipe (cascade-small, ensemble-paper, ...) or a YAML file.")
+    ] = "cascade-small",
+    course: Annotated[
+        int, typer.Option(min=1, help="Course of the recipe; a later one is begun with --start-from.")
+    ] = 1,
     folds: Annotated[str | None, typer.Option(help="Only these folds, for example 0,1.")] = None,
     time_limit: Annotated[
         str | None, typer.Option(help="Stop in good order after this time, for example 9m.")
@@ -68,7 +71,7 @@ def command(
     from ..training.recipe import read_recipe
 
     seconds = parse_duration(time_limit)
-    plan = read_recipe(recipe)
+    plan = read_recipe(recipe, course)
     if kind != plan.kind:
         raise UsageError(f"train {kind}: recipe {recipe} is for {plan.kind}; choose a recipe for {kind}")
     wanted = choose_folds(folds, plan.folds)
@@ -76,14 +79,17 @@ def command(
     from CardiacUQLib.inference.device import choose_device
 
     from ..datasets import open_dataset
+    from ..datasets.check import training_cases, usable_cases
     from ..training.loop import StageJob, StopRequest
     from ..training.ranks import Ranks, launch_fabric
-    from ..training.run import train_run
+    from ..training.run import check_recipe, train_run
     from ..training.run_folder import RunFolder
     from ..training.warm_start import WarmStart, earlier_training
 
     use_threads(threads or 0)
-    cases = open_dataset(dataset, data)
+    listed = training_cases(open_dataset(dataset, data, complete=False))
+    check_recipe(plan, listed)
+    cases = usable_cases(listed, lambda line: typer.echo(f"cardiacuq: {line}", err=True))
     fabric = launch_fabric(choose_device(device), plan.precision)
     start = None if start_from is None else WarmStart(earlier_training(start_from))
     stop = StopRequest(None if seconds is None else time.monotonic() + seconds)

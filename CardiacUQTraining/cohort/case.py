@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ class State(enum.StrEnum):
 class Case:
     """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise.
 
-    A ``cine`` is a 4D file: one case with two case folders, ``NAME_ED`` and ``NAME_ES``.
+    A ``cine`` is a 4D file: one case with two case folders, ``NAME_ED`` and ``NAME_ES``. Of a ``private``
+    one nothing that a header says of patient or examination is written.
     """
 
     name: str
@@ -40,11 +42,17 @@ class Case:
     series: str = ""
     files: tuple[str, ...] = ()
     cine: bool = False
+    private: bool = False
 
     @property
     def folders(self) -> tuple[str, ...]:
         """Names of its case folders; the last one is written last and holds the row."""
         return (f"{self.name}_ED", f"{self.name}_ES") if self.cine else (self.name,)
+
+    @property
+    def shown_series(self) -> str:
+        """The series as it is written: itself, or a pseudonym."""
+        return pseudonym(self.series) if self.private else self.series
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,12 @@ class Ticket:
     threads: int = 0
     device: str = ""
     cine: bool = False
+    private: bool = False
+
+    @property
+    def shown_series(self) -> str:
+        """The series as it is written: itself, or a pseudonym."""
+        return pseudonym(self.series) if self.private else self.series
 
 
 @dataclass(frozen=True)
@@ -127,3 +141,8 @@ class Row:
 def safe_name(text: str) -> str:
     """``text`` as the name of a case folder: no slashes, no control characters, not hidden."""
     return folder_name(re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(" ."))
+
+
+def pseudonym(series: str) -> str:
+    """What stands for a series where patient data are not written; "" for none."""
+    return hashlib.sha256(series.encode("utf-8", "backslashreplace")).hexdigest()[:12] if series else ""

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from CardiacUQLib.base.progress import CancelToken
     from CardiacUQLib.bundles.bundle import Bundle
     from CardiacUQLib.inference.result import Result
-
-    from ..cine_study import CineStudy
+    from CardiacUQLib.studies.cine import CineStudy
 
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
@@ -57,7 +56,7 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         name=ticket.name,
         state=State.DONE,
         source=ticket.source,
-        series=ticket.series,
+        series=ticket.shown_series,
         headline=str(study.measures["headline"]),
         verdict="" if study.verdict is None else study.verdict.word.value,
         verdict_reason="" if study.verdict is None else study.verdict.reason,

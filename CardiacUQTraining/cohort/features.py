@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from CardiacUQLib.bundles.map_catalogue import Use, maps_used
+from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 from CardiacUQLib.inference.result import Result
 
 UNCERTAINTIES = {name: f"mean_{name.value}" for name in maps_used(Use.OFFERED)}
@@ -35,7 +35,8 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
         found[f"predicted_dice_{_key(one.structure)}"] = one.value
     for lesion, probability in result.presence.items():
         found[f"probability_{_key(lesion)}"] = probability
-    found["regions"] = float(len(result.components))
+    looked_for = MapName.ERROR_PROBABILITY in result.maps
+    found["regions"] = float(len(result.looks if looked_for else result.components))
     found["corrected_share"] = float((result.dcm[foreground] > 0).mean()) if foreground.any() else None
     totals = np.asarray(result.pass_volumes_ml, float)[:, 1:].sum(axis=1)
     found["volume_spread"] = (

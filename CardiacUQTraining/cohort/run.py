@@ -178,6 +178,7 @@ def _ticket(case: Case, bundle: Bundle, out: Path) -> Ticket:
         bundle_sha256=bundle.sha256,
         options=case.options,
         cine=case.cine,
+        private=case.private,
     )
 
 
@@ -188,7 +189,7 @@ def _counted(standing: Standing, row: Row, seconds: float) -> Standing:
 
 
 def _pending(case: Case) -> Row:
-    return Row(case.name, State.PENDING, case.source, "not reached before the run ended", case.series)
+    return Row(case.name, State.PENDING, case.source, "not reached before the run ended", case.shown_series)
 
 
 def _skipped(one: Skipped) -> Row:

@@ -57,7 +57,7 @@ def finished_rows(cases: tuple[Case, ...], bundles: Mapping[str, Bundle], out: P
         if row is None or row.state is not State.DONE:
             return None
         asked = (bundles[case.bundle].sha256, case.options.key)
-        if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.series):
+        if (row.bundle_sha256, row.options) != asked or (case.series and row.series != case.shown_series):
             return None
         if case.options.dicom and not all((out / folder / FOLDER).is_dir() for folder in case.folders):
             return None  # its export failed, and is tried again

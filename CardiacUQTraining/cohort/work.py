@@ -106,7 +106,7 @@ def failed(ticket: Ticket, reason: str, *, tries: int = 1) -> Row:
         name=ticket.name,
         state=State.FAILED,
         source=ticket.source,
-        series=ticket.series,
+        series=ticket.shown_series,
         reason=" ".join(reason.split()),
         tries=tries,
         worker=_here(),
@@ -145,6 +145,8 @@ def _segment(ticket: Ticket, number: int, cancel: CancelToken) -> Row:
     here = station()
     start = time.perf_counter()
     volume = read_volume(ticket.source, series=ticket.series or None)
+    if ticket.private:
+        volume = replace(volume, series="")
     features = input_features(volume)
     busy = time.perf_counter() - start
 
@@ -198,7 +200,7 @@ def _row(
         name=ticket.name,
         state=State.DONE,
         source=ticket.source,
-        series=ticket.series,
+        series=ticket.shown_series,
         report=f"{ticket.name}/{REPORT_FILE}" if ticket.options.report and can_render() else "",
         headline=str(result.measures.get("headline", "")),
         verdict="" if result.verdict is None else result.verdict.word.value,

@@ -120,8 +120,8 @@ def _regions(a: Opinion, b: Opinion, scs: np.ndarray | None, scan: Volume, count
     dcm = discrete_correction_map(a.labels, b.labels, count)
     if scs is not None:
         return find_components(dcm, scs, scan.geometry, count)
-    unknown = np.full(dcm.shape, np.nan, np.float32)
-    return find_components(dcm, unknown, scan.geometry, count, priority=lambda c, _: c.volume_mm3)
+    certain = np.where(dcm > 0, 2.0 / count, 0.0).astype(np.float32)  # the score of two one-hot predictions
+    return find_components(dcm, certain, scan.geometry, count, priority=lambda c, _: c.volume_mm3)
 
 
 def _measures(

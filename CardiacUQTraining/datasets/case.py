@@ -24,6 +24,7 @@ class LabelledCase:
     ``phase`` ED and ES of a cine) never part when folds are made; empty means the case itself.
     ``maker`` replaces reading the two files. ``merged`` names classes that the file does not tell from
     another one, and that other one: a model that does tell them apart is judged as if it did not.
+    ``split`` is "test" for cases that no training may see, else "train" or empty.
     """
 
     id: str
@@ -35,6 +36,7 @@ class LabelledCase:
     phase: str = ""
     maker: Callable[[], tuple[Volume, np.ndarray]] | None = field(default=None, compare=False)
     merged: Mapping[int, int] = field(default_factory=dict)
+    split: str = ""
 
     def load(self) -> tuple[Volume, np.ndarray]:
         """The volume and its labels, uint8 (z, y, x) in slice order.

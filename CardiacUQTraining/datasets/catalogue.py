@@ -15,6 +15,9 @@ from CardiacUQLib.bundles.manifest import ClassInfo
 
 from .case import LabelledDataset
 
+OWN_CLASSES: tuple[ClassInfo, ...] = ()
+"""Of data sets whose own description says what is labelled."""
+
 
 @dataclass(frozen=True)
 class CaseSource:
@@ -24,6 +27,12 @@ class CaseSource:
     folder: Path | None
     phantoms: int = 20
     complete: bool = True
+
+    def file(self) -> Path:
+        """The file that lists the cases; raises :class:`UsageError` if there is none."""
+        if self.folder is None or not self.folder.is_file():
+            raise UsageError(f"{self.folder}: no such file; --data names the YAML file that lists the cases")
+        return self.folder
 
     def existing(self) -> Path:
         """The folder; raises :class:`UsageError` if there is none."""
@@ -84,6 +93,18 @@ def _cine_phantom(source: CaseSource) -> LabelledDataset:
     return cine_phantom_dataset(source.phantoms)
 
 
+def _table(source: CaseSource) -> LabelledDataset:
+    from .own_table import table_dataset
+
+    return table_dataset(source.file(), source.complete)
+
+
+def _nnunet(source: CaseSource) -> LabelledDataset:
+    from .nnunet import nnunet_dataset
+
+    return nnunet_dataset(source.existing(), source.complete)
+
+
 DATASETS: tuple[DatasetInfo, ...] = (
     DatasetInfo(
         "emidec",
@@ -139,6 +160,24 @@ DATASETS: tuple[DatasetInfo, ...] = (
         "synthetic cine phantoms of this project",
         _cine_phantom,
     ),
+    DatasetInfo(
+        "table",
+        "own cases",
+        "a YAML file with what the labels mean and the cases, or a CSV of them",
+        OWN_CLASSES,
+        "that of the training data",
+        "own labelled cases",
+        _table,
+    ),
+    DatasetInfo(
+        "nnunet",
+        "own cases in nnU-Net's layout",
+        "dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz",
+        OWN_CLASSES,
+        "that of the training data",
+        "own labelled cases",
+        _nnunet,
+    ),
 )
 
 
@@ -152,21 +191,19 @@ def dataset_info(key: str) -> DatasetInfo:
 
 def dataset_help() -> str:
     """The data sets by name, for the help of an option."""
-    lge, cine = (
+    lge, cine, own = (
         ", ".join(info.key for info in DATASETS if info.classes == classes)
-        for classes in (LGE_CLASSES, CINE_CLASSES)
+        for classes in (LGE_CLASSES, CINE_CLASSES, OWN_CLASSES)
     )
-    return f"Layout of the data: {lge}; for cine models {cine}."
+    return f"Layout of the data: {lge}; for cine models {cine}; your own: {own}."
 
 
 def check_datasets(datasets: tuple[DatasetInfo, ...] = DATASETS) -> None:
     """Raise ValueError, naming the data set, for the first wrong or double entry."""
     seen: set[str] = set()
     for info in datasets:
-        if not all((info.key, info.title, info.layout, info.classes, info.licence, info.citation)):
-            raise ValueError(
-                f"data set {info.key}: one of title, layout, classes, licence, citation is empty"
-            )
+        if not all((info.key, info.title, info.layout, info.licence, info.citation)):
+            raise ValueError(f"data set {info.key}: one of title, layout, licence, citation is empty")
         if {info.key, info.title} & seen:
             raise ValueError(f"data set {info.key}: there are two of this name or title")
         seen |= {info.key, info.title}

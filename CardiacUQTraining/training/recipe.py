@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -23,12 +23,15 @@ from CardiacUQLib.bundles.manifest import BundleKind, CascadeInput, RoiSpec
 from CardiacUQLib.networks.spec import Architecture
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Side = Annotated[int, Field(gt=0, le=1024)]
+"""Pixels along a side that a processor can hold."""
 
 
 class _Strict(BaseModel):
     """A misspelt key is an error, not a silently ignored wish."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OptimiserName(enum.StrEnum):
@@ -52,7 +55,7 @@ class OptimiserRecipe(_Strict):
 
     name: OptimiserName
     learning_rate: PositiveFloat
-    weight_decay: float = 0.0
+    weight_decay: Weight = 0.0
     momentum: float = 0.9
     schedule: ScheduleName
     warmup_share: float = Field(0.1, ge=0, lt=1)
@@ -62,15 +65,15 @@ class OptimiserRecipe(_Strict):
 class LossRecipe(_Strict):
     """Weights of the loss terms; ``deep_supervision`` weighs the finest outputs, full size first."""
 
-    dice: float = 1.0
-    cross_entropy: float = 0.0
-    focal: float = 0.0
+    dice: Weight = 1.0
+    cross_entropy: Weight = 0.0
+    focal: Weight = 0.0
     focal_alpha: float = 0.1
     focal_gamma: float = 2.0
     dice_over_batch: bool = True
-    dice_class_weights: tuple[float, ...] | None = None
+    dice_class_weights: tuple[Weight, ...] | None = None
     include_background: bool = False
-    deep_supervision: tuple[float, ...] = (1.0, 0.5, 0.25)
+    deep_supervision: tuple[Weight, ...] = (1.0, 0.5, 0.25)
 
 
 class AugmentationRecipe(_Strict):
@@ -113,7 +116,7 @@ class PerturbationRecipe(_Strict):
     Source: the reference implementation of Schwab et al., MedIA 2025, as collected for this project.
     """
 
-    after_epoch: int = 100
+    after_epoch: int = Field(100, ge=0)
     delete_class: Probability = 0.10
     delete_infarct_share: Probability = 0.40
     empty_slices: Probability = 0.05
@@ -158,7 +161,7 @@ class TrainingRecipe(_Strict):
     patch_slices: PositiveInt = 7
     perturbation: PerturbationRecipe | None = None
     phantom_share: Probability = 0.0
-    oversample: dict[int, float] = Field(default_factory=dict)
+    oversample: dict[int, Weight] = Field(default_factory=dict)
     full_precision: bool = False
 
 
@@ -182,10 +185,10 @@ class RoiRecipe(_Strict):
     at random, do better with more around the heart.
     """
 
-    size_px: PositiveInt = 96
-    inference_size_px: PositiveInt | None = None
+    size_px: Side = 96
+    inference_size_px: Side | None = None
     spacing_mm: PositiveFloat | None = None
-    locator_size_px: PositiveInt | None = None
+    locator_size_px: Side | None = None
     locator_spacing_mm: PositiveFloat | None = None
 
     def spec(self) -> RoiSpec:
@@ -212,7 +215,7 @@ class CascadeRecipe(_Strict):
 
     kind: Literal[BundleKind.CASCADE]
     title: str
-    seed: int = 20
+    seed: int = Field(20, ge=0, lt=2**32)
     folds: PositiveInt = 5
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     roi: RoiRecipe = RoiRecipe()
@@ -220,7 +223,7 @@ class CascadeRecipe(_Strict):
     inflate: bool = False
     context_slices: int = Field(0, ge=0, le=3)
     crop_centre: CropCentre = CropCentre.IMAGE
-    phantoms: int = 0
+    phantoms: int = Field(0, ge=0, le=10_000)
     locator: StageRecipe | None = None
     stage2d: StageRecipe
     stage3d: StageRecipe
@@ -279,7 +282,7 @@ class StreamingRecipe(_Strict):
 
     kind: Literal[BundleKind.STREAMING]
     title: str
-    seed: int = 20
+    seed: int = Field(20, ge=0, lt=2**32)
     folds: PositiveInt = 5
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     roi: RoiRecipe = RoiRecipe()
@@ -316,10 +319,12 @@ Recipe = Annotated[CascadeRecipe | StreamingRecipe, Field(discriminator="kind")]
 RECIPE = TypeAdapter(Recipe)
 
 
-def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
+def read_recipe(name_or_file: str | Path, course: int = 1) -> CascadeRecipe | StreamingRecipe:
     """The recipe of a YAML file, or of that name among the shipped ones.
 
-    Raises :class:`UsageError` naming the file and the first thing that is wrong with it.
+    A file may hold further courses of the same training under ``courses``: what each changes of the one
+    before it. ``course`` counts from 1, the recipe itself. Raises :class:`UsageError` naming the file and the
+    first thing that is wrong with it.
     """
     path = Path(name_or_file)
     if not path.suffix:
@@ -335,9 +340,29 @@ def read_recipe(name_or_file: str | Path) -> CascadeRecipe | StreamingRecipe:
         raise UsageError(
             f"{path}: a recipe is a YAML mapping that begins with `kind: cascade` or `kind: streaming`"
         )
+    later = values.pop("courses", [])
+    if not isinstance(later, list) or not all(isinstance(change, dict) for change in later):
+        raise UsageError(
+            f"{path}: courses: a list of mappings, what each course changes of the one before it"
+        )
+    if not 1 <= course <= len(later) + 1:
+        raise UsageError(
+            f"{path}: there is no course {course}; this recipe has the courses 1 to {len(later) + 1}"
+        )
+    for change in later[: course - 1]:
+        values = _changed(values, change)
     try:
         return RECIPE.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"][1:])) or "top level"
         raise UsageError(f"{path}: {where}: {first['msg']}") from None
+
+
+def _changed(values: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with those of ``change`` in their place, mappings entry by entry."""
+    result = dict(values)
+    for key, new in change.items():
+        old = result.get(key)
+        result[key] = _changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+    return result

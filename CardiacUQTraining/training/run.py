@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.safe_files import write_whole
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 
 from ..datasets import LabelledDataset
 from .cascade import CascadeMethod
@@ -32,6 +33,17 @@ def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Trainer:
     if isinstance(recipe, CascadeRecipe):
         return CascadeMethod(recipe)
     return StreamingMethod(recipe)
+
+
+def check_recipe(recipe: CascadeRecipe | StreamingRecipe, dataset: LabelledDataset) -> None:
+    """Raise UsageError unless the data set labels the classes that the recipe's method is for."""
+    wanted = LGE_CLASSES if isinstance(recipe, CascadeRecipe) else CINE_CLASSES
+    ours, theirs = ([info.name for info in classes] for classes in (wanted, dataset.classes))
+    if ours != theirs:
+        raise UsageError(
+            f"recipe of kind {recipe.kind} learns {', '.join(ours[1:])}; {dataset.name} is labelled "
+            f"{', '.join(theirs[1:])}: choose data or recipe of the same kind"
+        )
 
 
 def begin_run(

@@ -58,7 +58,7 @@ def main() -> None:
             widget.models.choose(options.model)
             widget.ui.foldsEdit.text = options.folds
             if name == "warm":
-                host.wait(lambda widget=widget: not widget.runs.busy, 1200)
+                host.wait(lambda widget=widget: not widget.busy, 1200)
             print_line(name, limit, one_run(host, widget))
             remove_cases()
             host.leave("CardiacUQ")
@@ -68,10 +68,10 @@ def main() -> None:
 def load_scan(folder: Path, shape: tuple[int, int, int]) -> None:
     """A phantom of ``shape`` (z, y, x) into the scene."""
     from CardiacUQLib import phantom
-    from CardiacUQWidgets import case_file
+    from CardiacUQWidgets import case_opening
 
     heart = phantom.lge_phantom(1, shape=shape, infarct=True, mvo=True)
-    case_file.load_image(phantom.write(heart, folder, "bench")[0])
+    case_opening.load_image(phantom.write(heart, folder, "bench")[0])
 
 
 def one_run(host: Any, widget: Any) -> Timing:
@@ -85,9 +85,9 @@ def one_run(host: Any, widget: Any) -> Timing:
         raise SystemExit(widget.ui.messageLabel.text)
     child = runs.run.child.pid
     before = processor_seconds(child)
-    host.wait(lambda: runs._preview is not None or not runs.busy, 3000)
+    host.wait(lambda: runs._preview is not None or not widget.busy, 3000)
     preview_s, child_s = time.monotonic() - started, processor_seconds(child) - before
-    host.wait(lambda: not runs.busy, 3000)
+    host.wait(lambda: not widget.busy, 3000)
     if widget.review.session is None:
         raise SystemExit(widget.ui.messageLabel.text)
     result_s = time.monotonic() - started

@@ -1,6 +1,6 @@
 """Crops per second of the training loop beside a plain PyTorch loop with per-sample MONAI transforms.
 
-    python Testing/benchmarks/bench_training.py [--recipe cpu] [--device cpu] [--threads 1] [--workers 0]
+    python Testing/benchmarks/bench_training.py [--recipe NAME] [--device cpu] [--threads 1] [--workers 0]
 
 Both train the same network on the same phantoms with the same augmentations (turn, scale, shift, flip,
 elastic, bias, contrast, gamma, blur, low resolution, noise, each with the recipe's probability). Ours draws
@@ -190,7 +190,7 @@ def measured(
 def main() -> None:
     """Measure both stages and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recipe", default="cpu")
+    parser.add_argument("--recipe", default="cascade-small")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")

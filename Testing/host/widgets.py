@@ -11,23 +11,10 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import pythonqt
+from .segment_editor import qMRMLSegmentEditorWidget
+from .stored_property import stored
 
 Property, Signal = QtCore.Property, QtCore.Signal
-
-
-def stored(kind: Any, name: str, default: Any, signal: str = "") -> Property:
-    """A declared Qt property kept in the object, so that values of a .ui file arrive."""
-
-    def read(self: QtCore.QObject) -> Any:
-        return self.__dict__.get("_p_" + name, default)
-
-    def write(self: QtCore.QObject, value: Any) -> None:
-        if value != read(self):
-            self.__dict__["_p_" + name] = value
-            if signal:
-                getattr(self, signal).emit(value)
-
-    return Property(kind, read, write)
 
 
 class ctkCollapsibleButton(QtWidgets.QWidget):
@@ -47,10 +34,12 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
         if value == self._read_collapsed():
             return
         self.__dict__["_collapsed"] = value
-        for child in self.findChildren(
-            QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly
-        ):
-            child.setVisible(not value)
+        direct = QtCore.Qt.FindChildOption.FindDirectChildrenOnly
+        children = self.findChildren(QtWidgets.QWidget, options=direct)
+        if value:  # what was hidden on purpose stays hidden, as in CTK
+            self.__dict__["_hidden"] = [child for child in children if child.isHidden()]
+        for child in children:
+            child.setVisible(not value and child not in self.__dict__.get("_hidden", []))
         self.setMaximumHeight(self._BAR + 2 if value else 16777215)
         self.contentsCollapsed.emit(value)
 
@@ -65,7 +54,7 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         painter = QtGui.QPainter(self)
         bar = QtCore.QRect(0, 0, QtWidgets.QWidget.width(self), self._BAR - 4)
-        painter.fillRect(bar, QtGui.QColor("#dfe3e8"))
+        painter.fillRect(bar, QtWidgets.QWidget.palette(self).button())
         sign = "▸" if self._read_collapsed() else "▾"
         title = self.__dict__.get("_p_text", "")
         painter.drawText(bar.adjusted(8, 0, 0, 0), QtCore.Qt.AlignmentFlag.AlignVCenter, f"{sign}  {title}")
@@ -176,6 +165,18 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     isEntered = stored(bool, "isEntered", False)
 
 
+class qMRMLSortFilterProxyModel(QtCore.QObject):
+    """What filters the nodes of a selector: here by a list of nodes to hide."""
+
+    changed = Signal()
+
+    def _write(self, identifiers: list[str]) -> None:
+        self.__dict__["_hidden"] = list(identifiers)
+        self.changed.emit()
+
+    hiddenNodeIDs = Property("QStringList", lambda self: self.__dict__.get("_hidden", []), _write)
+
+
 class qMRMLNodeComboBox(QtWidgets.QWidget):
     """Chooses a node of the scene by class."""
 
@@ -196,7 +197,13 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         combo = QtWidgets.QComboBox()
         layout.addWidget(combo)
         combo.activated.connect(lambda index: self.setCurrentNode(self._nodes()[index]))
-        self.__dict__.update(_combo=combo, _current=None, _scene=None, _tags=[])
+        proxy = pythonqt.adapt(qMRMLSortFilterProxyModel)(self)
+        proxy.__dict__["_hidden"] = []
+        self.__dict__.update(_combo=combo, _current=None, _scene=None, _tags=[], _proxy=proxy)
+        QtCore.QObject.__getattribute__(proxy, "changed").connect(self._follow)
+
+    def sortFilterProxyModel(self) -> qMRMLSortFilterProxyModel:
+        return self.__dict__["_proxy"]
 
     def setMRMLScene(self, scene: Any) -> None:
         import slicer
@@ -239,6 +246,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             node
             for node in nodes
             if not node.GetHideFromEditors()
+            and node.GetID() not in self.__dict__["_proxy"].__dict__["_hidden"]
             and any(node.IsA(t) if children else node.GetClassName() == t for t in types)
         ]
 
@@ -278,77 +286,9 @@ class qMRMLTableView(QtWidgets.QTableWidget):
         return self.__dict__.get("_node")
 
 
-class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
-    """Remembers what it was told; insists on the order in which the real one must be set up."""
-
-    segmentationNodeSelectorVisible = stored(bool, "segmentationNodeSelectorVisible", True)
-    sourceVolumeNodeSelectorVisible = stored(bool, "sourceVolumeNodeSelectorVisible", True)
-    unorderedEffectsVisible = stored(bool, "unorderedEffectsVisible", True)
-    switchToSegmentationsButtonVisible = stored(bool, "switchToSegmentationsButtonVisible", True)
-    maximumNumberOfUndoStates = stored(int, "maximumNumberOfUndoStates", 10)
-
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        layout = QtWidgets.QVBoxLayout(self)
-        title = QtWidgets.QLabel("Segment Editor: Paint  Erase  Islands  Undo")
-        title.setFrameStyle(QtWidgets.QFrame.Shape.StyledPanel)
-        layout.addWidget(title)
-        self.__dict__.update(
-            _node=None, _scene=None, _segmentation=None, _source=None, _segment="", _effect=""
-        )
-
-    def setMRMLSegmentEditorNode(self, node: Any) -> None:
-        self.__dict__["_node"] = node
-
-    def mrmlSegmentEditorNode(self) -> Any:
-        return self.__dict__["_node"]
-
-    def setMRMLScene(self, scene: Any) -> None:
-        if scene is not None and self.__dict__["_node"] is None:
-            raise RuntimeError("set the segment editor node before the scene")
-        self.__dict__["_scene"] = scene
-
-    def setSegmentationNode(self, node: Any) -> None:
-        if node is not None and self.__dict__["_scene"] is None:
-            raise RuntimeError("set the scene before the segmentation")
-        self.__dict__["_segmentation"] = node
-
-    def segmentationNode(self) -> Any:
-        return self.__dict__["_segmentation"]
-
-    def setSourceVolumeNode(self, node: Any) -> None:
-        if node is not None and self.__dict__["_segmentation"] is None:
-            raise RuntimeError("set the segmentation before the source volume")
-        self.__dict__["_source"] = node
-
-    def setCurrentSegmentID(self, segment: str) -> None:
-        self.__dict__["_segment"] = segment
-
-    def currentSegmentID(self) -> str:
-        return self.__dict__["_segment"]
-
-    def setActiveEffectByName(self, name: str) -> None:
-        self.__dict__["_effect"] = name
-
-    def setActiveEffect(self, effect: Any) -> None:
-        if effect is None:
-            self.__dict__["_effect"] = ""
-
-    def setEffectNameOrder(self, names: list[str]) -> None:
-        self.__dict__["_order"] = list(names)
-
-    def installKeyboardShortcuts(self) -> None:
-        self.__dict__["_shortcuts"] = True
-
-    def uninstallKeyboardShortcuts(self) -> None:
-        self.__dict__["_shortcuts"] = False
-
-    def removeViewObservations(self) -> None:
-        self.__dict__["_observing"] = False
-
-
 _NODE_SIGNAL = {"currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged"}
 _SCENE = frozenset({"setMRMLScene"})
+_SELECTOR = _SCENE | {"currentNode", "setCurrentNode", "sortFilterProxyModel"}
 _EDITOR = frozenset(name for name in vars(qMRMLSegmentEditorWidget) if not name.startswith("_"))
 
 
@@ -360,7 +300,11 @@ def make_widgets() -> dict[str, type]:
         pythonqt.adapt(ctkPathLineEdit),
         pythonqt.adapt(qMRMLWidget, _SCENE | {"mrmlScene"}),
         pythonqt.adapt(qSlicerScriptedLoadableModuleWidget, _SCENE | {"mrmlScene"}),
-        pythonqt.adapt(qMRMLNodeComboBox, _SCENE | {"currentNode", "setCurrentNode"}, _NODE_SIGNAL),
+        pythonqt.adapt(
+            qMRMLNodeComboBox,
+            _SCENE | {"currentNode", "setCurrentNode", "sortFilterProxyModel"},
+            _NODE_SIGNAL,
+        ),
         pythonqt.adapt(qMRMLTableView, _SCENE | {"setMRMLTableNode", "mrmlTableNode"}),
         pythonqt.adapt(qMRMLSegmentEditorWidget, _EDITOR),
     ]

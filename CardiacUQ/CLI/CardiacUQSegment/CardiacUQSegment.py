@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 
 
 POINT = "--rvInsertion"
+MODELS = ["lge-cascade", "cine-streaming"]
+"""Bundles that come with the extension; any other is given by its folder."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The parameters; ``CardiacUQSegment.xml`` describes the same ones to Slicer."""
-    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=__doc__.splitlines()[0])
+    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("inputVolume", type=Path)
-    p.add_argument("--model", default="lge-cascade")
+    p.add_argument("--model", default=MODELS[0], choices=MODELS)
+    p.add_argument("--modelFolder", type=Path, help="folder of a bundle, in place of --model")
     p.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"])
     p.add_argument("--folds", default="")
     p.add_argument("--noFlips", action="store_true")
@@ -44,9 +48,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run with the command line's arguments; returns the exit code."""
+    """Run with the command line's arguments; returns the exit code, after one line on standard error if it
+    is not 0."""
     options = parser().parse_args(_with_joined_point(sys.argv[1:] if arguments is None else arguments))
-    _find_library()
+    if not _find_library():
+        return _fail("CardiacUQLib is not beside this module; install the extension again", 1)
     from CardiacUQLib.base.errors import CardiacUQError, ExitCode
     from CardiacUQLib.base.threads import wait_politely
 
@@ -55,14 +61,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(options)
     except CardiacUQError as error:
-        print(error, file=sys.stderr, flush=True)
-        return error.exit_code
+        return _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        remedy = "open the module CardiacUQ and press Check installation"
+        return _fail(f"the Python package {error.name} is missing; {remedy}", ExitCode.USAGE)
+    except OSError as error:
+        where = error.filename or "an output"
+        return _fail(f"{where}: cannot be read or written ({error.strerror or error})", ExitCode.USAGE)
     except MemoryError:
-        print("out of memory; close other programs or use a machine with more", file=sys.stderr, flush=True)
-        return ExitCode.MEMORY
+        return _fail("out of memory; close other programs or use a machine with more", ExitCode.MEMORY)
     except KeyboardInterrupt:
         return ExitCode.CANCELLED
+    except Exception as error:  # whatever it is, Slicer's log gets one line and not our stack
+        return _fail(f"unexpected {type(error).__name__}: {error}", 1)
     return ExitCode.DONE
+
+
+def _fail(line: str, code: int) -> int:
+    print(" ".join(line.split()), file=sys.stderr, flush=True)
+    return code
 
 
 def _with_joined_point(arguments: Sequence[str]) -> list[str]:
@@ -85,8 +102,9 @@ def _run(options: argparse.Namespace) -> None:
     point = options.rvInsertion
     insertion = parse_insertion(point, "anterior RV insertion") if point else None
     print_filter_progress(0.0, "loading")
+    _check_outputs(options)
     volume = read_volume(options.inputVolume)
-    bundle = load_bundle(options.model)
+    bundle = load_bundle(options.modelFolder or options.model)
     from CardiacUQLib.inference.segment import segment
 
     views = bundle.manifest.views[:1] if options.noFlips else None
@@ -114,9 +132,23 @@ def _run(options: argparse.Namespace) -> None:
         _write_measurements(result, options.measurements)
     if options.caseFolder is not None:
         from CardiacUQLib.cases.casefolder import write_case
+        from CardiacUQLib.report import can_render, report_writer
 
-        write_case(result, options.caseFolder)
+        writers = (report_writer(volume.name),) if can_render() else ()
+        write_case(result, options.caseFolder, extra_writers=writers)
     print_filter_progress(1.0, "done")
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """A folder that cannot be written is found before the work, not after it."""
+    from CardiacUQLib.base.errors import UsageError
+
+    files = (options.segmentation, options.corrections, options.scs, options.errorProbability)
+    for path in (*files, options.measurements):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {path.parent}; choose another place")
+        if path is not None and not os.access(path.absolute().parent, os.W_OK):
+            raise UsageError(f"{path}: the folder cannot be written to; choose another place")
 
 
 def _present(path: Path, array: np.ndarray | None, model: str) -> np.ndarray:
@@ -128,11 +160,31 @@ def _present(path: Path, array: np.ndarray | None, model: str) -> np.ndarray:
 
 
 def _write_measurements(result: Result, path: Path) -> None:
-    """Two columns, measure and value; nested measures are named with dots."""
+    """One row per measure: name, value, unit, ends of its interval, how sure the interval is; then the
+    segments, then everything else with nested names joined by dots."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["measure", "value"])
-        writer.writerows(_flat(result.measures).items())
+        writer.writerow(["measure", "value", "unit", "low", "high", "interval"])
+        writer.writerows(measure_rows(result.measures))
+
+
+def measure_rows(measures: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """The rows of the table; see :func:`_write_measurements`."""
+    for key, entry in measures.get("sizes", {}).items():
+        low, high = entry.get("interval") or (None, None)
+        about = ""
+        if low is not None:
+            about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
+        yield [key, entry["value"], entry.get("unit", ""), low, high, about]
+    segments = measures.get("segments") or {}
+    for place in ("segments", "territories"):
+        for segment in segments.get(place, ()):
+            for key, value in segment.items():
+                if key not in ("name", "segments"):
+                    yield [f"{segment['name']}: {key}", value, "", None, None, ""]
+    rest = {key: value for key, value in measures.items() if key not in ("sizes", "segments")}
+    for name, value in _flat(rest).items():
+        yield [name, value, "", None, None, ""]
 
 
 def _flat(measures: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -145,15 +197,21 @@ def _flat(measures: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return rows
 
 
-def _find_library() -> None:
-    """Put CardiacUQLib on the path where Slicer has not: in a build tree and in the source tree."""
+def _find_library() -> bool:
+    """Put CardiacUQLib on the path where Slicer has not: in a build tree, of one or of several
+    configurations, and in the source tree. False if it is nowhere."""
     if importlib.util.find_spec("CardiacUQLib") is not None:
-        return
+        return True
     here = Path(__file__).resolve()
-    for folder in (here.parents[2], here.parents[1] / "qt-scripted-modules"):
+    scripted = "qt-scripted-modules"
+    # cli-modules/, or cli-modules/Release/ where a build tree holds several configurations
+    places = [here.parents[2], here.parents[1] / scripted, here.parents[2] / scripted]
+    places.append(here.parents[2] / scripted / here.parent.name)
+    for folder in places:
         if (folder / "CardiacUQLib").is_dir():
             sys.path.insert(0, str(folder))
-            return
+            return True
+    return False
 
 
 def _interrupt(number: int, frame: object) -> None:

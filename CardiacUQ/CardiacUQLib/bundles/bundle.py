@@ -101,6 +101,11 @@ def list_bundles(on_problem: Callable[[ModelError], None] | None = None) -> tupl
     return tuple(found[name] for name in sorted(found))
 
 
+def open_bundle(folder: str | Path) -> Bundle:
+    """The bundle in a folder by its manifest alone, without looking at weights; raises ModelError."""
+    return _open(Path(folder))
+
+
 def load_bundle(name_or_folder: str | Path) -> Bundle:
     """Find a bundle by name or folder and check every weight file against its SHA-256.
 

@@ -19,6 +19,8 @@ _REQUIRED_NETWORKS = {
     BundleKind.STREAMING: ("member0",),
 }
 LOCATOR = "locator"
+_MOST_SIDE_PX, _MOST_MM = 1024, 50.0
+"""The largest square that networks are run on, and its largest pixel."""
 STAGE_3D = _REQUIRED_NETWORKS[BundleKind.CASCADE][1]
 _HALVING = (Architecture.UNET_2D, Architecture.UNET_3D, Architecture.STREAMING_UNET)
 """Networks that halve the plane once per level after the first, so that its size must divide."""
@@ -101,6 +103,8 @@ def _check_roi(manifest: Manifest) -> None:
     sizes = [v for v in (roi.size_px, roi.locator_size_px) if v is not None]
     if min(sizes) < 1 or not all(math.isfinite(v) and v > 0 for v in lengths):
         raise JsonMismatch("manifest.roi has sizes that are not above 0")
+    if max(sizes) > _MOST_SIDE_PX or max(lengths, default=1.0) > _MOST_MM:
+        raise JsonMismatch(f"manifest.roi is beyond {_MOST_SIDE_PX} pixels of at most {_MOST_MM:g} mm")
 
 
 def _check_fitted(manifest: Manifest) -> None:

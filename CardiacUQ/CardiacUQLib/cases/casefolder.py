@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..base.cached import cached_property
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, claimed, new_folders
 from ..base.json_codec import Sha256, json_text, to_plain
@@ -24,9 +24,11 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images import image_file
 from ..images.orientation import reorder_geometry
+from ..images.probability_file import write_probabilities
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
@@ -44,6 +46,8 @@ SEGMENTATION = "segmentation"
 STAGE_2D = "stage2d"
 DCM = "dcm"
 COMPONENT_IDS = "components"
+PROPOSALS, PROBABILITIES_FILE = "proposals", "probabilities.nrrd"
+"""Lesions that are not drawn but may be there, where there is one; class probabilities, on request."""
 _SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
 _LATER = ("report.html", MEASURES_FILE)
@@ -85,6 +89,7 @@ class CaseRecord:
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 class _Maps(Mapping[MapName, np.ndarray]):
@@ -220,6 +225,16 @@ class CaseFolder:
         """Component ids, int32, 0 outside every component."""
         return self.read(COMPONENT_IDS).astype(np.int32)
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """Places worth a look, best first."""
+        return self.record.looks
+
+    @cached_property
+    def proposals(self) -> np.ndarray | None:
+        """Proposed labels of lesions that are not drawn, uint8; None where nothing is proposed."""
+        return self.read(PROPOSALS) if PROPOSALS + _SUFFIX in self.record.files else None
+
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
@@ -316,9 +331,11 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.opinion is not None:
-        arrays[STAGE_2D] = result.opinion
+    optional = {STAGE_2D: result.opinion, PROPOSALS: result.proposals}
+    arrays |= {stem: array for stem, array in optional.items() if array is not None}
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    if result.probabilities is not None:
+        write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
 
@@ -348,6 +365,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         unlike=result.unlike,
         evidence=result.evidence,
         lacking=result.lacking,
+        looks=result.looks,
     )
 
 

@@ -7,8 +7,6 @@ import os
 import threading
 from collections.abc import Iterator
 
-import SimpleITK as sitk
-
 
 class _Silence:
     """Counts the reads under way, so that the first one mutes ITK and the last one restores it."""
@@ -24,6 +22,8 @@ class _Silence:
             self.readers += 1
             if self.readers > 1:
                 return
+            import SimpleITK as sitk
+
             self.warnings_shown = sitk.ProcessObject.GetGlobalWarningDisplay()
             sitk.ProcessObject.SetGlobalWarningDisplay(False)
             try:
@@ -40,6 +40,8 @@ class _Silence:
             self.readers -= 1
             if self.readers:
                 return
+            import SimpleITK as sitk
+
             sitk.ProcessObject.SetGlobalWarningDisplay(self.warnings_shown)
             if self.saved_stderr is not None:
                 os.dup2(self.saved_stderr, 2)

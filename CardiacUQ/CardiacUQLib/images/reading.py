@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..base.errors import InputError, UsageError
 from .image_file import read_image
@@ -115,6 +114,8 @@ def write_stored(stored: np.ndarray, geometry: Geometry, path: Path) -> None:
         os.fspath(path).encode("utf-8")
     except UnicodeEncodeError:
         raise UsageError(f"{path}: this name is not valid text (UTF-8); choose another folder") from None
+    import SimpleITK as sitk  # a third of the memory of a program that only reads
+
     image = sitk.GetImageFromArray(stored)
     image.SetSpacing(geometry.spacing)
     image.SetOrigin(geometry.origin)

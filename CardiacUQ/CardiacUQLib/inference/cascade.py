@@ -23,7 +23,9 @@ from .jobs import (
     maps_on_image,
     roi_voxel_ml,
     step_timer,
+    traits,
 )
+from .looking import find_looks
 from .passes import Arithmetic, CascadePass, run_cascade
 from .plausibility import decide
 from .roi import crop_no_image, normalise_slices
@@ -66,8 +68,11 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         opinion, on_grid = arg_max(roi.restore(first)), roi.restore(final)
         decision = decide(on_grid, job.volume.geometry.voxel_volume_ml, manifest, assessor, presence)
         segmentation, labels = (decision.labels(p, manifest) for p in (on_grid, final))
+        evidence |= traits(job, roi, crop, labels, evidence)
         add_error_probability(maps, labels, arg_max(first), manifest)
         restored = maps_on_image(maps, roi)
+    with timer.step("looks"):
+        looks, proposals = find_looks(job, roi, 0.5 * (first + final), labels, arg_max(first), maps, presence)
     with timer.step("components"):
         corrections = find_corrections(job, opinion, segmentation, restored)
     return Findings(
@@ -82,6 +87,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         (*warnings, *decision.warnings),
         evidence,
         assess(job, assessor, evidence, presence, segmentation),
+        looks,
+        proposals,
     )
 
 

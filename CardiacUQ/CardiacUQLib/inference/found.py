@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessment
+from ..uncertainty.looks import Look
 from .components import Corrections
 from .ensemble import StreamingPass
 from .passes import Arithmetic, CascadePass
@@ -44,7 +45,8 @@ class Findings:
     """The same on the grid of the volume, (z, y, x), and how it came about.
 
     ``opinion`` is the label of the 2D stage, or of the dissenting member. ``pass_volumes_ml`` (passes, C).
-    ``evidence`` is what the passes know about the case as a whole, ``assessment`` what is said from it.
+    ``evidence`` is what the passes know about the case as a whole, ``assessment`` what is said from it;
+    ``looks`` are the places worth a look, ``proposals`` uint8 labels of lesions that are not drawn.
     """
 
     region: Region
@@ -58,3 +60,5 @@ class Findings:
     warnings: tuple[str, ...]
     evidence: Mapping[str, float]
     assessment: Assessment
+    looks: tuple[Look, ...]
+    proposals: np.ndarray

@@ -16,6 +16,7 @@ from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume
 from ..uncertainty.assessment import Assessment, Assessor
 from ..uncertainty.presence import class_values, drawn_lesions
+from ..uncertainty.traits import scan_traits
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
@@ -105,6 +106,23 @@ def add_error_probability(
     from .calibration import ErrorProbability
 
     maps[MapName.ERROR_PROBABILITY] = ErrorProbability.from_manifest(fitted).predict(maps, final, first)
+
+
+def traits(
+    job: Job, roi: Roi, crop: np.ndarray, labels: np.ndarray, evidence: Mapping[str, float]
+) -> dict[str, float]:
+    """What the scan and what was found in it look like; ``crop`` is the ROI with slices of variance 1."""
+    geometry = job.volume.geometry
+    return scan_traits(
+        job.volume.array,
+        crop,
+        roi.inside,
+        labels,
+        job.source.manifest.classes,
+        geometry.spacing[0] * roi.step[1],
+        geometry.spacing[2],
+        evidence,
+    )
 
 
 def assess(

@@ -12,6 +12,7 @@ import numpy as np
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, StorageOrder, Volume
+from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 
@@ -72,7 +73,8 @@ class Result:
     On the case as a whole: its verdict (None where the bundle has no fit for one), the Dice to be expected
     (the mean first), P(lesion) by name, in what the scan differs from those of the training, the
     evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
-    want of a fit.
+    want of a fit. ``looks`` are the places worth a look, best first; ``proposals`` uint8 labels of lesions
+    that are not drawn but may be there; ``probabilities`` the mean softmax (C, z, y, x), on request only.
     """
 
     volume: Volume
@@ -93,6 +95,9 @@ class Result:
     unlike: tuple[str, ...] = ()
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+    proposals: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
     @property
     def name(self) -> str:

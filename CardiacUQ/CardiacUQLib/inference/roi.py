@@ -35,6 +35,18 @@ class Roi:
         """True if the ROI's pixels are the image's own."""
         return self.step == (1.0, 1.0)
 
+    @property
+    def inside(self) -> np.ndarray:
+        """Which pixels (size, size) of the ROI have their centre within the image, bool."""
+        rows, columns = (
+            (places >= -0.5 - _TINY) & (places <= n - 0.5 + _TINY)
+            for places, n in (
+                (first + step * np.arange(self.size), n)
+                for first, step, n in zip(self.first, self.step, self.shape_yx, strict=True)
+            )
+        )
+        return rows[:, None] & columns
+
     def extract(self, array_zyx: np.ndarray) -> np.ndarray:
         """The ROI of an image (..., Y, X) as float32 (..., size, size).
 

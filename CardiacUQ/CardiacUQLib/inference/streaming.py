@@ -22,9 +22,11 @@ from .jobs import (
     maps_on_image,
     roi_voxel_ml,
     step_timer,
+    traits,
 )
+from .looking import find_looks
 from .passes import Arithmetic
-from .roi import crop_no_image
+from .roi import crop_no_image, normalise_slices
 from .streaming_cleanup import main_parts
 
 
@@ -65,6 +67,7 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         undecided = arg_max(final)
         labels = main_parts(undecided, manifest.classes)
         said = other_opinion(np.stack([arg_max(member) for member in members]), labels)
+        evidence |= traits(job, roi, normalise_slices(crop), labels, evidence)
         add_error_probability(maps, labels, said, manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
@@ -72,6 +75,9 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         segmentation = main_parts(arg_max(roi.restore(final)), manifest.classes)
         opinions = np.stack([arg_max(roi.restore(member)) for member in members])
         restored = maps_on_image(maps, roi)
+    with timer.step("looks"):
+        mean = 0.5 * (final + members.mean(axis=0))
+        looks, proposals = find_looks(job, roi, mean, labels, said, maps, {})
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
         corrections = find_corrections(job, opinion, segmentation, restored)
@@ -87,4 +93,6 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         warnings,
         evidence,
         assess(job, assessor, evidence, {}, segmentation),
+        looks,
+        proposals,
     )

@@ -3,7 +3,8 @@
 A fitted calibration holds, per size, a scale ``w = constant + per_size * size + per_spread * spread``
 and the sorted residuals ``(truth - size) / w`` of cases the networks had not seen (normalised split
 conformal prediction; Papadopoulos et al., ECML 2002; Lei et al., JASA 2018). The residuals keep their
-sign, so intervals may be lopsided; the distribution of a size is ``size + w * residuals``.
+sign, so intervals may be lopsided: each is the shortest that covers its level. The distribution of a size
+is ``size + w * residuals``.
 
 ``spread`` is the standard deviation over the views of one fold, averaged over folds. An out-of-fold
 case has passes of one fold only, so this is the one spread that means the same while fitting and in
@@ -54,7 +55,7 @@ class SizeCalibration:
         self, size: float, spread: float, *, largest: float = math.inf, level: float = LEVEL
     ) -> Interval:
         """Interval around ``size``, clipped to 0..``largest``; it never leaves out the size itself."""
-        low, high = residual_quantiles(self.residuals, level)
+        low, high = shortest_range(self.residuals, level)
         width = self.scale(size, spread)
         return Interval(
             float(np.clip(size + width * min(low, 0.0), 0.0, largest)),
@@ -102,6 +103,18 @@ def residual_quantiles(residuals: Sequence[float], level: float = LEVEL) -> tupl
     below = max(1, math.floor((n + 1) * tail + 1e-9))
     above = min(n, math.ceil((n + 1) * (1 - tail) - 1e-9))
     return residuals[below - 1], residuals[above - 1]
+
+
+def shortest_range(residuals: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+    """Ends of the shortest stretch of ascending residuals that holds ceil((n + 1) level) + 1 of them.
+
+    Errors of sizes are skewed (a lesion is missed as a whole, or none is there), so equal tails waste width
+    on one side. The one residual more pays for having looked for the shortest stretch.
+    """
+    n = len(residuals)
+    held = min(n, math.ceil((n + 1) * level - 1e-9) + 1)
+    first = min(range(n - held + 1), key=lambda i: residuals[i + held - 1] - residuals[i])
+    return residuals[first], residuals[first + held - 1]
 
 
 def within_fold_spread(values: np.ndarray, passes_per_fold: int) -> float:

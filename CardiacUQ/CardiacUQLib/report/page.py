@@ -18,10 +18,12 @@ from ..base.version import __version__
 from ..bullseye.drawing import segments_note
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
+from ..bundles.map_catalogue import MapName
 from ..cases.case import CaseView
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
+from ..uncertainty.looks import LEAST_GAIN
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
@@ -121,6 +123,9 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         outlined=[info for info in contents.case.classes if info.value],
         transitions=transitions(contents),
         regions=_regions(contents),
+        looked_for=MapName.ERROR_PROBABILITY in contents.case.maps,
+        scar_at_stake=millilitres(sum(look.scar_ml for look in contents.case.looks)),
+        least_gain=LEAST_GAIN,
         hidden_regions=max(0, len(contents.case.components) - MOST_REGIONS),
         provenance=_provenance(contents),
         heat_colours=", ".join(HEAT_STOPS),

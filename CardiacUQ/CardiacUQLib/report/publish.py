@@ -35,7 +35,7 @@ def publish(review: Review, rv_insertion_ras: Point | None = None) -> tuple[Path
     other = other_phase(review.case) if written else None
     if other is None:
         return written
-    second = Review(CaseMaps.from_folder(read_case(other.folder)), review.reviewer)
+    second = Review(CaseMaps.of(read_case(other.folder)), review.reviewer)
     return (*written, *_publish_one(second, rv_insertion_ras), *_publish_study(review, rv_insertion_ras))
 
 
@@ -63,15 +63,18 @@ def _publish_one(review: Review, rv_insertion_ras: Point | None) -> tuple[Path, 
 def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
     """``NAME_cine.json`` of both phases as they stand, the networks' own beside it."""
     folder = review.case.folder
+    if folder is None:
+        return ()
     path = folder.with_name(f"{folder.name.rpartition('_')[0]}_cine.json")
     model = path.with_name(f"{path.stem}_model.json")
     if not path.is_file():
         return ()
     try:
         before = path.read_text("utf-8")
-        if not model.exists():
+        original = json.loads(model.read_text("utf-8")) if model.is_file() else {}
+        if original.get("study") != json.loads(before).get("study"):  # none yet, or of an earlier run
             write_whole(model, before)
-        original = json.loads(model.read_text("utf-8"))
+            original = json.loads(before)
         together = corrected_study(review, point)
         content = original if together is None else {**original, **together}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

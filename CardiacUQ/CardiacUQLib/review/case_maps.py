@@ -18,6 +18,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
+from ..uncertainty.verdict import Verdict
 
 RANKING = maps_used(Use.OFFERED)
 """Maps in the order in which they are offered to the reader."""
@@ -61,6 +62,7 @@ class CaseMaps:
     input_sha256: str = ""
     default_map: MapName | None = None
     warnings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
     case: CaseView | None = None
 
     @classmethod
@@ -93,6 +95,7 @@ class CaseMaps:
             input_sha256=case.input_sha256,
             default_map=case.run.default_map,
             warnings=case.warnings,
+            verdict=case.verdict,
         )
         if case.folder is not None:
             maps.check()

@@ -6,9 +6,9 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..base.errors import InputError, UsageError
 from ..base.folder_swap import new_folder
@@ -20,6 +20,9 @@ from ..images.reading import read_volume
 from ..images.volume import Geometry
 from .case_maps import CaseMaps
 from .review import Review
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 PHASES_KEY = "Phases"
 """Line of ``Info.cfg`` that says which phases of the patient are there."""
@@ -111,12 +114,16 @@ def _patient_and_phase(case: CaseMaps) -> tuple[str, str]:
 
 
 def _labels(review: Review, image: sitk.Image) -> sitk.Image:
+    import SimpleITK as sitk
+
     labels = sitk.GetImageFromArray(review.labels)
     labels.CopyInformation(image)
     return labels
 
 
 def _write_image(image: sitk.Image, path: Path) -> None:
+    import SimpleITK as sitk
+
     sitk.WriteImage(image, str(path), useCompression=True)
 
 
@@ -156,6 +163,8 @@ def _input_image(case: CaseMaps) -> sitk.Image:
     else:  # voxel by voxel as it is, in its own number type
         file = read_image(path)
         stored, geometry = file.stored[0], file.geometry
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(stored)
     image.SetSpacing(geometry.spacing)
     image.SetOrigin(geometry.origin)

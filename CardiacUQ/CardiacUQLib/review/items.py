@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +91,7 @@ def _component_item(case: CaseMaps, component: Component) -> ReviewItem:
         voxels=component.voxels,
         volume_ml=component.volume_mm3 / 1000.0,
         centre_ras=_central_voxel_ras(case, mask, box),
-        score=MapName.SCS,
+        score=MapName.SCS if MapName.SCS in case.maps else None,
         mean_score=component.mean_scs,
         mean_error_probability=_mean(case, MapName.ERROR_PROBABILITY, mask, box),
     )
@@ -155,9 +154,9 @@ def _opinions(case: CaseMaps, item: ReviewItem) -> str:
 def _doubt(item: ReviewItem) -> str:
     if item.mean_error_probability is not None:
         return f"P(wrong) {item.mean_error_probability:.2f}"
-    if math.isnan(item.mean_score):
+    if item.score is None:
         return ""  # two label maps without probabilities
-    return f"{(item.score or MapName.SCS).info.title} {item.mean_score:.2f}"
+    return f"{item.score.info.title} {item.mean_score:.2f}"
 
 
 def _ml(volume: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +67,14 @@ def read_queue(path: str | Path) -> tuple[QueuedCase, ...]:
     return cases
 
 
-def next_open_case(cases: Sequence[QueuedCase], after: int = -1) -> int | None:
+def next_open_case(
+    cases: Sequence[QueuedCase], after: int = -1, reviewed: Container[Path] = ()
+) -> int | None:
     """Index of the first case behind ``after`` that is not reviewed to the end, from the start again if
-    need be; None if all are."""
+    need be; None if all are. ``reviewed`` are folders that are known to be, written or not."""
     order = [*range(after + 1, len(cases)), *range(after + 1)]
-    return next((index for index in order if not cases[index].done), None)
+    still = (index for index in order if cases[index].folder not in reviewed and not cases[index].done)
+    return next(still, None)
 
 
 def _from_table(table: Path) -> tuple[QueuedCase, ...]:

@@ -11,7 +11,8 @@ from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
-from . import presence, quality, verdict
+from . import likeness, presence, quality, verdict
+from .likeness import LikenessCalibration
 from .presence import PresenceCalibration
 from .quality import DiceCalibration, PredictedDice
 from .verdict import Verdict, VerdictCalibration, unlike_verdict
@@ -20,6 +21,7 @@ FITS: Mapping[str, type] = {
     presence.KEY: PresenceCalibration,
     quality.KEY: DiceCalibration,
     verdict.KEY: VerdictCalibration,
+    likeness.KEY: LikenessCalibration,
 }
 """What this room reads from ``manifest.calibration``, by name."""
 
@@ -81,17 +83,18 @@ class Assessor:
         evidence: Mapping[str, float],
         probabilities: Mapping[str, float],
         drawn: Mapping[str, bool],
-        unlike: tuple[str, ...] = (),
     ) -> Assessment:
         """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion."""
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
-        if unlike:
-            word = unlike_verdict(unlike)
-        elif dice and verdict_fit is not None:
+        if dice and verdict_fit is not None:
             word = verdict_fit.judge(dice, probabilities, drawn)
-        return Assessment(word, dice, dict(probabilities), unlike, self.lacking)
+        known = None if (fit := self.fit(likeness.KEY)) is None else fit.judge(evidence)
+        if known is not None and known.reasons:
+            word = unlike_verdict(known, word)
+        reasons = () if known is None else known.reasons
+        return Assessment(word, dice, dict(probabilities), reasons, self.lacking)
 
 
 def decode_fit(name: str, stored: Any) -> Any:

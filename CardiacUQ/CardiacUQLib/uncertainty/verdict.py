@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .likeness import Likeness
 from .linear import LinearModel
 from .quality import MEAN, PredictedDice
 
@@ -90,9 +91,13 @@ def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
     return replace(known[name], reason=f"{name}: {known[name].reason}")
 
 
-def unlike_verdict(reasons: Sequence[str]) -> Verdict:
-    """The verdict on a scan that does not belong here."""
-    return Verdict(Word.REDO, f"unlike the training scans: {'; '.join(reasons)}")
+def unlike_verdict(likeness: Likeness, judged: Verdict | None) -> Verdict:
+    """The verdict on a scan that does not belong here: what was ``judged`` of it holds no more where it is
+    far from the training scans, and is never better than "check" elsewhere."""
+    reason = f"unlike the training scans: {'; '.join(likeness.reasons)}"
+    if likeness.far or (judged is not None and judged.word is Word.REDO):
+        return Verdict(Word.REDO, reason)
+    return Verdict(Word.CHECK, reason)
 
 
 def _weakest(dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]) -> str:

@@ -1,4 +1,4 @@
-"""Fitting presence, predicted Dice and verdict on cases that their networks had not seen.
+"""Fitting presence, predicted Dice, verdict and likeness on cases that their networks had not seen.
 
 Eighty cases are few, so each judgement is one penalised linear model of few features that are named here
 and not chosen on the data. Inside a fit whatever feeds a later step (P(lesion) feeds the predicted Dice,
@@ -16,11 +16,13 @@ import numpy as np
 from scipy.optimize import minimize
 
 from CardiacUQLib.uncertainty.evidence import alone, evidence_key
+from CardiacUQLib.uncertainty.likeness import LikenessCalibration, TraitRange
 from CardiacUQLib.uncertainty.presence import LesionPresence, PresenceCalibration
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
+from CardiacUQLib.uncertainty.traits import trait_names
 from CardiacUQLib.uncertainty.verdict import RISK_FEATURE, VerdictCalibration, Word
 
-from .material import CaseMaterial, Choice
+from ..shared.material import CaseMaterial, Choice
 from .regression import logistic, ridge
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ MVO_FIGURES = ("least volume", "volume", "soft volume", "soft volume, first")
 SUREST_INFARCT = evidence_key("infarct", "surest voxel")
 """MVO lies in large, plain infarcts: how sure the surest infarct voxel is says more than their volume."""
 DICE_FIGURES = ("promised Dice", "Dice of the views", "Dice of the opinions")
+MARGIN_SHARE, LEAST_MARGIN = 0.12, 0.05
 LOW_DICE = 0.7
 TRUST_RISK, REDO_RISK = 0.15, 0.5
 """Share of failures allowed among trusted cases; probability of failure from which a case is done again."""
@@ -39,11 +42,12 @@ MOST_RESIDUALS = 199
 
 @dataclass(frozen=True)
 class Fits:
-    """All three; ``presence`` is None where the classes know no lesion."""
+    """All of them; ``presence`` is None where the classes know no lesion."""
 
     presence: PresenceCalibration | None
     dice: DiceCalibration
     verdict: VerdictCalibration
+    likeness: LikenessCalibration
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def fit_presence(cases: Sequence[CaseMaterial]) -> PresenceCalibration | None:
 
 
 def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
-    """The three fits on ``cases``."""
+    """All fits on ``cases``."""
     presence = fit_presence(cases)
     said = _out_of_group(cases, fit_presence, _decided)
     dice = _fit_dice(cases, said)
@@ -90,7 +94,19 @@ def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
         cases, lambda some: _fit_dice(some, said), lambda fit, one: _predicted(fit, one, said)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    return Fits(presence, dice, _fit_verdict(cases, predicted, true))
+    return Fits(presence, dice, _fit_verdict(cases, predicted, true), fit_likeness(cases))
+
+
+def fit_likeness(cases: Sequence[CaseMaterial]) -> LikenessCalibration:
+    """The range of every trait over the cases and a margin of an eighth of it beyond: one in twenty cases
+    that had no part in the ranges lies outside. A trait that hardly varies has a margin of its size."""
+    found = {}
+    for name in trait_names(cases[0].evidence):
+        values = np.array([case.evidence[name] for case in cases])
+        low, high = float(values.min()), float(values.max())
+        margin = max(MARGIN_SHARE * (high - low), LEAST_MARGIN * max(abs(low), abs(high)), 1e-3)
+        found[name] = TraitRange(*(float(f"{value:.5g}") for value in (low, high, margin)))
+    return LikenessCalibration(found)
 
 
 def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
@@ -112,14 +128,14 @@ def _out_of_group(
     apply: Callable[[Any, CaseMaterial], T],
 ) -> dict[str, T]:
     found: dict[str, T] = {}
-    for part in _parts(cases):
+    for part in groups_of(cases):
         away = {case.case for case in part}
         fitted = fit([case for case in cases if case.case not in away])
         found |= {case.case: apply(fitted, case) for case in part}
     return {case.case: found[case.case] for case in cases}
 
 
-def _parts(cases: Sequence[CaseMaterial], fewest: int = 5) -> list[list[CaseMaterial]]:
+def groups_of(cases: Sequence[CaseMaterial], fewest: int = 5) -> list[list[CaseMaterial]]:
     """Cases by group; if all share their networks, every fifth case in turn."""
     groups: dict[str, list[CaseMaterial]] = {}
     for case in cases:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
+from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.inference.calibration import ErrorProbability
 
+from ..assessment.figures import AssessmentFigures, assessment_figures, assessment_section
+from ..assessment.looking import CaseLooks, case_looks
 from ..shared.agreement import bland_altman_figure
 from ..shared.figure_style import DPI
 from ..shared.judged import Judged
@@ -39,15 +42,21 @@ class Analysis:
     verdict: FitVerdict | None = None
     orders: tuple[OrderSummary, ...] = ()
     sizes: SizeFigures | None = None
+    assessment: AssessmentFigures | None = None
 
 
 def analyse(
-    judged: Judged, classes: int, *, fit_calibration: bool, progress: ProgressCallback = ignore_progress
+    judged: Judged,
+    infos: Sequence[ClassInfo],
+    *,
+    fit_calibration: bool,
+    progress: ProgressCallback = ignore_progress,
 ) -> Analysis:
     """Fit P(wrong) where asked, else take the one that the bundle's own model gave; walk the DCM.
 
     ``fit_calibration`` is meant for predictions of networks that did not see the cases.
     """
+    classes = len(infos)
     calibrated = calibrate(judged, classes, progress) if fit_calibration else None
     if calibrated is not None:
         judged, maps, model = calibrated.judged, calibrated.maps, calibrated.model
@@ -55,11 +64,20 @@ def analyse(
         maps, model = _written_maps(judged), None
     compared = verdict(judged.figures) if _all_have_row(judged) else None
     by_case: dict[str, Mapping[Order, Walk]] = {}
+    looks: dict[str, CaseLooks] = {}
     for number, case in enumerate(judged.figures):
         progress(number / len(judged.figures), f"simulated annotator, {case}")
-        by_case[case] = walks(judged.store.arrays(case), maps.get(case), classes, seed=number)
+        arrays, wrong = judged.store.arrays(case), maps.get(case)
+        presence = judged.figures[case].assessment.get("presence", {})
+        if wrong is not None and (found := case_looks(arrays, wrong, presence, infos)) is not None:
+            looks[case] = found
+        zones = looks[case].zones if case in looks else ()
+        by_case[case] = walks(arrays, wrong, classes, number, zones)
     progress(1.0, "analysed")
-    return Analysis(judged, maps, model, compared, tuple(summarise_walks(by_case)))
+    names = {info.value: info.name for info in infos}
+    whole = assessment_figures(judged.figures, judged.material, looks, names)
+    orders = tuple(summarise_walks(by_case))
+    return Analysis(judged, maps, model, compared, orders, assessment=whole)
 
 
 def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
@@ -81,6 +99,9 @@ def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
             sections.append(sizes_section(analysis.sizes))
             content["sizes"] = {"agreement": analysis.sizes.agreement, "coverage": analysis.sizes.coverage}
             paths.append(_bland_altman(analysis.sizes, out / "figures"))
+        if analysis.assessment is not None:
+            sections.append(assessment_section(analysis.assessment))
+            content["assessment"] = analysis.assessment
         if analysis.verdict is not None:
             sections.append(calibration_section(analysis.verdict.lines(), fitted=analysis.model is not None))
             content["error_probability"] = analysis.verdict
@@ -125,6 +146,7 @@ def _plain_orders(orders: tuple[OrderSummary, ...]) -> list[dict[str, object]]:
             "dice_gain": order.dice_gain,
             "scar_error_drop_ml": order.scar_error_drop_ml,
             "p_against_random": order.p_against_random,
+            "p_against_scs": order.p_against_scs,
         }
         for order in orders
     ]

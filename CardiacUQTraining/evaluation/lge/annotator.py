@@ -36,6 +36,7 @@ class Order(enum.StrEnum):
     SCS_VOLUME = "mean SCS x volume"
     ERROR_PROBABILITY = "expected wrong voxels"
     SIZE = "size"
+    EXPECTED_GAIN = "places by expected gain"
     RANDOM = "random"
     SLICES = "whole slices by mean uncertainty"
 
@@ -51,10 +52,14 @@ class Walk:
 
 
 def walks(
-    arrays: CaseArrays, error_probability: np.ndarray | None, classes: int, seed: int = 0
+    arrays: CaseArrays,
+    error_probability: np.ndarray | None,
+    classes: int,
+    seed: int = 0,
+    looks: Sequence[np.ndarray] = (),
 ) -> dict[Order, Walk]:
     """All orders over one case. By error probability only where there is one; the slices go by it too,
-    else by SCS."""
+    else by SCS. ``looks`` are the zones of the places worth a look, best first."""
     spacing = arrays.spacing_xyz
     geometry = Geometry(arrays.truth.shape[::-1], spacing, (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
     scs = arrays.maps[MapName.SCS]
@@ -72,6 +77,8 @@ def walks(
         order: walk(arrays, [zones[n] for n in numbers[np.argsort(-key, kind="stable")]], classes)
         for order, key in keys.items()
     }
+    if looks:
+        result[Order.EXPECTED_GAIN] = walk(arrays, looks, classes)
     rng = np.random.default_rng(seed)
     result[Order.RANDOM] = _mean(
         [walk(arrays, [zones[n] for n in rng.permutation(numbers)], classes) for _ in range(RANDOM_ORDERS)]
@@ -135,6 +142,7 @@ class OrderSummary:
     dice_gain: Summary
     scar_error_drop_ml: Summary
     p_against_random: float
+    p_against_scs: float
 
 
 def summarise_walks(by_case: Mapping[str, Mapping[Order, Walk]]) -> list[OrderSummary]:
@@ -147,10 +155,9 @@ def summarise_walks(by_case: Mapping[str, Mapping[Order, Walk]]) -> list[OrderSu
         dice, scar, looked = (
             np.mean([getattr(w, n) for w in members], axis=0) for n in ("dice", "scar_error_ml", "looked_at")
         )
-        p = paired_wilcoxon(gain[order], gain[Order.RANDOM])
-        found.append(
-            OrderSummary(order, dice, scar, looked, summarise(gain[order]), summarise(drop[order]), p)
-        )
+        tests = (paired_wilcoxon(gain[order], gain[other]) for other in (Order.RANDOM, Order.SCS_VOLUME))
+        gained, dropped = summarise(gain[order]), summarise(drop[order])
+        found.append(OrderSummary(order, dice, scar, looked, gained, dropped, *tests))
     return found
 
 

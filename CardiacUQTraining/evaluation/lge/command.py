@@ -12,6 +12,7 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
 from ...datasets import LabelledDataset
+from ..assessment.store import store_fits
 from ..shared.judged import Judged
 from ..shared.markdown import as_plain
 from ..shared.methods import Method
@@ -20,7 +21,6 @@ from ..shared.source import Source
 from ..shared.stored_metrics import check_unseen, section_title, store_metrics
 from .analysis import Analysis, analyse, write_analysis
 from .calibrate import store
-from .fit_lesions import store_limits
 from .headline import headline
 from .judge import judge
 from .sizes import size_figures, store_intervals
@@ -31,31 +31,20 @@ class Stored:
     """What an evaluation writes into the bundle."""
 
     calibration: bool = False
-    lesion_limits: bool = False
     metrics: bool = False
     stage_rule: bool = False
 
     def check(self, *, cross_validated: bool, calibrated: bool) -> None:
-        """Raise UsageError for what can only be fitted on predictions of folds that saw no case, and for
-        limits together with what is measured on labels that obey them."""
+        """Raise UsageError for what can only be fitted on predictions of folds that saw no case."""
         if self.calibration and not (cross_validated and calibrated):
             raise UsageError(
                 "--store-calibration needs --cross-validated and the method error_probability: it is fitted "
                 "on unseen cases only"
             )
-        if self.lesion_limits and not cross_validated:
-            raise UsageError(
-                "--store-lesion-limits needs --cross-validated: they are chosen on unseen cases only"
-            )
         if self.stage_rule and not cross_validated:
             raise UsageError("--store-stage-rule needs --cross-validated: it is chosen on unseen cases only")
-        if self.stage_rule and (self.calibration or self.lesion_limits or self.metrics):
+        if self.stage_rule and (self.calibration or self.metrics):
             raise UsageError("--store-stage-rule changes what all else is fitted on; run it alone first")
-        if self.lesion_limits and (self.calibration or self.metrics):
-            raise UsageError(
-                "--store-lesion-limits changes the labels that calibration and figures are taken from; "
-                "run it alone first"
-            )
 
 
 @dataclass(frozen=True)
@@ -78,10 +67,10 @@ def evaluate_cascade(
     *,
     progress: ProgressCallback = ignore_progress,
     on_failure: Callable[[str], None] = lambda line: None,
-) -> tuple[Judged, Path, str]:
+) -> tuple[Judged, Path]:
     """Judge every case, analyse all of them, write the report and what is to be kept in the bundle.
 
-    Returns the judged cases, the page, and one line on lesion limits if they were chosen, else "".
+    Returns the judged cases and the page.
     """
     judged = judge(
         bundle,
@@ -97,34 +86,34 @@ def evaluate_cascade(
     if options.stored.metrics:
         check_unseen(judged.trained_on)
     fit = passes.cross_validated and Method.ERROR_PROBABILITY in options.methods
-    analysis = analyse(judged, len(bundle.manifest.classes), fit_calibration=fit, progress=progress)
+    analysis = analyse(judged, bundle.manifest.classes, fit_calibration=fit, progress=progress)
     sizes = size_figures(judged, bundle.manifest, fit=passes.cross_validated)
     analysis = dataclasses.replace(analysis, sizes=sizes)
     page = write_analysis(analysis, Source(bundle, dataset, command, passes.cross_validated), out)
-    return judged, page, _store(bundle, dataset.name, analysis, options.stored, passes, command)
+    _store(bundle, dataset.name, analysis, options.stored, passes, command)
+    return judged, page
 
 
 def _store(
     bundle: Bundle, dataset: str, analysis: Analysis, stored: Stored, passes: PassOptions, command: str
-) -> str:
+) -> None:
     """Write what ``stored`` names into the bundle; each step reads what the one before has written."""
 
     def current() -> Bundle:
         return load_bundle(bundle.folder)
 
-    line, sizes = "", analysis.sizes
+    sizes = analysis.sizes
     if not analysis.judged.figures:
-        return line
+        return
+    if stored.calibration:
+        store_fits(current(), analysis.judged.material, dataset)
     if stored.calibration and analysis.model is not None and analysis.verdict is not None:
         store(current(), analysis.model, provenance(dataset, analysis))
     if stored.calibration and sizes is not None and sizes.fitted:
         store_intervals(current(), sizes, dataset)
-    if stored.lesion_limits:
-        line = store_limits(current(), analysis.judged, command)
     if stored.metrics:
         title = section_title(dataset, cross_validated=passes.cross_validated)
         store_metrics(current(), title, command, headline(analysis, bundle.manifest.classes))
-    return line
 
 
 def provenance(dataset: str, analysis: Analysis) -> dict[str, object]:

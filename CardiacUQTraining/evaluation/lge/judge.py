@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind
@@ -20,6 +21,7 @@ from CardiacUQLib.inference.passes import NetworkSource
 
 from ...datasets import LabelledCase, LabelledDataset
 from ...training.crops import crop_labels
+from ..assessment.gather import fits_key, gather, judges, unfitted
 from ..shared.cases import CaseArrays, CaseFigures, CaseStore, run_key
 from ..shared.dice import mean_foreground_dice
 from ..shared.judged import Judged, check_classes, check_labels, each_case, file_state
@@ -69,21 +71,26 @@ def judge(
     if not options.cross_validated:
         described["calibration"] = bundle.manifest.calibration.get(KEY)
     store = CaseStore(out / "cases", run_key(bundle.manifest, described))
-    networks = ResidentBundle.of(bundle)
+    networks, cases = ResidentBundle.of(bundle), dataset.cases[:limit]
+    material = gather(networks, cases, store, options, computer, progress, cancel)
+    nested = judges(networks, material)
+    unseen = unfitted(networks) if nested else networks
 
     def judged_or_kept(case: LabelledCase) -> CaseFigures:
-        kept = store.load(case.id, file_state(case))
+        source = nested.get(case.id, unseen)
+        state = f"{file_state(case)};{fits_key(source)}"
+        kept = store.load(case.id, state)
         if kept is not None:
             return kept
         folds = permitted_folds(bundle.manifest, case.id, options)
-        return judge_case(case, networks, computer, folds, options, methods, store, cancel)
+        return judge_case(case, source, computer, folds, options, methods, store, cancel, state)
 
-    figures, failures = each_case(dataset.cases[:limit], judged_or_kept, progress, on_failure)
+    figures, failures = each_case(cases, judged_or_kept, progress, on_failure)
     progress(1.0, "all cases judged")
     held_out = bundle.manifest.held_out
     training = {case for cases_of_fold in held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
-    return Judged(figures, failures, store, leaked)
+    return Judged(figures, failures, store, leaked, material)
 
 
 def check_cascade(bundle: Bundle) -> None:
@@ -102,6 +109,7 @@ def judge_case(
     methods: tuple[Method, ...],
     store: CaseStore,
     cancel: CancelToken | None = None,
+    state: str | None = None,
 ) -> CaseFigures:
     """Predict one case, score every available row and keep the result.
 
@@ -150,6 +158,8 @@ def judge_case(
         merged_volumes(found.pass_volumes_ml, case.merged).tolist(),
         (_voxels(labels, classes) * voxel_ml).tolist(),
         (_voxels(final[Stage.CASCADE], classes) * voxel_ml).tolist(),
+        to_plain(found.assessment),
+        dict(found.evidence),
     )
     arrays = CaseArrays(
         region.roi.extract(volume.array),
@@ -161,8 +171,9 @@ def judge_case(
         outside_of(region, labels, classes),
         brier,
         merge_labels(region.undecided, case.merged),
+        0.5 * (passes.stage2d.p.mean(axis=0) + passes.final.p.mean(axis=0)),
     )
-    store.save(figures, arrays, file_state(case))
+    store.save(figures, arrays, file_state(case) if state is None else state)
     return figures
 
 

@@ -197,11 +197,12 @@ def calibration_section(lines: Sequence[str], *, fitted: bool) -> str:
 
 def annotator_section(orders: Sequence[OrderSummary], best: Order) -> str:
     """Mean Dice and scar error by number of visits, and the gain of the first visits."""
-    shown = (0, 1, 2, FIRST_VISITS, 5, SHOWN_VISITS)
+    shown = (0, 1, 2, FIRST_VISITS, 6, SHOWN_VISITS)
     header = ["order", *(f"Dice after {n}" for n in shown)]
     header += [
         f"gain of {FIRST_VISITS} [95 %]",
         "p against random",
+        "p against SCS order",
         f"scar error 0 → {FIRST_VISITS} (ml)",
         "looked at",
     ]
@@ -211,8 +212,9 @@ def annotator_section(orders: Sequence[OrderSummary], best: Order) -> str:
             *(f"{order.dice[n]:.3f}" for n in shown),
             interval(order.dice_gain, digits=3),
             _p(order.p_against_random),
+            _p(order.p_against_scs),
             f"{order.scar_error_ml[0]:.2f} → {order.scar_error_ml[FIRST_VISITS]:.2f}",
-            f"{order.looked_at[FIRST_VISITS]:.1%}",
+            f"{order.looked_at[FIRST_VISITS]:.1%} / {order.looked_at[6]:.1%}",
         ]
         for order in orders
     ]
@@ -220,8 +222,9 @@ def annotator_section(orders: Sequence[OrderSummary], best: Order) -> str:
         [
             "## Simulated annotator: components of the correction map, most urgent first",
             markdown_table(header, rows),
-            "A visit replaces the component and two voxels around it in the plane by the truth, or a whole "
-            f"slice. Looked at: share of the window after {FIRST_VISITS} visits. "
+            "A visit replaces the component and two voxels around it in the plane by the truth, a place "
+            "worth a look (a disc in one slice), or a whole slice. "
+            f"Looked at: share of the window after {FIRST_VISITS} and 6 visits. "
             f"Best order: **{best.value}**.",
         ]
     )

@@ -21,7 +21,7 @@ from CardiacUQLib.base.safe_files import replacing
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class CaseFigures:
     reference_ml: Sequence[float] = ()
     predicted_ml: Sequence[float] = ()
     """Volume of every class by the reader and by the final prediction, on the grid of the image."""
+    assessment: Mapping[str, Any] = field(default_factory=dict)
+    """What was said about the case as a whole, as in ``case.json``."""
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class CaseArrays:
     """Brier score per voxel of the cascade's mean softmax."""
     undropped: np.ndarray | None = None
     """The segmentation before lesions too small to be believed were dropped; None if it was not kept."""
+    mean: np.ndarray | None = None
+    """Mean softmax (C, z, y, x) of both opinions, for places worth a look; None if it was not kept."""
 
 
 def run_key(manifest: Manifest, options: Mapping[str, Any]) -> str:
@@ -97,7 +102,8 @@ class CaseStore:
         ).is_file():
             return None
         figures = nan_from_none(stored["figures"])
-        return CaseFigures(**figures | {"folds": tuple(figures["folds"])})
+        said = stored["figures"]["assessment"]  # words and nothing said, no figures
+        return CaseFigures(**figures | {"folds": tuple(figures["folds"]), "assessment": said})
 
     def arrays(self, case: str) -> CaseArrays:
         """Arrays of a case that :meth:`load` knows."""
@@ -112,6 +118,7 @@ class CaseStore:
                 tuple(stored["outside"].tolist()),
                 stored["brier"],
                 stored["undropped"] if "undropped" in stored.files else None,
+                stored["mean"].astype(np.float32) if "mean" in stored.files else None,
             )
 
     def save(self, figures: CaseFigures, arrays: CaseArrays, files: str = "") -> None:
@@ -119,6 +126,7 @@ class CaseStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{figures.case}.npz"
         undropped = {} if arrays.undropped is None else {"undropped": arrays.undropped}
+        mean = {} if arrays.mean is None else {"mean": arrays.mean.astype(np.float16)}
         with replacing(target, suffix=".npz") as beside:
             kept: dict[str, Any] = {
                 "image": arrays.image,
@@ -129,6 +137,7 @@ class CaseStore:
                 "outside": np.asarray(arrays.outside),
                 "brier": arrays.brier.astype(np.float32),
                 **undropped,
+                **mean,
                 **{name.value: values.astype(np.float32) for name, values in arrays.maps.items()},
             }
             np.savez_compressed(beside, **kept)

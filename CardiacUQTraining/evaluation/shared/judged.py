@@ -20,6 +20,7 @@ from CardiacUQLib.bundles.bundle import Bundle
 
 from ...datasets import LabelledCase, LabelledDataset
 from .cases import CaseFigures, CaseStore
+from .material import CaseMaterial
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ class Judged:
     store: CaseStore
     trained_on: tuple[str, ...] = field(default=())
     """Cases that the folds which judged them had seen in training."""
+    material: tuple[CaseMaterial, ...] = ()
+    """What the fits of whole cases are made of; empty without cross-validation."""
 
 
 def each_case(

@@ -12,5 +12,5 @@ def load_requirements(path):
     return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
-def pip_ensure(requirements, *, skip_packages=None, requester=None):
-    asked.append({"requirements": requirements, "skip": skip_packages, "requester": requester})
+def pip_ensure(requirements, *, requester=None):
+    asked.append({"requirements": requirements, "requester": requester})

@@ -99,7 +99,7 @@ def selector_words() -> list[str]:
     from host import application
 
     running = application.start(Path(sys.argv[1]) / "host")
-    from CardiacUQWidgets.display_panel import HeatMapChoice
+    from CardiacUQWidgets.parameters import HeatMapChoice
 
     words = [choice.label() for choice in HeatMapChoice]
     running.stop()

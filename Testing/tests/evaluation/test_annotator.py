@@ -38,8 +38,12 @@ def two_regions():
 def test_orders_by_hand(two_regions):
     wrong = np.zeros(two_regions.truth.shape, np.float32)
     wrong[2, 14:18, 14:24] = 0.5
-    found = walks(two_regions, wrong, CLASSES)
+    place = np.zeros(two_regions.truth.shape, bool)
+    place[2, 12:20, 12:26] = True
+    found = walks(two_regions, wrong, CLASSES, looks=[place])
     assert list(found) == list(Order)
+    assert found[Order.EXPECTED_GAIN].scar_error_ml[1:] == pytest.approx(20 * 1.5 * 1.5 * 10 / 1000)
+    assert found[Order.EXPECTED_GAIN].looked_at[1] == pytest.approx(place.mean())
     voxel_ml = 1.5 * 1.5 * 10 / 1000
     for walked in found.values():
         assert walked.scar_error_ml[0] == pytest.approx(60 * voxel_ml)

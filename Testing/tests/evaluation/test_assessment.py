@@ -18,8 +18,9 @@ from CardiacUQTraining.evaluation.assessment.fit import (
     presence_features,
     trusted_up_to,
 )
-from CardiacUQTraining.evaluation.assessment.material import CaseMaterial, choice_key, choices_of
+from CardiacUQTraining.evaluation.assessment.gather import as_calibration
 from CardiacUQTraining.evaluation.assessment.regression import logistic, ridge
+from CardiacUQTraining.evaluation.shared.material import CaseMaterial, choice_key, choices_of
 
 
 def test_ridge_without_penalty_is_least_squares_and_shrinks_with_it() -> None:
@@ -111,7 +112,7 @@ def case(number: int, rng: np.random.Generator) -> CaseMaterial:
     return CaseMaterial(
         f"case{number:02d}",
         str(number % 5),
-        fold_evidence(first, final, LGE_CLASSES, 0.1),
+        fold_evidence(first, final, LGE_CLASSES, 0.1) | {"roundness": 0.9 + 0.001 * number},
         {"infarct": sick, "MVO": number % 4 == 0},
         {"infarct": float(voxels[3:].sum()), "MVO": float(voxels[4])},
         choices_of(final.mean(axis=0), truth, voxels, LGE_CLASSES),
@@ -152,8 +153,9 @@ def test_a_case_has_no_part_in_what_is_said_about_it(cases: list[CaseMaterial]) 
 
 def test_fits_survive_the_way_through_the_manifest(cases: list[CaseMaterial]) -> None:
     fits = fit_all(cases)
-    for name, fit in (("presence", fits.presence), ("predicted_dice", fits.dice), ("verdict", fits.verdict)):
-        assert decode_fit(name, to_plain(fit)) == fit
+    for name, fit in as_calibration(fits).items():
+        assert to_plain(decode_fit(name, fit)) == fit
+    assert fits.likeness.traits["roundness"].high == pytest.approx(0.939)
     opinion = apply_fits(fits, cases[0])
     assert opinion.word in Word
     assert 0 <= opinion.risk <= 1

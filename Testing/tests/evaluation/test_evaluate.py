@@ -10,6 +10,7 @@ from evaluation_bundle import write_bundle
 
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle, write_manifest
+from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.bundles.resident import ResidentBundle
@@ -17,6 +18,7 @@ from CardiacUQLib.images.reading import write_map
 from CardiacUQLib.inference.calibration import Category, ErrorProbability, Feature, Term
 from CardiacUQLib.inference.segment import segment
 from CardiacUQTraining.cli.app import main
+from CardiacUQTraining.evaluation.assessment.gather import fits_key
 from CardiacUQTraining.evaluation.lge.analysis import analyse
 from CardiacUQTraining.evaluation.lge.calibrate import store
 from CardiacUQTraining.evaluation.lge.judge import judge
@@ -163,11 +165,12 @@ class TestJudge:
 
     def test_other_options_or_changed_files_are_judged_anew(self, bundle, phantoms, tmp_path):
         judged = judge(bundle, phantoms, tmp_path, PassOptions((0,)), methods=FAST, limit=1)
-        assert judged.store.load("Phantom_1000") is not None
+        state = f";{fits_key(bundle)}"
+        assert judged.store.load("Phantom_1000", state) is not None
         assert judged.store.load("Phantom_1000", "another file") is None
         other = judge(bundle, phantoms, tmp_path, PassOptions((1,)), methods=FAST, limit=1)
         assert other.store.key != judged.store.key
-        assert judged.store.load("Phantom_1000") is None
+        assert judged.store.load("Phantom_1000", state) is None
 
     def test_a_damaged_cache_is_judged_anew(self, tmp_path):
         (tmp_path / "a.json").write_text("{ not json")
@@ -255,7 +258,7 @@ class TestStoredCalibration:
             np.testing.assert_allclose(arrays.maps[name], result.maps[name][window], atol=2e-5)
         np.testing.assert_array_equal(arrays.segmentation, result.segmentation[window])
         assert "ece" in judged.figures["Phantom_1000"].rows["error_probability_cascade"]["union"]
-        analysis = analyse(judged, 5, fit_calibration=False)
+        analysis = analyse(judged, LGE_CLASSES, fit_calibration=False)
         assert analysis.model is None and set(analysis.error_probability) == {"Phantom_1000"}
         assert analysis.verdict is not None
 
@@ -330,11 +333,6 @@ class TestCommand:
             (["--methods", "magic"], "'magic' is unknown"),
             (["--dataset", "nothing"], "no such data set"),
             (["--dataset", "phantom", "--store-calibration"], "needs --cross-validated"),
-            (["--dataset", "phantom", "--store-lesion-limits"], "needs --cross-validated"),
-            (
-                ["--dataset", "phantom", "--cross-validated", "--store-lesion-limits", "--store-metrics"],
-                "run it alone first",
-            ),
             (["--dataset", "emidec", "--data", "/nowhere"], "no such folder"),
         ],
     )

@@ -4,18 +4,13 @@ import dataclasses
 import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
 
-from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.evaluation.lge.fit_lesions import lesion_cases, store_limits
 from CardiacUQTraining.evaluation.lge.headline import _found
-from CardiacUQTraining.evaluation.lge.judge import judge
 from CardiacUQTraining.evaluation.shared.agreement import SizeRecord
-from CardiacUQTraining.evaluation.shared.predict import PassOptions
 from CardiacUQTraining.evaluation.shared.stored_metrics import (
     check_unseen,
     command_without_places,
@@ -99,7 +94,7 @@ def test_titles_and_commands_hold_everywhere():
 @pytest.fixture
 def training_run(tmp_path, phantoms):
     """A finished run of random networks: what training leaves, without its minutes."""
-    plain = read_recipe("cpu").model_dump(mode="json")
+    plain = read_recipe("cascade-small").model_dump(mode="json")
     plain |= {"folds": 2, "locator": None, "phantoms": 0, "roi": {"size_px": 48, "spacing_mm": None}}
     for stage in ("stage2d", "stage3d"):
         plain[stage]["network"]["filters"] = [4, 8]
@@ -140,25 +135,3 @@ def test_every_second_case(own, tmp_path):
         "Phantom_1000",
         "Phantom_1002",
     ]
-
-
-def test_lesion_limits_are_chosen_anew_whatever_was_dropped(own, phantoms, tmp_path, monkeypatch):
-    """A bundle that drops every lesion still keeps what it found, so that the choice can be made again."""
-    strict = dataclasses.replace(own.manifest, smallest_lesion_ml={"infarct": 900})
-    monkeypatch.setattr(
-        "CardiacUQLib.inference.plausibility.Decision.labels",
-        lambda self, p, manifest: np.zeros(p.shape[1:], np.uint8),
-    )
-    judged = judge(
-        dataclasses.replace(own, manifest=strict), phantoms, tmp_path, PassOptions((0,)), methods=(), limit=1
-    )
-    arrays = judged.store.arrays("Phantom_1000")
-    assert not arrays.segmentation.any() and arrays.undropped.any()
-    (one,) = lesion_cases(judged, own.manifest.classes)
-    np.testing.assert_array_equal(one.predicted, arrays.undropped)
-    line = store_limits(own, judged, "cardiacuq evaluate --store-lesion-limits")
-    stored = load_bundle(own.folder).manifest
-    assert line.startswith("smallest lesions: ") and "smallest lesions" in stored.metrics
-    judged.store.save(judged.figures["Phantom_1000"], dataclasses.replace(arrays, undropped=None))
-    with pytest.raises(UsageError, match="Phantom_1000: was judged before dropped lesions were kept"):
-        lesion_cases(judged, own.manifest.classes)

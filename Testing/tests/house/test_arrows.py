@@ -34,6 +34,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.found",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",
+    "CardiacUQLib.inference.looking",
     "CardiacUQLib.inference.passes",
     "CardiacUQLib.inference.segment",
     "CardiacUQLib.inference.slice_context",

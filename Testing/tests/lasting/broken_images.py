@@ -27,7 +27,7 @@ NIFTI_FIELDS = {
     "sform_code": (254, "<h", (-1, 9, 0)),
     "quatern_b": (256, "<f", (np.nan, 5, 1e30)),
     "srow_x": (280, "<f", (np.nan, 0, 1e30)),
-    "sizeof_hdr": (0, "<i", (0, 540, 348 << 24, -1)),
+    "sizeof_hdr": (0, "<i", (0, 540, 0x5C010000, -1)),
     "magic": (344, "<i", (0, -1)),
 }
 ODD_LINES = (

@@ -42,6 +42,7 @@ def campaign(count: int, seed: int, folder: Path, only: int | None = None) -> di
         slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.peak_bytes)
         if fault:
             faults.append({"number": number, "section": section.__name__, "what": trial.what, "fault": fault})
+            print(json.dumps(faults[-1]), file=sys.stderr, flush=True)
         if only is not None:
             print(*trial.arguments, outcome, sep="\n", file=sys.stderr)
         else:

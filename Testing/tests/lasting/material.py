@@ -75,7 +75,7 @@ def make_material(folder: Path) -> Material:
     case = folder / "cases" / "heart"
     reviewed = folder / "cases" / "reviewed" / "heart"
     shutil.copytree(case, reviewed)
-    review = Review(CaseMaps.from_folder(read_case(reviewed)), "Jane")
+    review = Review(CaseMaps.of(read_case(reviewed)), "Jane")
     review.take_2d(0)
     review.flag(1, "look again")
     review.release()

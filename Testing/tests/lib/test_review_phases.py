@@ -56,7 +56,7 @@ def study(tmp_path: Path) -> Path:
             kind=BundleKind.STREAMING,
             classes=CINE_CLASSES,
             segmentation=final,
-            stage2d=member,
+            opinion=member,
             maps={MapName.SCS: scs},
             dcm=found.dcm,
             component_ids=found.component_ids,
@@ -76,7 +76,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def review_of(out: Path, phase: str) -> Review:
-    return Review(CaseMaps.from_folder(read_case(out / f"patient_{phase}")), "Jane")
+    return Review(CaseMaps.of(read_case(out / f"patient_{phase}")), "Jane")
 
 
 def volumes(*labels: np.ndarray) -> list[float]:

@@ -246,4 +246,4 @@ def test_the_standing_limitations_of_a_bundle_are_not_repeated_with_every_result
     networks = {("stage2d", 0): Pixelwise2D(), ("stage3d", 0): FromMasks3D()}
     found = segment(volume, FakeBundle(known, networks), device="cpu")
     assert "finds no MVO" not in found.run.warnings
-    assert found.verdict is None and found.lacking == ("presence", "predicted_dice", "verdict")
+    assert found.verdict is None and found.lacking == ("presence", "predicted_dice", "verdict", "likeness")

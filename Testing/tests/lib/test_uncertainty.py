@@ -19,6 +19,7 @@ from CardiacUQLib.uncertainty.evidence import (
     mean_evidence,
     structures,
 )
+from CardiacUQLib.uncertainty.likeness import Likeness
 from CardiacUQLib.uncertainty.linear import LinearModel, expit, logit
 from CardiacUQLib.uncertainty.presence import (
     LesionPresence,
@@ -193,18 +194,18 @@ def test_an_assessment_from_stored_numbers() -> None:
     assert found.verdict.risk == pytest.approx(expit(-2 * (mean - 0.7) / 0.1), abs=1e-3)
     assert found.verdict.word is Word.CHECK
     assert found.verdict.reason == "MVO may be missed, probability 0.30"
-    assert found.lacking == ()
+    assert found.lacking == ("likeness",)
 
 
 def test_without_fits_nothing_is_said_and_what_is_lacking_is_named() -> None:
     stored = calibration()
-    assert Assessor({}, LGE_CLASSES).lacking == ("presence", "predicted_dice", "verdict")
-    assert Assessor({}, CINE_CLASSES).lacking == ("predicted_dice", "verdict")
+    assert Assessor({}, LGE_CLASSES).lacking == ("presence", "predicted_dice", "verdict", "likeness")
+    assert Assessor({}, CINE_CLASSES).lacking == ("predicted_dice", "verdict", "likeness")
     del stored["verdict"]
     found = Assessor(stored, LGE_CLASSES).assess(
         {}, {"infarct": 1.0, "MVO": 1.0}, {"infarct": True, "MVO": True}
     )
-    assert found.verdict is None and found.lacking == ("verdict",)
+    assert found.verdict is None and found.lacking == ("verdict", "likeness")
     assert len(found.predicted_dice) == 5
 
 
@@ -224,7 +225,7 @@ def test_the_words_of_a_verdict() -> None:
     fit = VerdictCalibration(CONSTANT, 0.15, 0.5, 0.7)
     assert [fit.word(r) for r in (0.15, 0.16, 0.49, 0.5)] == [Word.TRUST, Word.CHECK, Word.CHECK, Word.REDO]
     assert Verdict(Word.CHECK, "apex unsure").as_text() == "Check: apex unsure"
-    unlike = unlike_verdict(["looks like cine"])
+    unlike = unlike_verdict(Likeness(("looks like cine",), 9.0), None)
     assert unlike == Verdict(Word.REDO, "unlike the training scans: looks like cine")
     trusted = Verdict(Word.TRUST, "fine", 0.1, 0.7)
     assert worst_of({"ED": trusted, "ES": dataclasses.replace(trusted, risk=0.2)}).reason == "ES: fine"

@@ -12,6 +12,7 @@ from CardiacUQLib.measures.intervals import (
     crps,
     interval_of,
     residual_quantiles,
+    shortest_range,
     within_fold_spread,
 )
 
@@ -34,8 +35,8 @@ def test_spread_is_taken_inside_folds():
 
 def test_interval_is_size_plus_scaled_residuals_clipped():
     fitted = SizeCalibration(1.0, 0.1, 2.0, tuple(np.linspace(-1, 1, 39)), 39)
-    interval = fitted.interval(20.0, 0.5)  # scale 1 + 2 + 1 = 4; ranks 2 and 38 of 39
-    low, high = np.linspace(-1, 1, 39)[[1, 37]]
+    interval = fitted.interval(20.0, 0.5)  # scale 1 + 2 + 1 = 4; 37 of 39 residuals, the first such stretch
+    low, high = np.linspace(-1, 1, 39)[[0, 36]]
     assert (interval.low, interval.high) == pytest.approx((20 + 4 * low, 20 + 4 * high))
     near_zero = fitted.interval(0.3, 0.0)
     assert near_zero.low == 0.0
@@ -104,3 +105,12 @@ def test_distribution_has_the_interval_inside():
     inside = np.mean((distribution >= interval.low) & (distribution <= interval.high))
     assert interval.calibrated
     assert inside == pytest.approx(74 / 80)  # ranks 4 to 77 of 80
+
+
+def test_the_shortest_range_leaves_out_the_far_tail() -> None:
+    residuals = np.concatenate([np.linspace(0, 1, 36), [5.0, 6.0, 7.0]])  # 39: holds ceil(36) + 1 = 37
+    assert shortest_range(residuals, 0.90) == (0.0, 5.0)
+    assert shortest_range(np.arange(10.0), 0.90) == (0.0, 9.0)
+    both = np.sort(np.concatenate([-np.linspace(0, 1, 40), np.linspace(0, 1, 40)]))
+    low, high = shortest_range(both, 0.90)
+    assert high - low < 2.0 and np.mean((both >= low) & (both <= high)) >= 0.90

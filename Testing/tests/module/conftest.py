@@ -13,6 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULE = REPOSITORY / "CardiacUQ" / "CardiacUQ.py"
+sys.path.insert(0, str(REPOSITORY / "Testing" / "tests" / "lib"))
 
 
 def pytest_report_header() -> str:
@@ -56,6 +57,14 @@ def module(host, models, monkeypatch):
 
 
 @pytest.fixture
+def without_torch(module, monkeypatch):
+    """A reader's computer: no torch, so no child process that loads it either."""
+    from CardiacUQWidgets import computer
+
+    monkeypatch.setattr(computer, "has_torch", lambda: False)
+
+
+@pytest.fixture
 def widget(host, module):
     """The module opened by the user."""
     return host.open("CardiacUQ")
@@ -75,7 +84,7 @@ def load(host):
     """Loads an image file as the application does."""
 
     def load(path: Path):
-        from CardiacUQWidgets.case_file import load_image
+        from CardiacUQWidgets.case_opening import load_image
 
         return load_image(path)
 

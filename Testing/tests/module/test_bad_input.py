@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import shutil
+import subprocess
 import sys
 import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+from desk_checks import change_record
 
 
 def _content(scene) -> dict[str, str]:
@@ -96,9 +100,7 @@ def test_the_case_folder_of_another_volume(host, widget, load, case_folder, tmp_
     other, _ = write(lge_phantom(2, shape=(6, 128, 128)), tmp_path, "other")
     load(other)
     copy = shutil.copytree(case_folder, tmp_path / "moved")
-    record = copy / "case.json"
-    text = record.read_text("utf-8").replace("LGE phantom.nii.gz", "gone.nii.gz")
-    record.write_text(text, encoding="utf-8")
+    change_record(copy, input_path=str(tmp_path / "gone.nii.gz"))
     _load_refused(host, widget, copy, "other", "load the volume")
 
 
@@ -109,14 +111,115 @@ def test_a_damaged_review_is_reported_and_the_case_still_shown(host, widget, cas
     assert widget.review.session is None and widget.display.nodes is not None
 
 
+@pytest.fixture
+def requirements(module):
+    return Path(module.__file__).parent / "Resources" / "requirements.txt"
+
+
+@pytest.fixture
+def extension(monkeypatch):
+    """The PyTorch extension, whose answer a test can set; what it was asked is kept."""
+    asked: list[dict] = []
+
+    class PyTorchUtilsLogic:
+        answer: object = types.ModuleType("torch")
+
+        def installTorch(self, **options):
+            asked.append(options)
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+    there = types.ModuleType("PyTorchUtils")
+    there.PyTorchUtilsLogic, there.asked = PyTorchUtilsLogic, asked
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", there)
+    return there
+
+
+def _without(monkeypatch, *names):
+    """Let these packages be absent until they are installed; returns the set of those that are."""
+    from CardiacUQWidgets import dependencies
+
+    absent, real = set(names), importlib.util.find_spec
+    monkeypatch.setattr(dependencies, "_is_met", lambda requirement: requirement.name not in absent)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in absent else real(name))
+    return absent
+
+
+def test_missing_packages_are_installed_through_slicer(requirements, extension, monkeypatch):
+    """torch through its extension in the version that is needed, the rest through slicer.packaging."""
+    import slicer.packaging as packaging
+
+    from CardiacUQWidgets import dependencies
+
+    absent = _without(monkeypatch, "torch", "safetensors")
+    asked: list[tuple] = []
+
+    def pip_ensure(requirements, *, requester):
+        asked.append((requirements, requester))
+        absent.clear()
+
+    monkeypatch.setattr(packaging, "pip_ensure", pip_ensure)
+    dependencies.install(requirements)
+    assert extension.asked == [{"askConfirmation": True, "torchVersionRequirement": "!=2.9.*,>=2.4"}]
+    assert asked == [(["safetensors>=0.4.5"], "CardiacUQ")]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("User declined package installation"), "declined"),
+        (subprocess.CalledProcessError(1, "pip install"), "exit code 1"),
+    ],
+)
+def test_an_installation_that_fails_is_one_line(requirements, monkeypatch, error, words):
+    import slicer.packaging as packaging
+
+    from CardiacUQLib.base.errors import UsageError
+    from CardiacUQWidgets import dependencies
+
+    def fail(*_, **__):
+        raise error
+
+    _without(monkeypatch, "safetensors")
+    monkeypatch.setattr(packaging, "pip_ensure", fail)
+    with pytest.raises(UsageError, match=words):
+        dependencies.install(requirements)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(None, "was not installed"), (TypeError("'NoneType'"), "module PyTorch Util")]
+)
+def test_a_refused_or_broken_torch_is_one_line(requirements, extension, monkeypatch, answer, words):
+    from CardiacUQLib.base.errors import UsageError
+    from CardiacUQWidgets import dependencies
+
+    _without(monkeypatch, "torch")
+    extension.PyTorchUtilsLogic.answer = answer
+    with pytest.raises(UsageError, match=words):
+        dependencies.install(requirements)
+
+
+def test_a_torch_that_is_too_old_counts_as_missing(requirements, extension, monkeypatch):
+    from CardiacUQLib.base.errors import UsageError
+    from CardiacUQWidgets import dependencies
+
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda n: "2.1.0" if n == "torch" else real(n))
+    assert dependencies.missing(requirements) == ("torch",)
+    with pytest.raises(UsageError, match="uninstall it"):
+        dependencies.install(requirements)
+    assert not extension.asked
+
+
 def test_without_torch_the_module_opens_and_reviews(
     host, module, load, phantom_file, case_folder, monkeypatch
 ):
     """Segment then says how to get torch; reviewing needs none."""
-    from CardiacUQWidgets import computer, dependencies
+    from CardiacUQWidgets import computer
 
     monkeypatch.setattr(computer, "has_torch", lambda: False)
-    monkeypatch.setattr(dependencies, "missing", lambda requirements: ("torch", "safetensors"))
+    _without(monkeypatch, "torch", "safetensors", "PyTorchUtils")
     load(phantom_file)
     widget = host.open("CardiacUQ")
     assert "torch is not installed" in widget.ui.deviceLabel.text
@@ -125,52 +228,3 @@ def test_without_torch_the_module_opens_and_reviews(
     widget.load_case(case_folder)
     widget.review.press("N")
     assert "region 1 of" in widget.ui.cardLabel.text
-
-
-def test_missing_packages_are_installed_through_slicer(host, module, monkeypatch):
-    """torch through the PyTorch extension, the rest through slicer.packaging, which must leave ours alone."""
-    import slicer.packaging as packaging
-
-    from CardiacUQWidgets import dependencies
-
-    requirements = Path(module.__file__).parent / "Resources" / "requirements.txt"
-    installed: list[str] = []
-    here = {"numpy"}
-    monkeypatch.setattr(
-        dependencies, "missing", lambda path: tuple(n for n in ("torch", "safetensors") if n not in here)
-    )
-
-    class PyTorchUtilsLogic:
-        def installTorch(self, askConfirmation=False):
-            assert askConfirmation
-            installed.append("torch")
-            here.add("torch")
-            return types.ModuleType("torch")
-
-    extension = types.ModuleType("PyTorchUtils")
-    extension.PyTorchUtilsLogic = PyTorchUtilsLogic
-    monkeypatch.setitem(sys.modules, "PyTorchUtils", extension)
-
-    def pip_ensure(requirements, *, skip_packages, requester):
-        installed.append((tuple(str(r).partition(">")[0] for r in requirements), requester))
-        assert {"torch", "SimpleITK", "numpy"} <= set(skip_packages)
-        here.add("safetensors")
-
-    monkeypatch.setattr(packaging, "pip_ensure", pip_ensure)
-    dependencies.install(requirements)
-    assert installed == ["torch", (("safetensors",), "CardiacUQ")]
-
-
-def test_a_refused_installation_says_what_still_works(host, module, monkeypatch):
-    import slicer.packaging as packaging
-
-    from CardiacUQLib.base.errors import UsageError
-    from CardiacUQWidgets import dependencies
-
-    def refuse(*_, **__):
-        raise RuntimeError("declined")
-
-    monkeypatch.setattr(dependencies, "missing", lambda path: ("safetensors",))
-    monkeypatch.setattr(packaging, "pip_ensure", refuse)
-    with pytest.raises(UsageError, match="declined"):
-        dependencies.install(Path(module.__file__).parent / "Resources" / "requirements.txt")

@@ -85,8 +85,14 @@ def test_the_xml_describes_the_scripts_parameters():
             assert (node.findtext("default") or "") == action.default, name
         else:
             assert action.type is Path and action.default is None, name
-            outputs = {"inputVolume": "input"}
+            outputs = {"inputVolume": "input", "modelFolder": "input"}
             assert node.findtext("channel") == outputs.get(name, "output"), name
+
+
+def test_the_xml_offers_the_bundles_that_are_shipped():
+    offered = [element.text for element in _xml_parameters()["model"].findall("element")]
+    shipped = [path.parent.name for path in REPOSITORY.glob("Resources/Models/*/manifest.json")]
+    assert sorted(offered) == sorted(shipped)
 
 
 def test_the_index_entry_satisfies_the_schema():

@@ -157,7 +157,7 @@ def test_the_batch_command_writes_what_slicer_asks_for(phantom_file, tiny_bundle
 
     done = _batch(
         phantom_file,
-        "--model",
+        "--modelFolder",
         tiny_bundle,
         "--device",
         "cpu",
@@ -172,6 +172,8 @@ def test_the_batch_command_writes_what_slicer_asks_for(phantom_file, tiny_bundle
         tmp_path / "dcm.nrrd",
         "--measurements",
         tmp_path / "m.csv",
+        "--caseFolder",
+        tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout.rstrip().endswith("<filter-progress>1.000</filter-progress>")
@@ -185,7 +187,12 @@ def test_the_batch_command_writes_what_slicer_asks_for(phantom_file, tiny_bundle
     assert labels.max() <= 4 and scores.dtype == np.float32
     assert (codes[codes > 0] % 5 == labels[codes > 0]).all(), "a correction became the final label"
     with (tmp_path / "m.csv").open(encoding="utf-8") as stream:
-        rows = dict(list(csv.reader(stream))[1:])
+        table = list(csv.reader(stream))
+    assert table[0] == ["measure", "value", "unit", "low", "high", "interval"]
+    rows = {row[0]: row[1] for row in table[1:]}
+    mass = next(row for row in table if row[0] == "lv_mass_g")
+    assert mass[2] == "g" and (not mass[1] or float(mass[1]) > 0)
+    assert (tmp_path / phantom_file.name.partition(".")[0] / "report.html").is_file()
     voxel_ml = float(np.prod(image.GetSpacing())) / 1000.0
     infarct_ml = float((labels == 3).sum()) * voxel_ml
     assert float(rows["volumes_ml.infarct"]) == round(infarct_ml, 4), "stored to 0.1 mm3"
@@ -196,7 +203,7 @@ def test_a_point_of_slicer_reaches_the_measures(phantom_file, tiny_bundle, tmp_p
     """Slicer hands "-12,3,40" over as a word of its own, which must not be taken for an option."""
     done = _batch(
         phantom_file,
-        *("--model", tiny_bundle, "--device", "cpu", "--folds", "0", "--noFlips"),
+        *("--modelFolder", tiny_bundle, "--device", "cpu", "--folds", "0", "--noFlips"),
         *("--rvInsertion", "-900.0,12.5,3"),
     )
     assert done.returncode == 2
@@ -205,11 +212,68 @@ def test_a_point_of_slicer_reaches_the_measures(phantom_file, tiny_bundle, tmp_p
 
 
 def test_the_batch_command_says_in_one_line_what_is_wrong(tmp_path, tiny_bundle):
-    done = _batch(tmp_path / "gone.nii.gz", "--model", tiny_bundle)
+    done = _batch(tmp_path / "gone.nii.gz", "--modelFolder", tiny_bundle)
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1 and "gone.nii.gz" in done.stderr
-    done = _batch(tmp_path / "gone.nii.gz", "--model", tiny_bundle, "--rvInsertion", "-1,2")
+    done = _batch(tmp_path / "gone.nii.gz", "--modelFolder", tiny_bundle, "--rvInsertion", "-1,2")
     assert done.returncode == 2
     assert done.stderr.startswith("anterior RV insertion '-1,2' is no point")
     done = _batch(tmp_path / "gone.nii.gz", "--device", "abacus")
     assert done.returncode == 2
+
+
+def _script():
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("CardiacUQSegment", CLI)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "torch is missing; open the module"),
+        (OSError(28, "No space left on device", "/x/labels.nrrd"), "/x/labels.nrrd: cannot be"),
+        (RuntimeError("two\nlines"), "unexpected RuntimeError: two lines"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_whatever_fails_in_the_batch_command_is_one_line(monkeypatch, capsys, tmp_path, error, words):
+    script = _script()
+
+    def fail(options):
+        raise error
+
+    monkeypatch.setattr(script, "_run", fail)
+    assert script.main([str(tmp_path / "a.nii.gz")]) != 0
+    out = capsys.readouterr().err
+    assert words in out and len(out.splitlines()) == 1 and "Traceback" not in out
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(phantom_file, tmp_path, capsys):
+    script = _script()
+    missing = tmp_path / "no folder" / "labels.nrrd"
+    assert script.main([str(phantom_file), "--segmentation", str(missing)]) == 2
+    assert str(missing) in capsys.readouterr().err
+
+
+def test_the_measures_of_the_batch_command_hold_intervals_and_segments():
+    interval = {"interval": [100.0, 140.0], "level": 0.9, "calibrated": True}
+    measures = {
+        "headline": "Infarct 18 %",
+        "sizes": {
+            "lv_mass_g": {"value": 120.0, "unit": "g", **interval},
+            "mvo_volume_ml": {"value": None, "unit": "ml", "interval": None},
+        },
+        "segments": {"segments": [{"name": "1 basal anterior", "segments": [1], "infarct_ml": 0.5}]},
+        "volumes_ml": {"infarct": 3.0},
+    }
+    assert list(_script().measure_rows(measures)) == [
+        ["lv_mass_g", 120.0, "g", 100.0, 140.0, "90 %"],
+        ["mvo_volume_ml", None, "ml", None, None, ""],
+        ["1 basal anterior: infarct_ml", 0.5, "", None, None, ""],
+        ["headline", "Infarct 18 %", "", None, None, ""],
+        ["volumes_ml.infarct", 3.0, "", None, None, ""],
+    ]

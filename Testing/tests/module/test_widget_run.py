@@ -61,7 +61,7 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
 
     volume = load(phantom_file)
     widget = host.open("CardiacUQ")
-    host.wait(lambda: not widget.runs.busy)  # the devices are known
+    host.wait(lambda: not widget.busy)  # the devices are known
     before, meter = _content(host.scene), StallMeter()
     waiting = widget.runs._warm.pid
     assert _start(widget) == waiting, "the child that has torch loaded already does the run"
@@ -78,7 +78,7 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
     # What is checked is that the window never waits for the child, which takes seconds. The aim of 100 ms
     # is a speed: it is printed above, not asserted, since it depends on the machine and its other work.
     assert meter.longest < 1.0
-    host.wait(lambda: not widget.runs.busy)
+    host.wait(lambda: not widget.busy)
 
     nodes = find_case(volume)
     assert nodes.folder.name == "LGE phantom" and (nodes.folder / "case.json").is_file()
@@ -91,7 +91,7 @@ def test_preview_then_case_then_a_second_run(host, module, load, phantom_file, c
     widget.ui.foldsEdit.text, widget.ui.previewCheckBox.checked = "0", False
     count = len(_content(host.scene))
     _start(widget)
-    host.wait(lambda: not widget.runs.busy)
+    host.wait(lambda: not widget.busy)
     again = find_case(volume)
     assert again.folder.name == "LGE phantom (2)", "an earlier case is never overwritten"
     assert len(_content(host.scene)) <= count + 30 and len({n.GetID() for n in again.ours()}) >= 6
@@ -102,7 +102,7 @@ def test_cancelling_after_the_preview_leaves_the_scene_as_it_was(host, widget, l
     from CardiacUQScene import find_case
 
     volume = load(phantom_file)
-    host.wait(lambda: not widget.runs.busy)
+    host.wait(lambda: not widget.busy)
     before, layers = _content(host.scene), _layers(host.scene)
     pid = _start(widget)
     host.wait(lambda: find_case(volume) is not None)
@@ -131,21 +131,66 @@ def test_closing_the_scene_ends_the_child(host, widget, load, phantom_file):
     host.wait(lambda: widget.runs.run is None and not _alive(second), 3.0)
 
 
-def test_leaving_the_module_ends_the_child_and_so_does_unloading_it(host, widget, load, phantom_file):
-    load(phantom_file)
+def test_a_run_goes_on_while_another_module_is_open(host, widget, load, phantom_file):
+    """Its result waits until the module is entered again; nothing moves meanwhile."""
+    from CardiacUQScene import find_case
+
+    volume = load(phantom_file)
     pid = _start(widget)
     host.leave("CardiacUQ")
-    assert widget.runs.run is None and not _alive(pid)
-    assert "left" in widget.ui.messageLabel.text and widget.ui.segmentButton.text == "Segment"
+    assert _alive(pid) and widget.runs.run is not None
+    before, layers = _content(host.scene), _layers(host.scene)
+    host.wait(lambda: widget.runs.run is None)
+    assert find_case(volume) is None
+    assert (_content(host.scene), _layers(host.scene)) == (before, layers)
     host.open("CardiacUQ")
+    host.wait(lambda: not widget.busy)
+    assert widget.review.session is not None and widget.desk.nodes.volume is volume
+    assert widget.ui.messageLabel.text.startswith("Done in")
+
+
+def test_a_result_that_waits_is_dropped_with_its_volume(host, widget, load, phantom_file):
+    volume = load(phantom_file)
+    _start(widget)
+    host.leave("CardiacUQ")
+    host.wait(lambda: widget.runs.run is None)
+    host.scene.RemoveNode(volume)
+    host.open("CardiacUQ")
+    host.wait(lambda: not widget.busy)
+    assert "removed" in widget.ui.messageLabel.text and widget.review.session is None
+
+
+def test_unloading_the_module_ends_the_child(host, widget, load, phantom_file):
+    load(phantom_file)
     waiting = widget.runs._warm.pid
     host.leave("CardiacUQ")
-    assert not _alive(waiting)
+    assert not _alive(waiting), "without a run nothing is kept waiting"
     host.open("CardiacUQ")
     again = _start(widget)
     host.unload("CardiacUQ")
     assert not _alive(again)
     assert list((Path(host.app.defaultScenePath) / "CardiacUQ").iterdir()) == []
+
+
+def test_segmenting_again_asks_before_a_review_is_replaced(host, widget, load, phantom_file, monkeypatch):
+    from CardiacUQWidgets import questions
+
+    load(phantom_file)
+    _start(widget)
+    host.wait(lambda: not widget.busy)
+    folder = widget.desk.nodes.folder
+    asked: list[str] = []
+    widget.review.press("N")
+    widget.review.press("L")
+    for answer in (False, True):
+        monkeypatch.setattr(questions, "confirmed", lambda text, a=answer: asked.append(text) or a)
+        widget.ui.segmentButton.click()
+        if not answer:
+            assert widget.runs.run is None and widget.review.session.progress().flagged == 1
+            assert "stays" in widget.ui.messageLabel.text
+    host.wait(lambda: not widget.busy)
+    assert len(asked) == 2 and "1 flagged" in asked[0] and str(folder) in asked[0]
+    assert widget.desk.nodes.folder != folder and (folder / "review.json").is_file()
 
 
 def test_a_killed_child_is_reported_with_its_cause(host, widget, load, phantom_file):

@@ -150,6 +150,28 @@ def test_closing_the_scene_first_is_harmless(shown: Make) -> None:
 # -- deciding
 
 
+def cells(table: slicer.vtkMRMLTableNode) -> dict[str, tuple[str, str, str]]:
+    """Value, unit and interval by the name of the measure."""
+    rows = range(table.GetNumberOfRows())
+    return {table.GetCellText(r, 0): tuple(table.GetCellText(r, c) for c in (1, 2, 3)) for r in rows}
+
+
+def test_what_is_decided_is_tinted_in_the_colour_of_its_class(shown: Make) -> None:
+    made = shown()
+    session = begin(made)
+    index = next(n for n, item in enumerate(session.items) if (item.was, item.became) == (2, 3))
+    session.jump(index)
+    session.take_2d()
+    region = made.app.scene.GetFirstNodeByName("Region under review")
+    tint = region.GetSegmentation().GetSegment("CardiacUQ_decided_2")
+    assert tint.GetName() == "decided: healthy myocardium"
+    mask = segment_mask(region, "CardiacUQ_decided_2", session.nodes.volume)
+    assert mask.sum() == session.items[index].voxels
+    assert not region.GetDisplayNode().GetSegmentVisibility2DOutline("CardiacUQ_decided_2")
+    session.undo()
+    assert region.GetSegmentation().GetSegment("CardiacUQ_decided_2") is None
+
+
 @pytest.mark.parametrize("storage", STORAGES)
 def test_segments_status_headline_and_table_follow_every_decision(shown: Make, storage: str) -> None:
     made = shown(storage)
@@ -167,7 +189,8 @@ def test_segments_status_headline_and_table_follow_every_decision(shown: Make, s
     assert set(before[before != after]) == {3}
     assert set(after[before != after]) == {2}
     assert session.headline() != untouched
-    assert session.headline() == session.nodes.measures.GetCellText(0, 1)
+    share = cells(session.nodes.measures)["Infarct share of LV mass"]
+    assert session.headline().startswith(f"Infarct {share[0]} % of LV mass") and share[1] == "%"
     assert session.undo()
     assert np.array_equal(node_labels(session.nodes), before)
     assert session.headline() == untouched
@@ -266,7 +289,11 @@ def test_painting_is_taken_before_the_next_decision_or_move(shown: Make) -> None
     assert [decision.action for decision in session.review.decisions] == [Action.EDITED]
     paint(session.nodes, "CardiacUQ_1", mask)
     session.keep()
-    assert [d.action for d in session.review.decisions] == [Action.EDITED, Action.EDITED, Action.KEEP]
+    assert [d.action for d in session.review.decisions] == [Action.EDITED, Action.EDITED], "K keeps paint"
+    assert (node_labels(session.nodes)[mask] == 1).all()
+    session.keep()
+    assert [d.action for d in session.review.decisions][2:] == [Action.KEEP], "also when pressed again"
+    assert (node_labels(session.nodes)[mask] == 1).all()
     assert in_step(session)
     while session.undo():
         assert in_step(session)

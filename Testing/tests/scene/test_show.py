@@ -182,11 +182,14 @@ def test_tables_and_plot_hold_the_numbers(shown: Make) -> None:
     assert [series.GetYColumnName() for series in nodes.series] == ["SCS", "P(wrong)"]
     drawn = [nodes.chart.GetNthPlotSeriesNode(n) for n in range(nodes.chart.GetNumberOfPlotSeriesNodes())]
     assert drawn == list(nodes.series)
-    cells = {
-        nodes.measures.GetCellText(n, 0): nodes.measures.GetCellText(n, 1)
-        for n in range(nodes.measures.GetNumberOfRows())
-    }
-    assert cells["headline"] == made.case.measures["headline"]
+    table = nodes.measures
+    assert [table.GetColumnName(n) for n in range(4)] == ["measure", "value", "unit", "interval"]
+    rows = [[table.GetCellText(n, c) for c in range(4)] for n in range(table.GetNumberOfRows())]
+    mass = made.case.measures["sizes"]["lv_mass_g"]
+    low, high = (round(v) for v in mass["interval"])
+    assert ["LV mass", f"{mass['value']:.0f}", "g", f"{low} to {high} (passes)"] in rows
+    assert ["Remark", made.case.measures["notes"][0], "", ""] in rows
+    assert table.GetLocked()
 
 
 def test_words_for_a_point(shown: Make) -> None:
@@ -272,18 +275,6 @@ def test_two_volumes_two_cases_and_one_colour_table(shown: Make) -> None:
     remove_case(one)
     assert find_case(second).segmentation is two.segmentation
     assert all(node.GetDisplayNode().GetColorNode() in tables for node in two.maps.values())
-
-
-def test_a_case_whose_parts_the_user_deleted_can_still_be_removed(shown: Make) -> None:
-    made = shown()
-    before = set(node_ids(made.app.scene))
-    nodes = show_case(made.case, made.volume)
-    made.app.scene.RemoveNode(nodes.maps[MapName.SCS])
-    made.app.scene.RemoveNode(nodes.measures)
-    assert find_case(made.volume) is None
-    remove_case(nodes)
-    left = [made.app.scene.GetNodeByID(key).GetClassName() for key in set(node_ids(made.app.scene)) - before]
-    assert all("Display" in name or "Storage" in name for name in left)
 
 
 # -- refusals

@@ -168,5 +168,5 @@ def test_too_few_cases_for_the_folds(tmp_path, emidec_like):
 
 
 def test_shipped_recipes_share_the_stage_names():
-    assert list(read_recipe("paper").stages()) == ["stage2d", "stage3d"]
-    assert list(read_recipe("cpu").stages()) == ["stage2d", "stage3d", "locator"]
+    assert list(read_recipe("cascade-paper").stages()) == ["stage2d", "stage3d"]
+    assert list(read_recipe("cascade-small").stages()) == ["stage2d", "stage3d", "locator"]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from tiny_training import tiny_recipe
 
+import CardiacUQTraining
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import CascadeInput, RoiSpec
 from CardiacUQTraining.training.recipe import read_recipe
 
+RECIPES = Path(CardiacUQTraining.__file__).parent / "training" / "recipes"
 
-@pytest.mark.parametrize("name", ["paper", "cpu"])
+
+@pytest.mark.parametrize("name", ["cascade-paper", "cascade-small"])
 def test_shipped_recipes_are_valid(name):
     assert list(read_recipe(name).stages())[:2] == ["stage2d", "stage3d"]
 
 
 def test_paper_recipe_holds_the_published_numbers():
-    recipe = read_recipe("paper")
+    recipe = read_recipe("cascade-paper")
     assert (recipe.stage2d.epochs, recipe.stage3d.epochs, recipe.folds) == (750, 750, 5)
     assert (recipe.stage2d.batch, recipe.stage3d.batch) == (16, 4)
     assert recipe.stage2d.optimiser.momentum == 0.99
@@ -30,7 +35,7 @@ def test_paper_recipe_holds_the_published_numbers():
 
 
 def test_a_3d_stage_with_other_masks_is_another_one():
-    recipe = read_recipe("cpu")
+    recipe = read_recipe("cascade-small")
     soft = recipe.model_copy(update={"cascade_input": CascadeInput.SOFT})
     assert soft.decisive("stage3d") != recipe.decisive("stage3d")
     assert soft.decisive("stage2d") == recipe.decisive("stage2d")
@@ -39,7 +44,7 @@ def test_a_3d_stage_with_other_masks_is_another_one():
 def test_missing_recipe_names_the_shipped_ones(tmp_path):
     with pytest.raises(
         UsageError,
-        match=r"cine-cpu, .*cine-cpu-4, cine-cpu-5, cine-paper, cpu, cpu-2, cpu-3, fine-neighbours, paper",
+        match=r"cascade-paper, cascade-small, ensemble-paper, ensemble-small, fine-neighbours",
     ):
         read_recipe(tmp_path / "none.yaml")
 
@@ -77,5 +82,37 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
 
 
 def test_bundle_may_look_at_more_than_training_does():
-    assert read_recipe("cine-cpu").roi.spec() == RoiSpec(96, 1.5, 6.5, 64)
-    assert read_recipe("cpu").roi.spec() == RoiSpec(80, 1.458, 6.5, 64)
+    assert read_recipe("ensemble-small").roi.spec() == RoiSpec(96, 1.5, 6.5, 64)
+    assert read_recipe("cascade-small").roi.spec() == RoiSpec(80, 1.458, 6.5, 64)
+
+
+def test_a_course_changes_what_it_names_of_the_one_before():
+    first, second, third = (read_recipe("cascade-small", course) for course in (1, 2, 3))
+    assert (first.stage2d.epochs, second.stage2d.epochs, third.stage2d.epochs)[1:] == (45, 45)
+    assert (
+        second.stage3d.optimiser.learning_rate == 0.0012 and third.stage3d.optimiser.learning_rate == 0.0015
+    )
+    assert second.stage3d.optimiser.schedule is first.stage3d.optimiser.schedule
+    assert third.decisive("stage2d") == second.decisive("stage2d"), "taken over, not trained again"
+    assert third.title.endswith("third course")
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yaml")))
+def test_every_course_of_every_shipped_recipe_can_be_read_and_none_beyond(recipe):
+    count = 1 + len(yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text("utf-8")).get("courses", []))
+    assert len({read_recipe(recipe, course).title for course in range(1, count + 1)}) == count
+    with pytest.raises(UsageError, match=f"no course {count + 1}; this recipe has the courses 1 to {count}"):
+        read_recipe(recipe, count + 1)
+
+
+def test_a_misspelt_entry_of_a_course_is_told(tmp_path):
+    text = (
+        (RECIPES / "cascade-small.yaml")
+        .read_text("utf-8")
+        .replace("stage3d: {optimiser", "stage3d: {optimizer")
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, "utf-8")
+    assert read_recipe(path, 2).title.endswith("second course")
+    with pytest.raises(UsageError, match=r"stage3d\.optimizer"):
+        read_recipe(path, 3)

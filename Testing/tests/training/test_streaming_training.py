@@ -251,9 +251,9 @@ def test_the_recipe_must_fit_the_method(tmp_path, acdc_like, capsys):
 
 
 def test_shipped_cine_recipes_are_valid():
-    paper = read_recipe("cine-paper")
+    paper = read_recipe("ensemble-paper")
     assert (paper.training.epochs, paper.training.batch, paper.roi.size_px) == (500, 8, 224)
-    assert read_recipe("cine-cpu").locator is not None
+    assert read_recipe("ensemble-small").locator is not None
 
 
 def test_loss_may_see_the_mixture_instead_of_the_final_softmax():
@@ -267,7 +267,7 @@ def test_loss_may_see_the_mixture_instead_of_the_final_softmax():
 
 def test_members_are_cut_where_inference_will_cut(acdc_like):
     """Without a locator inference looks at the image centre, so training must as well."""
-    recipe = read_recipe("cine-cpu")
+    recipe = read_recipe("ensemble-small")
     dataset = open_dataset("acdc", acdc_like)
     device = torch.device("cpu")
     labelled = StreamingMethod(recipe).crops("ensemble", dataset, device).cases.images

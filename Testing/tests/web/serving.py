@@ -19,7 +19,9 @@ pytest.importorskip("starlette", reason="the extra [web] is not installed")
 import uvicorn
 from review_cases import make_result, write_image
 
+from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.seal import SEAL, document_seal
 from CardiacUQLib.report.page import report_writer
 from CardiacUQLib.review import labels_after, read_record
 from CardiacUQTraining.cohort.case import Row, State
@@ -131,6 +133,38 @@ def make_cohort(folder: Path, storages: dict[str, str], *, report: bool = False)
     rows.append(Row("broken", State.FAILED, "scans/broken.nii.gz", reason="the file is truncated"))
     write_table(rows, out)
     return out
+
+
+def make_film_case(folder: Path) -> Path:
+    """``folder/out/heart_ED``, frame 1 of a film of five whose grey values rise, and its study."""
+    from dataclasses import replace
+
+    import SimpleITK as sitk
+
+    labels = write_image(folder / "frame.nii.gz")
+    frame = sitk.ReadImage(str(folder / "frame.nii.gz"))
+    film = sitk.JoinSeries([frame + 10 * number for number in range(-1, 4)])
+    sitk.WriteImage(film, str(folder / "film.nii.gz"))
+    result = make_result(folder / "frame.nii.gz", labels)
+    measures = {**result.measures, "phase": "ED"}
+    write_case(replace(result, measures=measures), folder / "out", name="heart_ED")
+    study = {
+        "name": "heart",
+        "input": str(folder / "film.nii.gz"),
+        "input_sha256": sha256_of(folder / "film.nii.gz"),
+        "frames": {"ED": 1, "ES": 3},
+        "frame_count": 5,
+    }
+    (folder / "out" / "heart_cine.json").write_text(json.dumps(study), "utf-8")
+    return folder / "out"
+
+
+def change_case(folder: Path, **entries: object) -> None:
+    """Other entries in ``case.json``, sealed again."""
+    path = folder / "case.json"
+    record = {**json.loads(path.read_text("utf-8")), **entries}
+    record[SEAL] = document_seal(record)
+    path.write_text(json.dumps(record), "utf-8")
 
 
 def labels_on_disk(folder: Path) -> np.ndarray:

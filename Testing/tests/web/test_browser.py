@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from serving import enter, labels_on_disk, make_cohort, serving
+from serving import change_case, enter, labels_on_disk, make_cohort, serving
 
 from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.review import CaseMaps, Review, read_record
 from CardiacUQTraining.cli.app import main
 
@@ -115,7 +116,7 @@ def test_paint_lies_where_the_mouse_was(storage: str, browser, tmp_path: Path) -
     made = sitk.GetImageFromArray(bright)
     made.CopyInformation(image)
     sitk.WriteImage(made, str(case.input_path))
-    _trust(out / "one", case.input_path)
+    change_case(out / "one", input_sha256=read_volume(case.input_path).sha256)
     with serving(out) as server:
         enter(browser, server)
         assert not browser.js("return review.case.warnings.length")
@@ -160,10 +161,43 @@ def _smooth(picture: np.ndarray) -> np.ndarray:
     return ndimage.uniform_filter(picture.astype(float), 5)
 
 
-def _trust(folder: Path, scan: Path) -> None:
-    """Let the case know the changed scan as its own."""
-    from CardiacUQLib.images.reading import read_volume
+# -- other organs, and the way back to Slicer
 
-    record = json.loads((folder / "case.json").read_text("utf-8"))
-    record["input_sha256"] = read_volume(scan).sha256
-    (folder / "case.json").write_text(json.dumps(record), "utf-8")
+
+def test_seven_organs_are_adjudicated_here_and_opened_in_slicer(browser, tmp_path: Path) -> None:
+    pytest.importorskip("slicer", reason="slicer-core is not installed")
+    sys.path[:0] = [str(Path(__file__).parents[1] / area) for area in ("evaluation", "scene")]
+    import SimpleITK as sitk
+    from scene_fixtures import load_volume
+    from test_compare_case import ORGANS, image_of, organs, table
+
+    from CardiacUQScene import ReviewSession, show_case
+    from CardiacUQScene.standalone import StandaloneScene
+
+    a, b = organs()
+    grey = 60.0 + 20.0 * a + np.random.default_rng(1).normal(0, 5, a.shape)
+    sitk.WriteImage(image_of(grey.astype(np.float32)), str(tmp_path / "scan.nii.gz"))
+    for name, array in (("ann", a), ("bob", b)):
+        sitk.WriteImage(image_of(array), str(tmp_path / f"{name}.nii.gz"))
+    names = [str(tmp_path / f"{name}.nii.gz") for name in ("ann", "bob")]
+    options = ["--image", str(tmp_path / "scan.nii.gz"), "--labels", str(table(tmp_path)), "-q"]
+    assert main(["compare", *names, *options, "-o", str(tmp_path / "both")]) == 0
+    with serving(tmp_path / "both") as server:
+        enter(browser, server)
+        assert "A said spleen, B says liver" in browser.text("card-text")
+        assert browser.text("take-name") == "A" and len(browser.all("#classes button")) == 8
+        browser.press("t", "7")
+        browser.settled()
+        assert browser.text("progress") == "done, 2 decisions"
+        assert browser.complaints() == []
+    case = read_case(tmp_path / "both")
+    scene = StandaloneScene()
+    nodes = show_case(case, load_volume(scene, tmp_path / "scan.nii.gz"))
+    session = ReviewSession(nodes, case, "Cleo")
+    labels = nodes.segmentation.GetSegmentation()
+    assert [labels.GetNthSegment(n).GetName() for n in range(7)] == list(ORGANS)
+    assert session.progress_text() == "done, 2 decisions"
+    expected = np.where(a != b, np.where(b == 0, 7, a), b)
+    np.testing.assert_array_equal(session.review.labels, expected)
+    session.close()
+    scene.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from serving import enter, labels_on_disk, serving
+from serving import change_case, enter, labels_on_disk, make_film_case, serving
 
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.review import CaseMaps, Review, read_record
@@ -144,3 +144,30 @@ def test_the_page_on_paper(browser, cohort: Path) -> None:
         slices = browser.js("return review.case.size[0]")
         assert browser.js("return document.querySelectorAll('#print-page canvas').length") == slices
         assert "Research use only" in paper and "kept" in paper and "1 of 3 decided" in paper
+
+
+def test_verdict_and_reason_are_read_first(browser, cohort: Path) -> None:
+    reason = "apex unsure, predicted Dice of infarct 0.61 (0.48-0.72)"
+    change_case(cohort / "bea", verdict={"word": "check", "reason": reason})
+    with serving(cohort) as server:
+        enter(browser, server)
+        assert "check" in browser.element("#cases").text
+        browser.js("review.open(1)")
+        browser.ready("bea")
+        assert browser.text("verdict") == "check"
+        assert browser.text("reason").startswith("apex unsure")
+
+
+def test_a_film_plays_and_results_stay_on_their_frame(browser, tmp_path: Path) -> None:
+    out = make_film_case(tmp_path)
+    with serving(out) as server:
+        enter(browser, server)
+        assert browser.text("frame-name") == "2 of 5, ED"
+        own = browser.js("return review.stage.ownFrame")
+        browser.press(" ")
+        browser.wait(lambda: browser.js("return review.film.frames.filter(Boolean).length") == 5)
+        frames = browser.js("return review.film.frames.map((f) => f[1000])")
+        browser.press(" ")
+        browser.wait(lambda: browser.js("return review.stage.ownFrame"))
+        assert own and len(set(frames)) == 5
+        assert browser.text("frame-name") == "2 of 5, ED"

@@ -1,0 +1,223 @@
+"""How good the judgements on whole cases are: figures of a judged data set, and their section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from CardiacUQLib.uncertainty.quality import MEAN
+from CardiacUQLib.uncertainty.verdict import Word
+
+from ..shared.cases import CaseFigures
+from ..shared.discrimination import auroc
+from ..shared.markdown import markdown_table
+from ..shared.material import CaseMaterial
+from ..shared.methods import Method, Row, Stage
+from ..shared.selective import risk_coverage
+from .fit import LOW_DICE
+from .looking import CaseLooks
+
+PAIRWISE = Row(Stage.CASCADE, Method.PAIRWISE_DICE).key
+
+
+@dataclass(frozen=True)
+class Score:
+    """A case score against the mean Dice of the segmentation as given to a user."""
+
+    name: str
+    spearman: float
+    auroc: float
+    aurc: float
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Predicted Dice of one structure: coverage and mean width of its 90 % range, mean absolute error."""
+
+    structure: str
+    coverage: float
+    width: float
+    error: float
+
+
+@dataclass(frozen=True)
+class PresenceFigures:
+    """One lesion: AUROC over all cases and the mean of the groups', Brier score; how often it is drawn and
+    offered where it is there, and where it is not."""
+
+    lesion: str
+    auroc: float
+    auroc_within: float
+    brier: float
+    there: int
+    drawn: int
+    met: int
+    not_there: int
+    falsely_drawn: int
+    falsely_offered: int
+
+
+@dataclass(frozen=True)
+class AssessmentFigures:
+    """Everything; ``words`` gives cases and share of failures by verdict, ``unlike`` the cases flagged."""
+
+    mean_dice: float
+    scores: tuple[Score, ...]
+    covered: tuple[Covered, ...]
+    presence: tuple[PresenceFigures, ...]
+    words: Mapping[str, tuple[int, float]]
+    unlike: int
+    cases: int
+    looks: float | None
+
+
+def assessment_figures(
+    figures: Mapping[str, CaseFigures],
+    material: Sequence[CaseMaterial],
+    looks: Mapping[str, CaseLooks],
+    names: Mapping[int, str],
+) -> AssessmentFigures | None:
+    """Figures of cases that were assessed; None if none was. ``names`` are class names by value."""
+    judged = {case: one for case, one in figures.items() if one.assessment.get("predicted_dice")}
+    if len(judged) < 2:
+        return None
+    scored = [one.segmentation[Stage.CASCADE.value] for one in judged.values()]
+    dice = np.array([one["mean_dice"] for one in scored])
+    said = [{d["structure"]: d for d in one.assessment["predicted_dice"]} for one in judged.values()]
+    scores = [_score("predicted mean Dice", -np.array([s[MEAN]["value"] for s in said]), dice)]
+    if all(PAIRWISE in one.rows for one in judged.values()):
+        before = np.array([one.rows[PAIRWISE]["case_score"] for one in judged.values()])
+        scores.append(_score("1 - pairwise Dice of the passes", before, dice))
+    truth = {MEAN: dice}
+    truth |= {name: np.array([one[f"dice_{v}"] for one in scored]) for v, name in names.items() if v}
+    covered = tuple(_covered(name, [s[name] for s in said], truth[name]) for name in said[0])
+    words = [one.assessment["verdict"]["word"] for one in judged.values() if one.assessment["verdict"]]
+    failed = dice < LOW_DICE
+    shares = {}
+    for word in Word:
+        chosen = np.array([w == word for w in words], bool)
+        if len(words) == len(judged) and chosen.any():
+            shares[word.value] = (int(chosen.sum()), float(failed[chosen].mean()))
+    listed = [looks[case].listed for case in judged if case in looks]
+    return AssessmentFigures(
+        float(dice.mean()),
+        tuple(scores),
+        covered,
+        _presence(judged, material, looks),
+        shares,
+        sum(bool(one.assessment["unlike"]) for one in judged.values()),
+        len(judged),
+        float(np.median(listed)) if listed else None,
+    )
+
+
+def _score(name: str, doubt: np.ndarray, dice: np.ndarray) -> Score:
+    from scipy.stats import spearmanr
+
+    rho = float(spearmanr(doubt, 1.0 - dice).statistic)
+    return Score(name, rho, auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc)
+
+
+def _covered(name: str, said: Sequence[Mapping[str, float]], truth: np.ndarray) -> Covered:
+    low, high, value = (np.array([one[key] for one in said]) for key in ("low", "high", "value"))
+    inside = (truth >= low - 1e-6) & (truth <= high + 1e-6)
+    return Covered(
+        name, float(inside.mean()), float((high - low).mean()), float(np.abs(value - truth).mean())
+    )
+
+
+def _presence(
+    judged: Mapping[str, CaseFigures], material: Sequence[CaseMaterial], looks: Mapping[str, CaseLooks]
+) -> tuple[PresenceFigures, ...]:
+    cases = [one for one in material if one.case in judged and one.case in looks]
+    found = []
+    for lesion in cases[0].present if cases else ():
+        p = np.array([judged[one.case].assessment["presence"][lesion] for one in cases])
+        there = np.array([one.present[lesion] for one in cases])
+        groups = np.array([one.group for one in cases])
+        drawn, offered, met = (
+            np.array([getattr(looks[one.case], name)[lesion] for one in cases])
+            for name in ("drawn", "offered", "met")
+        )
+        within = [
+            auroc(p[groups == g], there[groups == g])
+            for g in np.unique(groups)
+            if 0 < there[groups == g].sum() < (groups == g).sum()
+        ]
+        found.append(
+            PresenceFigures(
+                lesion,
+                auroc(p, there),
+                float(np.mean(within)) if within else float("nan"),
+                float(np.mean((p - there) ** 2)),
+                int(there.sum()),
+                int((there & drawn).sum()),
+                int((there & met).sum()),
+                int((~there).sum()),
+                int((~there & drawn).sum()),
+                int((~there & offered).sum()),
+            )
+        )
+    return tuple(found)
+
+
+def assessment_section(found: AssessmentFigures) -> str:
+    """Markdown of the figures."""
+    parts = [
+        "## Judgements on whole cases",
+        f"Of {found.cases} cases, by fits that saw neither the case nor any case of its networks; mean Dice "
+        f"with lesions shown by their probability {found.mean_dice:.4f}.",
+        markdown_table(
+            ["case score", "Spearman with 1 - Dice", f"AUROC of Dice < {LOW_DICE}", "AURC"],
+            [[s.name, f"{s.spearman:.3f}", f"{s.auroc:.3f}", f"{s.aurc:.3f}"] for s in found.scores],
+        ),
+        markdown_table(
+            ["predicted Dice", "coverage of the 90 % range", "mean width", "mean absolute error"],
+            [
+                [c.structure, f"{100 * c.coverage:.0f} %", f"{c.width:.2f}", f"{c.error:.3f}"]
+                for c in found.covered
+            ],
+        ),
+    ]
+    if found.presence:
+        head = ["lesion", "AUROC", "within folds", "Brier", "there", "drawn", "offered and met"]
+        head += ["not there", "falsely drawn", "falsely offered"]
+        rows = [
+            [
+                p.lesion, f"{p.auroc:.3f}", f"{p.auroc_within:.3f}", f"{p.brier:.3f}", str(p.there),
+                str(p.drawn), str(p.met), str(p.not_there), str(p.falsely_drawn), str(p.falsely_offered),
+            ]
+            for p in found.presence
+        ]  # fmt: skip
+        parts.append(markdown_table(head, rows))
+    if found.words:
+        rows = [[word, str(n), f"{100 * share:.0f} %"] for word, (n, share) in found.words.items()]
+        parts.append(markdown_table(["verdict", "cases", f"of these with Dice < {LOW_DICE}"], rows))
+    places = "" if found.looks is None else f" Places listed per case, median: {found.looks:.0f}."
+    parts.append(f"Unlike the training scans: {found.unlike} of {found.cases} cases.{places}")
+    return "\n\n".join(parts)
+
+
+def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
+    """What a reader of the card wants to know of the judgements on whole cases, by the name of the figure."""
+    score = found.scores[0]
+    lines = {
+        f"predicted mean Dice: Spearman / AUROC of Dice < {LOW_DICE} / AURC": (
+            f"{score.spearman:.2f} / {score.auroc:.2f} / {score.aurc:.3f}"
+        ),
+        "predicted Dice, 90 % range covers": ", ".join(
+            f"{one.structure} {100 * one.coverage:.0f} %" for one in found.covered
+        ),
+    }
+    for one in found.presence:
+        lines[f"{one.lesion}, AUROC of its probability"] = f"{one.auroc:.3f}"
+        lines[f"{one.lesion} drawn, or offered where it is"] = (
+            f"{one.drawn} + {one.met} of {one.there} cases that have it; drawn in {one.falsely_drawn}, "
+            f"offered in {one.falsely_offered} of {one.not_there} that have not"
+        )
+    if found.words:
+        name = f"verdicts, and the share of them with a mean Dice < {LOW_DICE}"
+        lines[name] = ", ".join(f"{w}: {n} cases, {100 * s:.0f} %" for w, (n, s) in found.words.items())
+    return lines | {"called unlike the training scans": f"{found.unlike} of {found.cases} cases"}

@@ -1,0 +1,25 @@
+"""Writing the fits of whole cases into a bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from CardiacUQLib.bundles.bundle import Bundle, write_manifest
+
+from ..shared.material import CaseMaterial
+from .fit import fit_all
+from .gather import FEWEST_CASES, as_calibration
+
+
+def store_fits(bundle: Bundle, material: Sequence[CaseMaterial], dataset: str) -> None:
+    """Fit on all cases and write presence, predicted Dice and verdict into the manifest; volume limits that
+    presence replaces go. Too few cases leave the bundle as it is."""
+    if len(material) < FEWEST_CASES:
+        return
+    origin = {"fitted_on": {"dataset": dataset, "cases": len(material), "predictions": "out of fold"}}
+    fits = {name: {**fit, **origin} for name, fit in as_calibration(fit_all(material)).items()}
+    manifest = bundle.manifest
+    limits = {} if "presence" in fits else manifest.smallest_lesion_ml
+    changed = {"calibration": {**manifest.calibration, **fits}, "smallest_lesion_ml": limits}
+    write_manifest(dataclasses.replace(manifest, **changed), bundle.folder)
