@@ -71,9 +71,9 @@ def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
         return ()
     try:
         before = path.read_text("utf-8")
-        original = json.loads(model.read_text("utf-8")) if model.is_file() else {}
-        if original.get("study") != json.loads(before).get("study"):  # none yet, or of an earlier run
-            write_whole(model, before)
+        original = json.loads(model.read_text("utf-8")) if model.is_file() else None
+        if original is None or original.get("study") != json.loads(before).get("study"):
+            write_whole(model, before)  # none yet, or of an earlier run
             original = json.loads(before)
         together = corrected_study(review, point)
         content = original if together is None else {**original, **together}
