@@ -64,6 +64,9 @@ def segment(
     )
     findings = explore(job, device=device, precision=precision)
     result = _as_result(job, bundle, findings, rv_insertion_ras)
+    if result.unlike:  # no number without that word
+        led = f"Unlike the training scans: {result.measures['headline']}"
+        result = dataclasses.replace(result, measures={**result.measures, "headline": led})
     if keep_probabilities:
         p = findings.region.roi.restore(findings.region.final)
         result = dataclasses.replace(result, probabilities=p)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -116,8 +117,10 @@ def assessment_figures(
 def _score(name: str, doubt: np.ndarray, dice: np.ndarray) -> Score:
     from scipy.stats import spearmanr
 
-    rho = float(spearmanr(doubt, 1.0 - dice).statistic)
-    return Score(name, rho, auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc)
+    found: Any = spearmanr(doubt, 1.0 - dice)
+    return Score(
+        name, float(found.statistic), auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc
+    )
 
 
 def _covered(name: str, said: Sequence[Mapping[str, float]], truth: np.ndarray) -> Covered:
