@@ -281,8 +281,9 @@ def _circular_mean(angles_deg: list[float]) -> float:
 
 
 def _segments(level: int, theta_deg: np.ndarray) -> np.ndarray:
+    # an angle just below a multiple of 360 is rounded to 360 itself, one sector beyond the last
     if level == 2:
-        return APICAL_BY_SECTOR[(((theta_deg - 15.0) % 360.0) // 90.0).astype(int)].astype(np.uint8)
+        return APICAL_BY_SECTOR[(((theta_deg - 15.0) % 360.0) // 90.0).astype(int) % 4].astype(np.uint8)
     return (BASAL_BY_SECTOR[(theta_deg // 60.0).astype(int) % 6] + 6 * level).astype(np.uint8)
 
 

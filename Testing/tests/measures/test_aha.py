@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from analytic_hearts import ORIENTATIONS, make_geometry, plane
@@ -84,6 +86,16 @@ def test_segments_are_counted_from_wherever_the_insertion_is(axial):
     assert model.start_deg == pytest.approx(170, abs=0.5)
     assert segment_at(model, 8, 165) == 1
     assert segment_at(model, 8, 175) == 2
+
+
+def test_an_angle_rounded_up_to_a_full_turn_lies_in_the_first_sector(axial):
+    """-1e-15 modulo 360 is 360 in floating point: MyoPS' Case3008 had such a chord."""
+    model = model_of(heart(axial), axial, rv_insertion_ras=point_ras(axial, 6, 120))
+    for turn in (1, -1):
+        exact = dataclasses.replace(model, start_deg=0.0, turn=turn)
+        for z, start in ((8, 0.0), (0, 15.0)):
+            angles = turn * (start + np.array([-1e-15, -1e-14, 0.0, 1e-14]))
+            assert exact.segment_at(z, angles).max() <= 16 and exact.segment_at(z, angles).min() >= 1
 
 
 def test_rv_label_gives_the_same_insertion(axial):
