@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ..cases.casefolder import ExtraWriter
 
 FRAME_FILE = "image.nii.gz"
+LEAST_EDV_ML = 2.0
+"""A newborn's left ventricle holds more; less is a few stray voxels and gives no ejection fraction."""
 SEARCHED, SEGMENTED = 0.3, 0.9
 """Shares of the progress when end-systole is found and when both phases are segmented."""
 
@@ -199,7 +201,7 @@ def _segment_and_write(
             rv_insertion_ras=networks.rv_insertion_ras,
         )
     )
-    if not together["sizes"]["edv_ml"]["value"]:
+    if (together["sizes"]["edv_ml"]["value"] or 0.0) < LEAST_EDV_ML:
         problem = "no left ventricle was found at end-diastole, so there is no ejection fraction"
         raise InputError(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from CardiacUQLib.inference.cavity import cavity_volumes
 from CardiacUQLib.measures.beat import find_phases
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
+from CardiacUQLib.studies.scan import segment_with
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
 
@@ -61,6 +63,19 @@ def test_a_film_may_begin_anywhere_in_the_beat(bundle, tmp_path, start):
 def test_no_ejection_fraction_without_a_left_ventricle(bundle, source, tmp_path, monkeypatch):
     monkeypatch.setattr("CardiacUQLib.inference.cavity.cavity_volumes", lambda *args, **options: (0.0,) * 5)
     with pytest.raises(InputError, match="no left ventricle"):
+        segment_cine(source, bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_no_ejection_fraction_of_a_few_stray_voxels(bundle, source, tmp_path, monkeypatch):
+    def stray(*arguments):
+        result = segment_with(*arguments)
+        labels = np.where(result.segmentation == 3, 0, result.segmentation)
+        labels[2, 24, 28] = 3
+        return dataclasses.replace(result, segmentation=labels)
+
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_with", stray)
+    with pytest.raises(InputError, match="no left ventricle was found at end-diastole"):
         segment_cine(source, bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
