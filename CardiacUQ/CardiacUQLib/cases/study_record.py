@@ -20,12 +20,13 @@ _Frame = Annotated[int, Between(0, 2**31)]
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """``study`` is the identity that both case folders carry; ``frames`` count from 0, none for two scans."""
+    """``study`` is the identity that both case folders carry, empty in studies of earlier versions;
+    ``frames`` count from 0, none for two scans."""
 
     OPEN_ENDED: ClassVar[bool] = True
     name: str
-    study: str
     cases: Mapping[str, str]
+    study: str = ""
     frames: Mapping[str, _Frame] = field(default_factory=dict)
     frame_count: Count = 0
     input: str = ""
@@ -54,9 +55,11 @@ def study_of(case: CaseFolder) -> StudyRecord | None:
     folder = case.folder.resolve()
     stem, phase = phase_of(folder)
     path = folder.with_name(stem + SUFFIX)
-    if not case.record.study:
+    if not case.record.study and not (phase and path.is_file()):
         return None
     record = read_study(path)
+    if not case.record.study and (record.study or record.cases[phase] != folder.name):
+        return None  # a case of its own beside somebody's study
     if record.study != case.record.study or not phase or record.cases[phase] != folder.name:
         raise InputError(path, f"it and {folder.name} are of two runs", _AGAIN)
     return record

@@ -163,7 +163,7 @@ def test_each_phase_becomes_dicom_with_ef_and_its_own_images(tmp_path):
         alone = measures_json(frame_measures(frames[phase == "ES"], CINE_CLASSES))
         measured = phase_measures(alone, together, phase)
         write_case(dataclasses.replace(one, measures=measured), cases, name=f"heart_{phase}")
-    summary = {"cases": {"ED": "heart_ED", "ES": "heart_ES"}, "frames": {"ED": 0, "ES": 4}}
+    summary = {"name": "heart", "cases": {"ED": "heart_ED", "ES": "heart_ES"}, "frames": {"ED": 0, "ES": 4}}
     (cases / "heart_cine.json").write_text(json.dumps(summary))
     for phase in results:
         arguments = [str(cases / f"heart_{phase}"), str(tmp_path / "cine"), "-o", str(out)]

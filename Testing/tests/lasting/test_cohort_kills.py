@@ -15,6 +15,6 @@ FEW, MANY = 30, 200
 @pytest.mark.timeout(7200)
 def test_after_every_kill_all_that_stands_is_whole_and_resuming_gives_the_same(tmp_path: Path) -> None:
     kills = MANY if os.environ.get(TORTURE) else FEW
-    found = run_program("kills.py", kills, tmp_path)
+    found = run_program("cohort_kills.py", kills, tmp_path)
     assert found["faults"] == []
     assert found["died"] >= kills // 3, "most runs were still at work"

@@ -1,4 +1,4 @@
-"""Kill runs again and again, resume them, and compare: ``python kills.py KILLS FOLDER`` prints JSON.
+"""Kill runs again and again, resume them, and compare: ``python cohort_kills.py KILLS FOLDER`` prints JSON.
 
 Each round forks a cohort over scans and a film (in this process or with a worker, sometimes replacing
 finished cases), kills it with SIGKILL at a random moment, checks that every case folder that stands is whole,
