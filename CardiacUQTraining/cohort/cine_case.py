@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from CardiacUQLib.base.progress import CancelToken
     from CardiacUQLib.bundles.bundle import Bundle
     from CardiacUQLib.inference.result import Result
-
-    from ..cine_study import CineStudy
+    from CardiacUQLib.studies.cine import CineStudy
 
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:

@@ -70,7 +70,26 @@ def kill_campaign(kills: int, folder: Path) -> dict[str, object]:
     faults += [
         f"left behind: {path.relative_to(out)}" for path in out.rglob(".*") if path.name != ".writer.lock"
     ]
-    return {"kills": kills, "died": died, "faults": faults}
+    rivals = [
+        _rivals(inputs, folder / f"rivals{n}", material, more)
+        for n, more in enumerate(((), ("--overwrite",)))
+    ]
+    return {"kills": kills, "died": died, "faults": faults, "rivals": rivals}
+
+
+def _rivals(inputs: dict[str, Path], out: Path, material: Material, more: Sequence[str]) -> list[int]:
+    """Exit codes, sorted, of four runs that begin at one moment with one target."""
+    start, go = os.pipe()
+    children = []
+    for _ in range(4):
+        if (child := os.fork()) == 0:
+            os.close(go)
+            os.read(start, 1)  # returns when the parent closes its end
+            _work(_arguments("plain", inputs, out, material, more))
+        children.append(child)
+    os.close(start)
+    os.close(go)
+    return sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
 
 
 def _inputs(material: Material, folder: Path) -> dict[str, Path]:
