@@ -36,9 +36,9 @@ def main() -> None:
 
     folders = [Path(name) for name in sys.argv[1:]] or [REPOSITORY / "demo-output" / "phantom"]
     cine = len(folders) > 1
-    rows = []
-    for folder in folders:
-        contents = contents_of(read_case(folder))
+    rows, cases = [], [contents_of(read_case(folder)) for folder in folders]
+    contents = cases[-1]
+    for contents in cases:
         chosen = spread_out(contents.segmentation) if cine else most_telling(contents)
         pictures = slice_pictures(contents, chosen)
         rows += [[Image.open(io.BytesIO(picture.png)) for picture in row] for row in pictures]

@@ -193,7 +193,10 @@ class Walk:
         radius = min(view.GetFieldOfView()[:2]) / ROOM_AROUND_HEART / 2
         angle = np.radians(INSERTION_DEGREES)
         place = middle + radius * (np.cos(angle) * right + np.sin(angle) * up)
-        insertion_markup(self.volume).AddControlPointWorld(vtk.vtkVector3d(*place.tolist()))
+        markup = insertion_markup(self.volume)
+        if markup is None:
+            raise RuntimeError("the mark of the insertion is not there")
+        markup.AddControlPointWorld(vtk.vtkVector3d(*place.tolist()))
         self.host.wait(lambda: not self.widget.insertion.busy, 300)
         self.ui.bullseyesButton.click()
         self.picture("measured", self.yellow)
@@ -215,7 +218,7 @@ def _palette(picture: Any) -> Any:
 
 def main() -> None:
     """Walk through the module."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", type=Path, nargs="?")
     parser.add_argument("--model", type=Path, help="bundle folder (default: the bundles of the repository)")
     parser.add_argument("--case", type=Path, help="case folder of the image, to open instead of computing")

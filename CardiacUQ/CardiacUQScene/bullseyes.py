@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk
+from vtkmodules.util.numpy_support import numpy_to_vtk
 
 from .case_nodes import CaseNodes, composites
 from .legends import legend_of

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import slicer
@@ -159,9 +160,9 @@ def tie_bullseyes(
 
 def all_cases(scene: slicer.vtkMRMLScene | None = None) -> tuple[CaseNodes, ...]:
     """Every case in the scene whose volume is still there."""
-    scene = slicer.mrmlScene if scene is None else scene
-    roots = (scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in _count(scene))
-    found = (_from_root(root) for root in roots if root.GetAttribute(CASE_ATTRIBUTE))
+    now: Any = slicer.mrmlScene if scene is None else scene
+    roots = (now.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in _count(now))
+    found = (_from_root(root) for root in roots if root is not None and root.GetAttribute(CASE_ATTRIBUTE))
     return tuple(nodes for nodes in found if nodes is not None)
 
 

@@ -74,5 +74,5 @@ def alignment(case: Geometry, node: Geometry) -> StorageOrder | None:
     found = corners @ to_node[:3, :3].T + to_node[:3, 3]
     if np.abs(found - expected).max() > TOLERANCE_VOXELS:
         return None
-    axes = tuple(int(2 - sources[2 - n]) for n in range(3))
-    return StorageOrder(axes=axes, flipped=tuple(bool(flipped[2 - n]) for n in range(3)))
+    k, j, i = (int(2 - sources[2 - n]) for n in range(3))
+    return StorageOrder((k, j, i), (bool(flipped[2]), bool(flipped[1]), bool(flipped[0])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import slicer
@@ -113,7 +114,7 @@ def heat_map(nodes: CaseNodes) -> HeatMap:
     """What :func:`set_heat_map` made of the views last."""
     state = _state(nodes)
     name = MapName(state["map"]) if state["shown"] and state["map"] else None
-    if name not in nodes.maps:
+    if name is None or name not in nodes.maps:
         return HeatMap(None, state["opacity"], 0.0)
     return HeatMap(name, state["opacity"], nodes.maps[name].GetDisplayNode().GetLowerThreshold())
 
@@ -132,7 +133,7 @@ def _set_threshold(volume: slicer.vtkMRMLScalarVolumeNode, window: Scale, thresh
     display.ApplyThresholdOn()
 
 
-def _state(nodes: CaseNodes) -> dict[str, object]:
+def _state(nodes: CaseNodes) -> dict[str, Any]:
     text = nodes.segmentation.GetAttribute(HEAT_ATTRIBUTE)
     return json.loads(text) if text else {"shown": False, "map": None, "opacity": DEFAULT_OPACITY}
 

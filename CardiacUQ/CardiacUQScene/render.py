@@ -6,6 +6,7 @@ Needs no display and no application: VTK draws with EGL (Mesa's software rendere
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import slicer
@@ -13,7 +14,7 @@ import vtk
 import vtkmodules.vtkRenderingContextOpenGL2
 import vtkmodules.vtkRenderingFreeType
 import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  the three register VTK's drawing back ends
-from vtk.util.numpy_support import vtk_to_numpy
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from .case_nodes import CaseNodes
 from .standalone import StandaloneScene
@@ -48,7 +49,7 @@ class OffscreenView:
         self.window.AddRenderer(self.renderer)
         self._interactor = vtk.vtkRenderWindowInteractor()
         self._interactor.SetRenderWindow(self.window)
-        self._group = slicer.vtkMRMLDisplayableManagerGroup()
+        self._group: Any = slicer.vtkMRMLDisplayableManagerGroup()
 
     def _watch(
         self,
@@ -164,7 +165,7 @@ def montage(pictures: list[np.ndarray], gap: int = 6) -> np.ndarray:
 
 def write_png(pixels: np.ndarray, path: Path) -> Path:
     """uint8 (rows, columns, RGB) -> PNG file."""
-    from vtk.util.numpy_support import numpy_to_vtk
+    from vtkmodules.util.numpy_support import numpy_to_vtk
 
     rows, columns, channels = pixels.shape
     image = vtk.vtkImageData()

@@ -119,8 +119,8 @@ def heart_bounds(nodes: CaseNodes) -> tuple[float, float, float, float, float, f
     corners = np.array(np.meshgrid(*box)).reshape(3, -1)
     local = ijk_to_ras(nodes.volume) @ np.vstack([corners, np.ones(8)])
     world = np.array([_to_world(nodes.volume, point) for point in local[:3].T])
-    low, high = world.min(axis=0), world.max(axis=0)
-    return tuple(float(v) for pair in zip(low, high, strict=True) for v in pair)
+    low, high = world.min(axis=0).tolist(), world.max(axis=0).tolist()
+    return (low[0], high[0], low[1], high[1], low[2], high[2])
 
 
 def _centre_of(bounds: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from .grid import as_array, as_vtk, ijk_to_ras
 

@@ -61,7 +61,7 @@ class DisplayPanel:
         before = self._shown or (None,) * len(wanted)
         self._shown = wanted
         if wanted[:4] != before[:4]:
-            self._apply_heat(parameters)
+            self._apply_heat(self.nodes, parameters)
         for value, old, apply in zip(
             wanted[4:], before[4:], (set_outlines_2d, set_surfaces_3d, set_corrections), strict=True
         ):
@@ -76,19 +76,19 @@ class DisplayPanel:
                 now = heat_map(self.nodes)
                 set_heat_map(self.nodes, now.name, now.opacity)
 
-    def _apply_heat(self, parameters: Any) -> None:
-        choices = heat_map_choices(self.nodes)
+    def _apply_heat(self, nodes: CaseNodes, parameters: Any) -> None:
+        choices = heat_map_choices(nodes)
         name = parameters.heatMap.value
         self.ui.cursorLabel.text = ""
         if not parameters.heatVisible or not choices:
-            set_heat_map(self.nodes, None)
+            set_heat_map(nodes, None)
             return
         if name not in choices:
             words = _("This model makes no such map; {name} is shown instead.")
-            self.ui.cursorLabel.text = words.format(name=scale_of(self.nodes, choices[0]).title)
+            self.ui.cursorLabel.text = words.format(name=scale_of(nodes, choices[0]).title)
             name = choices[0]
-        threshold = parameters.heatThreshold * scale_of(self.nodes, name).highest
-        set_heat_map(self.nodes, name, opacity=parameters.heatOpacity, threshold=threshold)
+        threshold = parameters.heatThreshold * scale_of(nodes, name).highest
+        set_heat_map(nodes, name, opacity=parameters.heatOpacity, threshold=threshold)
 
     def watch_cursor(self) -> None:
         """Follow the cursor in the slice views."""
@@ -110,4 +110,4 @@ class DisplayPanel:
             return
         ras = [0.0, 0.0, 0.0]
         crosshair.GetCursorPositionRAS(ras)
-        self.ui.cursorLabel.text = value_at(self.nodes, tuple(ras))
+        self.ui.cursorLabel.text = value_at(self.nodes, (ras[0], ras[1], ras[2]))

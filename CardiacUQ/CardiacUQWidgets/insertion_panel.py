@@ -86,12 +86,13 @@ class InsertionPanel:
     def count(self) -> None:
         """Measure the open case anew from where the mark is now, in a thread."""
         self.refresh()
-        if self._session() is None:
+        session = self._session()
+        if session is None:
             return
         if self._recount is not None:
             self._asked = True  # the point has moved meanwhile
             return
-        self._recount = _Recount(self._session(), self._point())
+        self._recount = _Recount(session, self._point())
         self._recount.start()
         self.timer.start()
 

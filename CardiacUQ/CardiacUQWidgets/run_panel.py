@@ -142,7 +142,7 @@ class RunPanel:
 
     def on_tick(self) -> None:
         """Look after the child processes; never waits."""
-        if self._probing and self._warm.tick():
+        if self._probing and self._warm is not None and self._warm.tick():
             self._probing = False
             computer.fill_device_selector(self.ui.deviceSelector)
         if self._showing is not None:
@@ -187,7 +187,7 @@ class RunPanel:
     def _take(self, tick: Tick) -> None:
         """What one tick of the run brought."""
         run = self.run
-        if self._volume_is_gone():
+        if run is None or self._volume_is_gone():
             return
         for line in tick.lines:
             self.ui.logView.appendPlainText(line)
@@ -256,7 +256,8 @@ class RunPanel:
 
     def _volume_is_gone(self) -> bool:
         """Ends the run if the user has removed its volume."""
-        if slicer.mrmlScene.GetNodeByID(self._volume.GetID()) is self._volume:
+        volume = self._volume
+        if volume is not None and slicer.mrmlScene.GetNodeByID(volume.GetID()) is volume:
             return False
         self.stop()
         self.say(_("The volume was removed, so the run was ended."), error=True)

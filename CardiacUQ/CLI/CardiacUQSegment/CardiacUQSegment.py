@@ -30,7 +30,7 @@ MODELS = ["lge-cascade", "cine-streaming"]
 
 def parser() -> argparse.ArgumentParser:
     """The parameters; ``CardiacUQSegment.xml`` describes the same ones to Slicer."""
-    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=__doc__.splitlines()[0])
+    p = argparse.ArgumentParser(prog="CardiacUQSegment", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("inputVolume", type=Path)
     p.add_argument("--model", default=MODELS[0], choices=MODELS)
     p.add_argument("--modelFolder", type=Path, help="folder of a bundle, in place of --model")

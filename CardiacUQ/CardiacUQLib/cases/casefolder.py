@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..base.cached import cached_property
 from ..base.errors import InputError
 from ..base.folder_swap import check_target, claimed, new_folders
 from ..base.json_codec import Sha256, json_text, to_plain

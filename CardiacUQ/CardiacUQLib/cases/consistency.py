@@ -37,7 +37,10 @@ def check_record(
 def check_components(components: Sequence[Component], classes: int, path: Path) -> None:
     """Raise InputError naming the first row of a component table that cannot be."""
     for number, one in enumerate(components, 1):
-        numbers = (*one.centroid_ras, one.volume_mm3, one.mean_scs, one.max_scs, one.priority)
+        numbers = [*one.centroid_ras, one.volume_mm3, one.priority]
+        scores = (one.mean_scs, one.max_scs)
+        if not all(map(math.isnan, scores)):  # opinions compared by their labels alone have no score
+            numbers += scores
         if not all(map(math.isfinite, numbers)):
             problem = "holds a number that is not finite"
         elif not (0 <= one.was < classes and 0 <= one.became < classes) or one.was == one.became:

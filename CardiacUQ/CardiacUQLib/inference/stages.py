@@ -8,19 +8,10 @@ that their mean lies closer to the reader's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo, StageRule
-
-if TYPE_CHECKING:
-    import torch
-
-    Array = TypeVar("Array", np.ndarray, torch.Tensor)
-else:
-    Array = TypeVar("Array")
+from .maps import Array
 
 HEALTHY = "healthy myocardium"
 _LEAST = 1e-3

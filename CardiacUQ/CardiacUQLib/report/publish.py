@@ -63,6 +63,8 @@ def _publish_one(review: Review, rv_insertion_ras: Point | None) -> tuple[Path, 
 def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
     """``NAME_cine.json`` of both phases as they stand, the networks' own beside it."""
     folder = review.case.folder
+    if folder is None:
+        return ()
     path = folder.with_name(f"{folder.name.rpartition('_')[0]}_cine.json")
     model = path.with_name(f"{path.stem}_model.json")
     if not path.is_file():

@@ -104,7 +104,7 @@ def _together(
     pair = {phase: frame, other.phase: Frame(other.labels, other.geometry)}
     try:
         return measures_json(
-            cine_measures(*(pair[p] for p in PHASES), review.case.classes, rv_insertion_ras=rv_insertion_ras)
+            cine_measures(pair["ED"], pair["ES"], review.case.classes, rv_insertion_ras=rv_insertion_ras)
         )
     except UsageError:
         return None

@@ -130,7 +130,7 @@ def case_passes(region: Region, manifest: Manifest) -> CasePasses:
         return StagePasses(stacked(name, passes), folds, views, dropout)
 
     factor = manifest.stage_rule.score_sharpness
-    compared = tuple(sharpened(stacked(name, passes), factor) for name in ("p2d", "p3d"))
+    compared = (sharpened(stacked("p2d", passes), factor), sharpened(stacked("p3d", passes), factor))
     return CasePasses(stage("p2d"), stage("final"), compared)
 
 
@@ -145,9 +145,7 @@ def merge_labels(labels: np.ndarray, merged: Mapping[int, int]) -> np.ndarray:
 def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
     """The passes as of a model that takes certain classes for another one: their softmax added to its."""
 
-    def add(p: np.ndarray | None) -> np.ndarray | None:
-        if p is None:
-            return None
+    def add(p: np.ndarray) -> np.ndarray:
         p = p.copy()
         for value, into in merged.items():
             p[:, into] += p[:, value]
@@ -155,9 +153,9 @@ def merge_classes(passes: CasePasses, merged: Mapping[int, int]) -> CasePasses:
         return p
 
     def stage(one: StagePasses) -> StagePasses:
-        return replace(one, p=add(one.p), dropout=add(one.dropout))
+        return replace(one, p=add(one.p), dropout=None if one.dropout is None else add(one.dropout))
 
     if not merged:
         return passes
-    compared = None if passes.compared is None else tuple(add(p) for p in passes.compared)
+    compared = None if passes.compared is None else (add(passes.compared[0]), add(passes.compared[1]))
     return CasePasses(stage(passes.stage2d), stage(passes.final), compared)

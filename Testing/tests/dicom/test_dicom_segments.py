@@ -39,7 +39,7 @@ def test_a_dicom_segmentation_against_a_label_image(written, result, series_fold
     options = ["--image", str(series_folder), "-o", str(tmp_path / "both"), "-q"]
     assert main(["compare", *paths, *options]) == 0
     case = read_case(tmp_path / "both")
-    np.testing.assert_array_equal(case.stage2d, result.segmentation)
+    np.testing.assert_array_equal(case.opinion, result.segmentation)
     np.testing.assert_array_equal(case.segmentation, other)
     assert {(c.was, c.became) for c in case.components} == {(3, 2)}
     both = case.measures["comparison"]

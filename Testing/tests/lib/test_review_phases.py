@@ -56,7 +56,7 @@ def study(tmp_path: Path) -> Path:
             kind=BundleKind.STREAMING,
             classes=CINE_CLASSES,
             segmentation=final,
-            stage2d=member,
+            opinion=member,
             maps={MapName.SCS: scs},
             dcm=found.dcm,
             component_ids=found.component_ids,
