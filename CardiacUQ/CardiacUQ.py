@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import qt
 import slicer
@@ -79,7 +79,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent: qt.QWidget | None = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic: CardiacUQLogic | None = None
+        self.logic = cast(CardiacUQLogic, None)  # made in setup, as the panels are
         self._parameters: CardiacUQParameterNode | None = None
         self._gui_tag: int | None = None
 
@@ -105,6 +105,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             lambda folder: self.desk.open_folder(folder, instead=True),
             lambda: self.review.is_done,
         )
+        self.review.on_change.append(self.queue.refresh)
         self.exports = ExportPanel(self.ui, self.desk, say, guarded)
         self.insertion = InsertionPanel(self.ui, lambda: self.review.session, say)
         requirements = Path(self.resourcePath("requirements.txt"))
@@ -140,7 +141,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The module is chosen: keys, words under the cursor, devices, a result that came meanwhile."""
         if self._parameters is None or self._parameters.inputVolume is None:
             self._set_parameters(self.logic.getParameterNode())
-        self.models.guess(self._parameters.inputVolume)
+        self.models.guess(cast(CardiacUQParameterNode, self._parameters).inputVolume)
         self.review.keys.enter(slicer.util.mainWindow() or self.parent)
         self.display.watch_cursor()
         self.runs.enter()
@@ -239,7 +240,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if volume is None:
             self.on_parameters()
             return
-        self._parameters.inputVolume = volume
+        cast(CardiacUQParameterNode, self._parameters).inputVolume = volume
         self._watch(volume)
 
     def _watch(self, volume: vtkMRMLScalarVolumeNode | None) -> None:
@@ -258,7 +259,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _prepare_run(self) -> tuple[vtkMRMLScalarVolumeNode, RunOptions, int]:
         """Volume, options and number of passes; raises CardiacUQError with what to do."""
-        parameters, bundle = self._parameters, self.models.bundle
+        parameters, bundle = cast(CardiacUQParameterNode, self._parameters), self.models.bundle
         inputfile.check_volume(parameters.inputVolume)
         if bundle is None:
             raise ModelError(self.ui.modelLabel.text)
@@ -304,8 +305,6 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             passes = self.models.passes(parameters.folds, parameters.flips)
             self.computer.show_expectation(parameters.inputVolume, passes)
 
-    # -- buttons
-
     def on_load_case(self, checked: bool = False) -> None:
         """Review a case folder; needs no torch."""
         title, start = _("Case folder"), str(computer.results_folder())
@@ -321,7 +320,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def on_review_end(self) -> None:
         """No region is open any more: say what is left; pressed again, the next case of the queue."""
-        session = self.review.session
+        session: Any = self.review.session
         ended = _("{progress}. Export (X)").format(progress=session.progress_text().capitalize())
         words = ended + (_(" or next case (N).") if self.queue.cases else ".")
         if self.queue.cases and self.ui.messageLabel.text == words:

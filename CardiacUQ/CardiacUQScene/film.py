@@ -43,7 +43,9 @@ class Film:
 def film_of(volume: slicer.vtkMRMLScalarVolumeNode | None) -> Film | None:
     """The film whose frames this volume shows, None if it is a plain volume or has one frame only."""
     scene = None if volume is None else volume.GetScene()
-    count = 0 if scene is None else scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode")
+    if volume is None or scene is None:
+        return None
+    count = scene.GetNumberOfNodesByClass("vtkMRMLSequenceBrowserNode")
     for n in range(count):
         browser = scene.GetNthNodeByClass(n, "vtkMRMLSequenceBrowserNode")
         if browser.IsProxyNodeID(volume.GetID()):

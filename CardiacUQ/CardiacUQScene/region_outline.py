@@ -87,11 +87,11 @@ class RegionOutline:
     def _present_node(self) -> slicer.vtkMRMLSegmentationNode:
         if self._node is None or not self._nodes.scene.IsNodePresent(self._node):  # someone may delete it
             self._tinted = b""
-            self._node = add_segmentation_node(self._nodes.volume, REGION_NAME)
-            mark_part(self._node, self._nodes.segmentation)
-            self._node.SetHideFromEditors(True)
-            self._node.SetSaveWithScene(False)
-            display = self._node.GetDisplayNode()
+            node = self._node = add_segmentation_node(self._nodes.volume, REGION_NAME)
+            mark_part(node, self._nodes.segmentation)
+            node.SetHideFromEditors(True)
+            node.SetSaveWithScene(False)
+            display = node.GetDisplayNode()
             display.SetSaveWithScene(False)
             display.SetOpacity2DFill(FILL_OPACITY)
             display.SetSliceIntersectionThickness(3)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import slicer
 
-from CardiacUQLib.review import ItemKind, ItemStatus, ReviewItem
+from CardiacUQLib.review import ItemStatus, ReviewItem
 
 from .case_nodes import CaseNodes, correction_id
 
@@ -20,7 +20,7 @@ def show_transition_status(
     segmentation = nodes.corrections.GetSegmentation()
     found: dict[str, list[ItemStatus]] = {}
     for item, state in zip(items, states, strict=True):
-        if item.kind is ItemKind.COMPONENT:
+        if item.was is not None and item.became is not None:
             found.setdefault(correction_id(item.was, item.became), []).append(state)
     for identifier, joined in found.items():
         segment = segmentation.GetSegment(identifier)

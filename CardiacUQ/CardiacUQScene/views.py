@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import slicer
@@ -127,7 +127,7 @@ def _centre_of(bounds: Sequence[float]) -> list[float]:
     return [(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)]
 
 
-def _to_world(volume: slicer.vtkMRMLScalarVolumeNode, ras: Sequence[float]) -> list[float]:
+def _to_world(volume: slicer.vtkMRMLScalarVolumeNode, ras: Iterable[float]) -> list[float]:
     world = [0.0, 0.0, 0.0]
     volume.TransformPointToWorld([float(v) for v in ras], world)
     return world

@@ -122,6 +122,8 @@ def _image_of(case: CaseFolder) -> tuple[np.ndarray, str]:
     """The image of a case as stored (k, j, i), and what speaks against it."""
     from CardiacUQLib.images.reading import read_volume
 
+    if case.input_path is None:
+        raise InputError(case.folder, "its image never was a file", _REMEDY)
     image = read_volume(case.input_path, series=case.record.series or None)
     if image.sha256 != case.input_sha256:
         return image.array, f"its image {case.input_path} was changed since it was segmented"

@@ -154,15 +154,16 @@ class Desk:
         self._take_review(opened)
 
     def _take_review(self, opened: Opened) -> None:
-        if opened.review is None:
+        review, nodes = opened.review, self.nodes
+        if review is None:
             self._say(opened.problem, error=True)
             return
-        if self.nodes is None or opened.nodes.segmentation is not self.nodes.segmentation:
-            opened.review.release()
+        if nodes is None or opened.nodes.segmentation is not nodes.segmentation:
+            review.release()
             return
-        self._guarded(lambda: self.review.open(self.nodes, opened.review))
+        self._guarded(lambda: self.review.open(nodes, review))
         self._unpublished = opened.unpublished
-        self._events = len(opened.review.record.events)
+        self._events = len(review.record.events)
         self.presented(self.nodes)
 
     def present(self, nodes: CaseNodes | None) -> None:
@@ -204,7 +205,7 @@ class Desk:
             "This case was reviewed ({progress}). A new result takes its place here; the review stays in its "
             "folder {folder}. Segment again?"
         )
-        question = words.format(progress=session.progress_text(), folder=self.nodes.folder)
+        question = words.format(progress=session.progress_text(), folder=self.nodes and self.nodes.folder)
         if session.review.decisions and not questions.confirmed(question):
             raise UsageError(_("The reviewed case stays."))
 
@@ -283,7 +284,7 @@ class Desk:
 
     def _check_place(self) -> bool:
         """True, and no review, if the volume is no longer where it was segmented."""
-        if not is_out_of_place(self.nodes):
+        if self.nodes is None or not is_out_of_place(self.nodes):
             if self.review.session is None and self._note == _OUT_OF_PLACE and not self.opening.busy:
                 self._note = ""
                 self.choose(self.volume, turn_views=False)

@@ -15,7 +15,7 @@ from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 class HeatMapChoice(enum.Enum):
     """The heat maps on offer, those of the catalogue; kept in scenes by name, so the names are for ever."""
 
-    _ignore_ = ("offered",)
+    _ignore_ = ["offered"]  # noqa: RUF012
     for offered in maps_used(Use.OFFERED):
         vars()[offered.name] = offered
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import qt
 import slicer
 
@@ -28,7 +30,7 @@ class RegionEditor:
 
     def __init__(self, frame: qt.QFrame) -> None:
         self._frame = frame
-        self._editor: qt.QWidget | None = None
+        self._editor: Any = None  # Slicer's widget, once it is needed
         frame.visible = False
 
     @property
@@ -52,7 +54,7 @@ class RegionEditor:
 
     def choose(self, nodes: CaseNodes, label: int | None) -> None:
         """Paint this class from now on."""
-        by_label = {value: segment for segment, value in nodes.segments.items()}
+        by_label: dict[int | None, str] = {value: segment for segment, value in nodes.segments.items()}
         if self.is_open and by_label:
             self._editor.setCurrentSegmentID(by_label.get(label, next(iter(by_label.values()))))
 

@@ -15,6 +15,7 @@ from CardiacUQScene import CaseNodes, ReviewSession
 from .tone import Tone, set_tone
 
 _TONES = {"trust": Tone.GOOD, "check": Tone.CARE, "redo": Tone.BAD}
+_REDO = "redo"
 REPORT = "report.html"
 
 
@@ -51,13 +52,13 @@ class ResultPanel:
             ui.verdictLabel.text = verdict.text
             set_tone(ui.verdictLabel, _TONES.get(verdict.word, Tone.PLAIN))
         ui.headlineLabel.text = session.headline() if session is not None else note
+        # no number stands first on a scan that the model is not made for
+        refused = verdict is not None and verdict.word == _REDO
+        ui.headlineLabel.visible = bool(ui.headlineLabel.text) and not refused
         stamp = "" if session is None else session.measures.stamp
-        changed = session is not None and session.measures.model_headline != session.headline()
-        own = (
-            _(" Networks alone: {headline}").format(headline=session.measures.model_headline)
-            if changed
-            else ""
-        )
+        own = ""
+        if session is not None and session.measures.model_headline != session.headline():
+            own = _(" Networks alone: {headline}").format(headline=session.measures.model_headline)
         ui.stampLabel.text = f"{stamp[:1].upper()}{stamp[1:]}.{own}" if stamp else ""
         ui.stampLabel.visible = bool(stamp)
         warnings = "\n".join(nodes.warnings) if nodes is not None else ""
@@ -69,7 +70,7 @@ class ResultPanel:
         folder = self._folder
         here = folder is not None and folder.is_dir()
         ui.folderButton.enabled = here
-        ui.reportButton.enabled = here and (folder / REPORT).is_file()
+        ui.reportButton.enabled = folder is not None and (folder / REPORT).is_file()
         ui.plotButton.enabled = nodes is not None and nodes.chart is not None
 
     def open_report(self) -> None:

@@ -52,10 +52,10 @@ class ReviewPanel:
         self._labels: list[int] = []
         actions: dict[str, Callable[[], object]] = {
             "N": self._next,
-            "P": lambda: self._go(lambda: self.session.previous()),
+            "P": lambda: self._go(lambda: self._current.previous()),
             "K": self._keep,
-            "D": lambda: self._decide(lambda: self.session.take_2d()),
-            "L": lambda: self._decide(lambda: self.session.flag()),
+            "D": lambda: self._decide(lambda: self._current.take_2d()),
+            "L": lambda: self._decide(lambda: self._current.flag()),
             "Z": self._undo,
             "Y": self._redo,
             "E": self._toggle_edit,
@@ -91,7 +91,7 @@ class ReviewPanel:
                 widget.connect("clicked(bool)", lambda checked=False, key=key: self.press(key))
         ui.regionTable.connect(
             "cellClicked(int,int)",
-            lambda row, _c: self._act(lambda: self._go(lambda: self.session.jump(row))),
+            lambda row, _c: self._act(lambda: self._go(lambda: self._current.jump(row))),
         )
         ui.reviewerEdit.text = computer.reviewer()
         ui.reviewerEdit.connect(
@@ -114,6 +114,7 @@ class ReviewPanel:
         self.close()
         self.session = ReviewSession(nodes, review)
         self.session.on_change.append(self.refresh)
+        self.refresh()  # unfolds the section: what is hidden below is hidden in an open one
         self._labels = [info.value for info in nodes.classes if info.value]
         names = {info.value: info.name for info in nodes.classes}
         for number in range(1, _CLASS_BUTTONS + 1):
@@ -124,7 +125,7 @@ class ReviewPanel:
                 button.text = f"{number} {names[label].removeprefix(_SHORTENED)}"
         self.keys.want(True)
         if review.decisions:
-            self.session.next_open()
+            self._current.next_open()
         self.refresh()
 
     def close(self) -> None:
@@ -195,6 +196,12 @@ class ReviewPanel:
         ui.reviewButton.enabled = bool(session.items)
         ui.editButton.checked = editing
 
+    @property
+    def _current(self) -> ReviewSession:
+        if self.session is None:
+            raise RuntimeError("no review is open")
+        return self.session
+
     def _act(self, action: Callable[[], object]) -> None:
         if self.session is not None:
             self._guarded(action)
@@ -207,28 +214,28 @@ class ReviewPanel:
     def _next(self) -> None:
         """The next open region; without one, the end: what is left, and what can be done now."""
         self.finish_editing()
-        if not self.session.next_open():
+        if not self._current.next_open():
             self.at_end()
 
     def _keep(self) -> None:
         """What is seen stands, painting included."""
-        if self.session.index < 0:
+        if self._current.index < 0:
             self.finish_editing()
             return
         self._stop_editing()
-        self.session.keep()
+        self._current.keep()
         self._advance()
 
     def _decide(self, decide: Callable[[], object]) -> None:
         """Decide about the region shown, then go on; never while someone paints."""
         if self.editor.is_open:
             self._say(_("You are painting: press K or E when done, then decide."), error=True)
-        elif self.session.index >= 0:
+        elif self._current.index >= 0:
             decide()
             self._advance()
 
     def _advance(self) -> None:
-        if not self.session.next_open():
+        if not self._current.next_open():
             self.at_end()
 
     def _class(self, number: int) -> None:
@@ -237,21 +244,21 @@ class ReviewPanel:
             return
         label = self._labels[number - 1]
         if self.editor.is_open:
-            self.editor.choose(self.session.nodes, label)
+            self.editor.choose(self._current.nodes, label)
         else:
-            self._decide(lambda: self.session.assign(label))
+            self._decide(lambda: self._current.assign(label))
 
     def _undo(self) -> None:
         if self.editor.is_open:
             self.editor.undo()
         else:
-            self.session.undo()
+            self._current.undo()
 
     def _redo(self) -> None:
         if self.editor.is_open:
             self.editor.redo()
         else:
-            self.session.redo()
+            self._current.redo()
 
     def _class_button(self, number: int) -> qt.QPushButton:
         return getattr(self.ui, f"classButton{number}")
@@ -284,7 +291,7 @@ class ReviewPanel:
         if self.editor.is_open:
             self.finish_editing()
             return
-        session = self.session
+        session = self._current
         item = session.items[session.index] if session.index != ELSEWHERE else None
         label = None if item is None else item.became or item.was
         self.editor.open(session.nodes, label)

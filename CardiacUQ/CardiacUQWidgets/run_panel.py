@@ -219,7 +219,7 @@ class RunPanel:
                 computer.remember_speed(self._seconds, tick.case.slices, self._passes)
                 if not self.entered:
                     words = _("CardiacUQ: {name} is segmented; open the module to see it.")
-                    slicer.util.showStatusMessage(words.format(name=self._volume.GetName()), _STATUS_MS)
+                    slicer.util.showStatusMessage(words.format(name=tick.case.name), _STATUS_MS)
         if tick.study is not None:
             self._study = tick.study
             self.say(_("Done in {seconds:.0f} s.").format(seconds=time.monotonic() - self._started))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import qt
 
@@ -25,7 +25,7 @@ def in_thread(work: Callable[[], Value]) -> Steps[Value]:
         yield
     if thread.error is not None:
         raise thread.error
-    return thread.value
+    return cast(Value, thread.value)
 
 
 def run_through(steps: Steps[Value]) -> Value:

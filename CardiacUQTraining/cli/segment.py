@@ -61,6 +61,10 @@ def command(
     dicom: Annotated[
         bool, typer.Option("--dicom", help="Also write SEG, maps and report as DICOM; needs a DICOM input.")
     ] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Also write the class probabilities, 8 bits each, one file."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished cases that are unchanged, do the others.")
@@ -100,10 +104,11 @@ def command(
         parse_folds(folds),
         views,
         parse_point(rv_insertion),
-        dicom,
+        dicom=dicom,
         report=not no_report,
         ed=ed,
         es=es,
+        probabilities=probabilities,
     )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")

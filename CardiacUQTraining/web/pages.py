@@ -14,9 +14,13 @@ HERE = "."
 """The server's own address, from one of its pages."""
 
 
-def report_page(case: OpenCase) -> str:
-    """The report of the labels as they stand, with a way back; raises UsageError if none can be drawn."""
-    case.publish()
+def report_page(case: OpenCase, *, read_only: bool) -> str:
+    """The report of the labels as they stand, with a way back; raises UsageError if none can be drawn.
+
+    ``read_only`` shows the one that is there.
+    """
+    if not read_only:
+        case.publish()
     page = case.folder / REPORT_FILE
     if page.is_file():
         text = page.read_text("utf-8")

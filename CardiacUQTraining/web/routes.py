@@ -153,7 +153,7 @@ class Routes:
         return _array(codes)
 
     def _report(self, request: Request) -> Response:
-        page = report_page(self._opened(request))
+        page = report_page(self._opened(request), read_only=self.read_only)
         return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
     def _cohort_page(self, request: Request) -> Response:

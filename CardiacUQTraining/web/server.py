@@ -21,7 +21,7 @@ from .publisher import Publisher
 from .routes import Routes
 from .session import Doorkeeper
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 USUAL_PORT = 8765
 
 
@@ -52,33 +52,39 @@ def serve(out: Path, options: Serving, say: Callable[[str], None]) -> None:
         address = f"http://{options.host}:{port}"
         app, doorkeeper, publisher = build(cases, options, address)
         doorkeeper.on_used = lambda: say(f"For another browser: {address}/open?token={doorkeeper.token}")
-        _greet(cases, options, f"{address}/open?token={doorkeeper.token}", say)
         config = uvicorn.Config(
             app, log_level="critical", access_log=False, server_header=False, ws="none", http="h11",
             lifespan="off", timeout_graceful_shutdown=2,
         )  # fmt: skip
-        with contextlib.suppress(OSError):
-            renew_tables(out, "" if options.read_only else address)
+        _renew(out, options, address)
+        _greet(cases, options, f"{address}/open?token={doorkeeper.token}", say)
         try:
             uvicorn.Server(config).run([listening])
         except KeyboardInterrupt:
             pass
         finally:
             publisher.finish()
-            with contextlib.suppress(OSError):
-                renew_tables(out)
+            _renew(out, options, "")
     say("Ended; every decision is in the case folders.")
 
 
 def build(cases: Cases, options: Serving, address: str) -> tuple[Guard, Doorkeeper, Publisher]:
     """The application behind its guard; the publisher is to be finished at the end."""
     port = int(address.rpartition(":")[2])
-    names = {options.host, *(("localhost", LOOPBACK) if options.host == LOOPBACK else ())}
+    everywhere = options.host == EVERYWHERE
+    names = {options.host, "localhost" if options.host == LOOPBACK else socket.gethostname()}
     hosts = frozenset(f"{name}:{port}" for name in names)
-    doorkeeper = Doorkeeper(hosts, f"cardiacuq_{port}", options.password)
-    publisher = Publisher(cases, "" if options.read_only else address)
+    doorkeeper = Doorkeeper(hosts, f"cardiacuq_{port}", options.password, port if everywhere else 0)
+    publisher = Publisher(cases, address)
     routes = Routes(cases, doorkeeper, publisher, read_only=options.read_only)
     return Guard(Starlette(routes=routes.table()), doorkeeper), doorkeeper, publisher
+
+
+def _renew(out: Path, options: Serving, address: str) -> None:
+    """Bring the tables in line; a cohort that may only be looked at stays as it is."""
+    if not options.read_only:
+        with contextlib.suppress(OSError):
+            renew_tables(out, address)
 
 
 def _greet(cases: Cases, options: Serving, address: str, say: Callable[[str], None]) -> None:
@@ -90,7 +96,8 @@ def _greet(cases: Cases, options: Serving, address: str, say: Callable[[str], No
             f"{'' if options.read_only else ' and change'} the cases, and nothing is encrypted: only for "
             "networks that you trust."
         )
-        say(f"Address: http://{options.host}:{address.split(':')[2].split('/')[0]}/")
+        name = socket.gethostname() if options.host == EVERYWHERE else options.host
+        say(f"Address: http://{name}:{address.split(':')[2].split('/')[0]}/")
         return
     say(f"Address, good for one browser: {address}")
     if options.browser:

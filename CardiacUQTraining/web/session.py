@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from starlette.datastructures import Headers
 
@@ -23,13 +24,16 @@ def _nothing() -> None:
 class Doorkeeper:
     """Keeps the tokens of one server; comparisons take the same time whatever they find.
 
-    ``hosts`` are the values of the Host header that mean this server, ``password`` is "" on loopback.
+    ``hosts`` are the values of the Host header that mean this server; ``any_number`` is the port on which
+    every numeric address does as well (nobody can let a name point there), 0 for none. ``password`` is ""
+    on loopback.
     ``on_used`` is called when a one-time token was used up and a new one stands in :attr:`token`.
     """
 
     hosts: frozenset[str]
     cookie: str
     password: str = ""
+    any_number: int = 0
     on_used: Callable[[], None] = _nothing
     token: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES))
     _sessions: set[str] = field(default_factory=set)
@@ -60,7 +64,7 @@ class Doorkeeper:
         ``navigable``, an empty page, may be reached by a link of another page.
         """
         host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or host not in self.hosts:
+        if len(headers.getlist("host")) != 1 or not self._is_called(host):
             return "this server is not called that"
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
@@ -71,10 +75,24 @@ class Doorkeeper:
             return "the request does not say which page it comes from"
         return ""
 
+    def _is_called(self, host: str) -> bool:
+        if host in self.hosts:
+            return True
+        address, _, port = host.rpartition(":")
+        return bool(self.any_number) and port == str(self.any_number) and _is_number(address)
+
     def _begin(self) -> str:
         session = secrets.token_urlsafe(TOKEN_BYTES)
         self._sessions.add(session)
         return session
+
+
+def _is_number(address: str) -> bool:
+    try:
+        ip_address(address.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _equal(one: str, other: str) -> bool:

@@ -24,6 +24,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images import image_file
 from ..images.orientation import reorder_geometry
+from ..images.probability_file import write_probabilities
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
@@ -45,8 +46,8 @@ SEGMENTATION = "segmentation"
 STAGE_2D = "stage2d"
 DCM = "dcm"
 COMPONENT_IDS = "components"
-PROPOSALS = "proposals"
-"""Labels of lesions that are not drawn but may be there; only where there is one."""
+PROPOSALS, PROBABILITIES_FILE = "proposals", "probabilities.nrrd"
+"""Lesions that are not drawn but may be there, where there is one; class probabilities, on request."""
 _SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
 _LATER = ("report.html", MEASURES_FILE)
@@ -231,7 +232,7 @@ class CaseFolder:
 
     @cached_property
     def proposals(self) -> np.ndarray | None:
-        """Labels of lesions that are not drawn but may be there, uint8; None where nothing is proposed."""
+        """Proposed labels of lesions that are not drawn, uint8; None where nothing is proposed."""
         return self.read(PROPOSALS) if PROPOSALS + _SUFFIX in self.record.files else None
 
     @cached_property
@@ -330,11 +331,11 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
 
 def _write_maps(result: Result, folder: Path) -> None:
     arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    if result.opinion is not None:
-        arrays[STAGE_2D] = result.opinion
-    if result.proposals is not None and result.proposals.any():
-        arrays[PROPOSALS] = result.proposals
+    optional = {STAGE_2D: result.opinion, PROPOSALS: result.proposals}
+    arrays |= {stem: array for stem, array in optional.items() if array is not None}
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    if result.probabilities is not None:
+        write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
     for stem, array in arrays.items():
         write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
 

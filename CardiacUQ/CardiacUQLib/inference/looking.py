@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..bundles.map_catalogue import MapName
+from ..images.volume import vector3
 from ..uncertainty.looks import RADIUS_MM, Look, Material, describe, places, proposals, worth
 from ..uncertainty.presence import class_values
 from .jobs import Job, roi_voxel_ml
@@ -50,7 +51,7 @@ def find_looks(
                 number,
                 kind,
                 place.slice,
-                tuple(round(float(v), 2) for v in ras),
+                vector3(np.round(ras, 2)),
                 RADIUS_MM,
                 round(place.gain, 4),
                 round(scar_ml, 3),

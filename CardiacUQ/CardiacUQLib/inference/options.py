@@ -10,10 +10,12 @@ from ..bundles.manifest import View
 @dataclass(frozen=True)
 class NetworkOptions:
     """``folds`` and ``views`` None mean all that the bundle has; ``device`` and ``precision`` are names as in
-    :mod:`.device`; ``rv_insertion_ras`` is the anterior insertion of the right ventricle in mm."""
+    :mod:`.device`; ``rv_insertion_ras`` is the anterior insertion of the right ventricle in mm;
+    ``probabilities`` keeps the mean softmax of all classes."""
 
     device: str = "auto"
     precision: str = "auto"
     folds: tuple[int, ...] | None = None
     views: tuple[View, ...] | None = None
     rv_insertion_ras: tuple[float, float, float] | None = None
+    probabilities: bool = False

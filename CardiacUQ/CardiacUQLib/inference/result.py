@@ -73,7 +73,8 @@ class Result:
     On the case as a whole: its verdict (None where the bundle has no fit for one), the Dice to be expected
     (the mean first), P(lesion) by name, in what the scan differs from those of the training, the
     evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
-    want of a fit.
+    want of a fit. ``looks`` are the places worth a look, best first; ``proposals`` uint8 labels of lesions
+    that are not drawn but may be there; ``probabilities`` the mean softmax (C, z, y, x), on request only.
     """
 
     volume: Volume
@@ -96,6 +97,7 @@ class Result:
     lacking: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
     proposals: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Sequence
@@ -37,13 +38,15 @@ def segment(
     cancel: CancelToken | None = None,
     held_out_case: str | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
+    keep_probabilities: bool = False,
 ) -> Result:
     """Segment ``volume`` with ``bundle`` and say where the prediction is unsure.
 
     ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.inference.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
-    ventricle, from which AHA segments are counted. How it is computed: :func:`.explore.explore`.
+    ventricle, from which AHA segments are counted. ``keep_probabilities`` adds the mean softmax. How it is
+    computed: :func:`.explore.explore`.
 
     Raises UsageError (unknown device, precision, fold or view; insertion outside the heart), ModelError
     (bundle without what its kind needs, or whose networks give no numbers), InsufficientMemoryError,
@@ -61,6 +64,12 @@ def segment(
     )
     findings = explore(job, device=device, precision=precision)
     result = _as_result(job, bundle, findings, rv_insertion_ras)
+    if result.unlike:  # no number without that word
+        led = f"Unlike the training scans: {result.measures['headline']}"
+        result = dataclasses.replace(result, measures={**result.measures, "headline": led})
+    if keep_probabilities:
+        p = findings.region.roi.restore(findings.region.final)
+        result = dataclasses.replace(result, probabilities=p)
     progress(1.0, "segmented")
     return result
 
@@ -119,7 +128,7 @@ def _as_result(
         evidence=findings.evidence,
         lacking=findings.assessment.lacking,
         looks=findings.looks,
-        proposals=findings.proposals,
+        proposals=findings.proposals if findings.proposals.any() else None,
     )
 
 

@@ -31,5 +31,6 @@ class CaseOptions(NetworkOptions):
             "dicom": self.dicom,
             "report": self.report,
             "frames": [self.ed, self.es],
+            **({"probabilities": True} if self.probabilities else {}),
         }
         return json.dumps(asked, sort_keys=True)

@@ -41,6 +41,7 @@ def segment_with(
         progress=progress,
         cancel=cancel,
         rv_insertion_ras=options.rv_insertion_ras,
+        keep_probabilities=options.probabilities,
     )
 
 

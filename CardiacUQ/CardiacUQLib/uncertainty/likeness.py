@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .traits import readable
+
 KEY = "likeness"
 """Name of the fit in ``manifest.calibration``."""
 
@@ -66,4 +68,6 @@ class LikenessCalibration:
 
     def _words(self, name: str, value: float) -> str:
         one = self.traits[name]
-        return f"{name} {value:.2g}, usual {one.low:.2g} to {one.high:.2g}"
+        shown, low, high = (readable(name, v) for v in (value, one.low, one.high))
+        words = name.removeprefix("agreement, ").replace(": ", ", ")
+        return f"{words} {shown:.3g}, usual {low:.3g} to {high:.3g}"

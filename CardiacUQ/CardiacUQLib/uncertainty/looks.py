@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..base.regions import connected
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
 from .presence import class_values
@@ -111,7 +112,7 @@ def proposals(material: Material) -> dict[str, np.ndarray]:
         if any(name in LESIONS[outer] for outer in found):
             continue
         p = ndimage.gaussian_filter(material.mean[values].sum(axis=0), (0, 1, 1))
-        parts, _ = ndimage.label(p >= OUTLINE_SHARE * p.max(), np.ones((3, 3, 3)))
+        parts, _ = connected(p >= OUTLINE_SHARE * p.max(), np.ones((3, 3, 3)))
         found[name] = parts == parts[np.unravel_index(p.argmax(), p.shape)]
     return found
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..bundles.manifest import ClassInfo
 from .evidence import evidence_key
+from .linear import expit
 
 POOLS, WALLS = ("blood pool", "LV"), ("healthy myocardium", "infarct", "MVO", "myocardium")
 MUSCLE = ("healthy myocardium", "myocardium")
@@ -58,6 +59,15 @@ def trait_names(evidence: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(name for name in evidence if ": " not in name or name.startswith("agreement, "))
 
 
+def readable(name: str, value: float) -> float:
+    """A trait's value as people know it: agreement as a Dice, the ventricle in ml, ratios as such."""
+    if name.startswith("agreement, "):
+        return expit(value)
+    if name == "volume of the ventricle":
+        return math.exp(value) - 1.0
+    return math.exp(value) if name == "muscle to blood" else value
+
+
 def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
     sample = image.ravel()[:: max(1, image.size // MOST_COUNTED)]
     next_slice = _apart(n, 1) if len(n) > 1 else 1.0
@@ -75,7 +85,7 @@ def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
 
 def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, float]:
     heart = pool | wall
-    around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart]) & ~heart
+    around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart], bool) & ~heart
     level = {name: _mean(n, mask) for name, mask in (("pool", pool), ("wall", wall), ("around", around))}
     return {
         "blood against muscle": level["pool"] - level["wall"],

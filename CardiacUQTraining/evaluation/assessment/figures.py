@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -116,8 +117,10 @@ def assessment_figures(
 def _score(name: str, doubt: np.ndarray, dice: np.ndarray) -> Score:
     from scipy.stats import spearmanr
 
-    rho = float(spearmanr(doubt, 1.0 - dice).statistic)
-    return Score(name, rho, auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc)
+    found: Any = spearmanr(doubt, 1.0 - dice)
+    return Score(
+        name, float(found.statistic), auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc
+    )
 
 
 def _covered(name: str, said: Sequence[Mapping[str, float]], truth: np.ndarray) -> Covered:
@@ -198,3 +201,26 @@ def assessment_section(found: AssessmentFigures) -> str:
     places = "" if found.looks is None else f" Places listed per case, median: {found.looks:.0f}."
     parts.append(f"Unlike the training scans: {found.unlike} of {found.cases} cases.{places}")
     return "\n\n".join(parts)
+
+
+def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
+    """What a reader of the card wants to know of the judgements on whole cases, by the name of the figure."""
+    score = found.scores[0]
+    lines = {
+        f"predicted mean Dice: Spearman / AUROC of Dice < {LOW_DICE} / AURC": (
+            f"{score.spearman:.2f} / {score.auroc:.2f} / {score.aurc:.3f}"
+        ),
+        "predicted Dice, 90 % range covers": ", ".join(
+            f"{one.structure} {100 * one.coverage:.0f} %" for one in found.covered
+        ),
+    }
+    for one in found.presence:
+        lines[f"{one.lesion}, AUROC of its probability"] = f"{one.auroc:.3f}"
+        lines[f"{one.lesion} drawn, or offered where it is"] = (
+            f"{one.drawn} + {one.met} of {one.there} cases that have it; drawn in {one.falsely_drawn}, "
+            f"offered in {one.falsely_offered} of {one.not_there} that have not"
+        )
+    if found.words:
+        name = f"verdicts, and the share of them with a mean Dice < {LOW_DICE}"
+        lines[name] = ", ".join(f"{w}: {n} cases, {100 * s:.0f} %" for w, (n, s) in found.words.items())
+    return lines | {"called unlike the training scans": f"{found.unlike} of {found.cases} cases"}

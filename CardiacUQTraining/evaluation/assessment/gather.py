@@ -81,7 +81,7 @@ def unfitted(bundle: ResidentBundle) -> ResidentBundle:
 def with_fits(bundle: ResidentBundle, fits: Fits) -> ResidentBundle:
     """The bundle with these fits in place of its own, sharing its networks."""
     bare = unfitted(bundle)
-    calibration = bare.manifest.calibration | as_calibration(fits)
+    calibration = {**bare.manifest.calibration, **as_calibration(fits)}
     return dataclasses.replace(bare, manifest=dataclasses.replace(bare.manifest, calibration=calibration))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 
@@ -18,8 +19,9 @@ def store_fits(bundle: Bundle, material: Sequence[CaseMaterial], dataset: str) -
     if len(material) < FEWEST_CASES:
         return
     origin = {"fitted_on": {"dataset": dataset, "cases": len(material), "predictions": "out of fold"}}
-    fits = {name: {**fit, **origin} for name, fit in as_calibration(fit_all(material)).items()}
+    found: dict[str, Any] = dict(as_calibration(fit_all(material)))
+    fits = {name: {**fit, **origin} for name, fit in found.items()}
     manifest = bundle.manifest
     limits = {} if "presence" in fits else manifest.smallest_lesion_ml
-    changed = {"calibration": {**manifest.calibration, **fits}, "smallest_lesion_ml": limits}
+    changed: dict[str, Any] = {"calibration": {**manifest.calibration, **fits}, "smallest_lesion_ml": limits}
     write_manifest(dataclasses.replace(manifest, **changed), bundle.folder)

@@ -8,6 +8,7 @@ from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES
 from CardiacUQLib.measures.size_catalogue import unit_of
 
+from ..assessment.figures import assessment_headline
 from ..shared.agreement import SizeRecord
 from ..shared.markdown import PERCENT, interval, spread
 from ..shared.methods import Method, Row, Stage
@@ -61,6 +62,8 @@ def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]
             f"{analysis.verdict.pooled_ece:.3f} / {analysis.verdict.pooled_ece_predicted:.3f} / "
             f"{analysis.verdict.pooled_ece_crop:.3f}"
         )
+    if analysis.assessment is not None:
+        figures |= assessment_headline(analysis.assessment)
     return figures | _found(analysis.sizes.records if analysis.sizes else ()) | _sizes(analysis)
 
 

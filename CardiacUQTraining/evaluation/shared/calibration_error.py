@@ -65,11 +65,6 @@ def reliability(probability: np.ndarray, wrong: np.ndarray, bins: int = BINS) ->
     return _sums(index, probability, wrong, bins)
 
 
-def expected_calibration_error(probability: np.ndarray, wrong: np.ndarray, bins: int = BINS) -> float:
-    """ECE of P(wrong) against the wrong voxels of a region."""
-    return reliability(probability, wrong, bins).ece
-
-
 def adaptive_calibration_error(probability: np.ndarray, wrong: np.ndarray, bins: int = BINS) -> float:
     """ACE: mean over ``bins`` equally populated bins of |mean P(wrong) - share wrong|; NaN without voxels.
 

@@ -5,7 +5,7 @@ Marx 1996), maximum likelihood by Newton's method. Why this one: the log-likelih
 has a free constant per label pair, so the fit is calibrated overall and within each kind of prediction;
 curves need no assumption on how uncertainty turns into error; 250 numbers describe it, numpy applies it,
 and every curve can be looked at. A boosted forest fits interactions too, but needs a library and a
-binary blob at inference; :func:`out_of_fold_loss` lets the two be compared.
+binary blob at inference.
 
 The map is judged on the union of predicted and true foreground, where every voxel predicted as background
 is wrong by construction, while inference meets many more rightly predicted ones just outside the heart.
@@ -251,9 +251,3 @@ def patient_folds(
     if len(by_network) > 1:
         return list(by_network.values())
     return [group for n in range(parts) if (group := list(cases[n::parts]))]
-
-
-def out_of_fold_loss(probability: np.ndarray, wrong: np.ndarray) -> float:
-    """Mean negative log-likelihood in nats of P(wrong), clipped at 1e-6; lower is better."""
-    p = np.clip(np.asarray(probability, float), 1e-6, 1 - 1e-6)
-    return float(-np.mean(np.where(wrong, np.log(p), np.log1p(-p))))

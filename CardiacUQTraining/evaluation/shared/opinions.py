@@ -12,6 +12,7 @@ from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.images.image_file import read_components
 from CardiacUQLib.images.orientation import canonical_order, reorder_geometry
 from CardiacUQLib.images.placement import SAME_PLACE_MM
+from CardiacUQLib.images.probability_file import WHOLE
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQLib.inference.components import Component, Corrections, find_components
 from CardiacUQLib.inference.maps import discrete_correction_map, soft_correction_score
@@ -63,10 +64,13 @@ def read_labels(path: Path) -> Opinion:
 
 
 def read_probabilities(path: Path) -> Opinion:
-    """Class probabilities: a 4D image (x, y, z, class) or a vector image; raises InputError."""
+    """Class probabilities: a 4D image (x, y, z, class) or a vector image, from 0 to 1 or in 255ths as
+    ``segment --probabilities`` writes them; raises InputError."""
     stored, geometry = _read(path)
     if stored.ndim != 4:
         raise InputError(path, "holds one value per voxel", "probabilities have one per class (4D or vector)")
+    if (stored.sum(axis=0) == WHOLE).all():
+        stored = stored / np.float32(WHOLE)
     check_sums(path, stored)
     volumes = [_in_slice_order(path, channel, geometry) for channel in stored]
     p = np.stack([volume.array for volume in volumes])

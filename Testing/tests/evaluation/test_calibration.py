@@ -219,10 +219,6 @@ class TestFit:
         same = dict.fromkeys("abcdef", (0, 1))
         assert fit_calibration.patient_folds(list("abcdef"), same) == [["a", "f"], ["b"], ["c"], ["d"], ["e"]]
 
-    def test_loss_by_hand(self):
-        found = fit_calibration.out_of_fold_loss(np.array([0.5, 0.25]), np.array([True, False]))
-        assert found == pytest.approx(-(np.log(0.5) + np.log(0.75)) / 2)
-
 
 def judged_of(cases, folder):
     store = CaseStore(folder, "key")

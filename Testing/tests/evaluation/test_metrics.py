@@ -7,7 +7,6 @@ from CardiacUQTraining.evaluation.shared import dice, surface
 from CardiacUQTraining.evaluation.shared.calibration_error import (
     Reliability,
     adaptive_calibration_error,
-    expected_calibration_error,
     reliability,
 )
 from CardiacUQTraining.evaluation.shared.discrimination import auroc, discriminate, pearson, spearman
@@ -155,15 +154,15 @@ class TestCalibrationError:
     def test_hand_computed_ece(self):
         # bin [0, .5): mean .2, wrong 1/2 -> .3; bin [.5, 1]: mean .9, wrong 1 -> .1; equal weights
         probability, wrong = np.array([0.1, 0.3, 0.8, 1.0]), np.array([0, 1, 1, 1])
-        assert expected_calibration_error(probability, wrong, bins=2) == pytest.approx(0.2)
+        assert reliability(probability, wrong, bins=2).ece == pytest.approx(0.2)
 
     def test_perfect_calibration_is_zero(self):
-        assert expected_calibration_error(np.full(10, 0.3), np.arange(10) < 3) == pytest.approx(0.0)
+        assert reliability(np.full(10, 0.3), np.arange(10) < 3).ece == pytest.approx(0.0)
 
     def test_pooling_equals_one_big_case(self, rng):
         probability, wrong = rng.random(400), rng.random(400) < 0.3
         parts = reliability(probability[:150], wrong[:150]) + reliability(probability[150:], wrong[150:])
-        assert parts.ece == pytest.approx(expected_calibration_error(probability, wrong))
+        assert parts.ece == pytest.approx(reliability(probability, wrong).ece)
         assert Reliability.from_dict(parts.as_dict()).ece == parts.ece
 
     def test_agrees_with_monai(self, rng):
@@ -174,7 +173,7 @@ class TestCalibrationError:
         wrong = (rng.random(probability.shape) < probability**2).astype(np.float32)
         metric = CalibrationErrorMetric(num_bins=20)
         theirs = float(metric(torch.tensor(probability), torch.tensor(wrong)).mean())
-        assert expected_calibration_error(probability, wrong) == pytest.approx(theirs, abs=1e-6)
+        assert reliability(probability, wrong).ece == pytest.approx(theirs, abs=1e-6)
 
     def test_hand_computed_ace(self):
         # two bins of two samples: (.1, .2 | 0, 1) -> |.15 - .5|; (.4, .9 | 1, 1) -> |.65 - 1|

@@ -18,7 +18,7 @@ from CardiacUQLib.uncertainty.looks import (
     proposals,
     worth,
 )
-from CardiacUQLib.uncertainty.traits import scan_traits, trait_names
+from CardiacUQLib.uncertainty.traits import readable, scan_traits, trait_names
 from CardiacUQLib.uncertainty.verdict import Verdict, Word, unlike_verdict
 
 PIXEL_MM = 3.0
@@ -187,3 +187,12 @@ def test_a_cine_has_traits_too() -> None:
     found = scan_traits(image, image / 50, np.ones((48, 48), bool), cine, CINE_CLASSES, 1.5, 10.0, agreement)
     assert found["roundness"] == pytest.approx(1.0, abs=0.02)
     assert "agreement, LV: Dice of the views" in found
+
+
+def test_the_words_of_a_trait_are_in_numbers_that_people_know() -> None:
+    name = "agreement, blood pool: Dice of the views"
+    fit = LikenessCalibration({name: TraitRange(2.197, 3.89, 0.2)})
+    (words,) = fit.judge({name: 0.0}).reasons
+    assert words == "blood pool, Dice of the views 0.5, usual 0.9 to 0.98"
+    assert readable("volume of the ventricle", np.log(101.0)) == pytest.approx(100.0)
+    assert readable("roundness", 0.7) == 0.7

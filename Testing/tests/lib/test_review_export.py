@@ -56,8 +56,8 @@ def test_the_group_letter_follows_the_corrected_labels(tmp_path: Path) -> None:
     healthy = np.where(review.labels >= 3, 2, review.labels)
     review.edited(2, healthy.astype(np.uint8))
     assert export_reviewed(review, tmp_path / "out").name == "Case_Nheart"
-    named = Review(replace(review.case, name="Case_P004", folder=None), "Jane")
-    assert export_reviewed(named, tmp_path / "out").name == "Case_P004"
+    named = Review(replace(review.case, name="Case_P_invented", folder=None), "Jane")
+    assert export_reviewed(named, tmp_path / "out").name == "Case_P_invented"
 
 
 def test_nothing_half_written_and_nothing_overwritten(

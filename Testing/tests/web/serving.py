@@ -148,8 +148,11 @@ def make_film_case(folder: Path) -> Path:
     result = make_result(folder / "frame.nii.gz", labels)
     measures = {**result.measures, "phase": "ED"}
     write_case(replace(result, measures=measures), folder / "out", name="heart_ED")
+    change_case(folder / "out" / "heart_ED", study="one run")
     study = {
+        "study": "one run",
         "name": "heart",
+        "cases": {"ED": "heart_ED", "ES": "heart_ES"},
         "input": str(folder / "film.nii.gz"),
         "input_sha256": sha256_of(folder / "film.nii.gz"),
         "frames": {"ED": 1, "ES": 3},

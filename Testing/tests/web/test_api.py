@@ -163,6 +163,10 @@ def test_a_case_in_other_hands_is_refused_by_name(served: Served, cohort: Path) 
 
 
 def test_only_to_look_at(cohort: Path) -> None:
+    other = Review(CaseMaps.of(read_case(cohort / "ann")), "Ann")
+    other.flag(0)  # by someone whose program was killed before it could write the measures
+    other.release()
+    before = {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()}
     with serving(cohort, read_only=True) as server:
         server.enter()
         about = server.json("/api/cases/0")
@@ -170,7 +174,8 @@ def test_only_to_look_at(cohort: Path) -> None:
         for action in ("keep", "undo", "paint", "export"):
             status, _, _ = server.ask("POST", f"/api/cases/0/{action}", {"revision": 0})
             assert status == 403
-    assert not list(cohort.rglob("review.json")) and not list(cohort.rglob(LOCK_FILE))
+        assert server.ask("GET", "/report/0")[0] == 200 and server.ask("GET", "/cohort")[0] == 200
+    assert {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()} == before
 
 
 # -- afterwards everything agrees
@@ -264,6 +269,18 @@ def test_a_network_needs_a_password(cohort: Path) -> None:
         status, headers, _ = server.ask("POST", "/login", {"password": "correct horse"})
         server.cookie = headers["set-cookie"].partition(";")[0]
         assert status == 200 and server.ask("GET", "/api/cohort")[0] == 200
+
+
+def test_a_network_server_answers_to_numbers_and_to_its_name_alone(cohort: Path) -> None:
+    with serving(cohort, host="0.0.0.0", password="correct horse") as server:
+        for host, wanted in (
+            ("192.168.7.9", 401),
+            ("[fe80::1]", 401),
+            ("evil.example", 403),
+            ("1.2.3.4.evil", 403),
+        ):
+            assert server.ask("GET", "/api/cohort", Host=f"{host}:{server.port}")[0] == wanted
+        assert server.ask("GET", "/api/cohort", Host="192.168.7.9:1")[0] == 403
 
 
 def test_without_a_password_no_password_is_right(served: Served) -> None:

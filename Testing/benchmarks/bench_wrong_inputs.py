@@ -1,0 +1,58 @@
+"""How many inputs that do not belong to an LGE bundle are flagged, kind by kind.
+
+    python Testing/benchmarks/bench_wrong_inputs.py --lge DIR --cine DIR [--model lge-cascade] [--each 20]
+
+Ten kinds (:mod:`wrong_inputs`) are made from labelled EMIDEC and ACDC cases. Each goes through the one
+inference path with a single fold, in turn, as the fits were made; "far" counts those whose distance makes
+every other figure void. How often real cases are flagged falsely is in the evaluation of the bundle.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from wrong_inputs import MAKERS, Source
+
+from CardiacUQLib.bundles.bundle import load_bundle
+from CardiacUQLib.bundles.resident import ResidentBundle
+from CardiacUQLib.inference.explore import explore
+from CardiacUQLib.inference.jobs import Job
+from CardiacUQLib.uncertainty.assessment import Assessor
+from CardiacUQLib.uncertainty.likeness import KEY, Likeness
+from CardiacUQTraining.datasets import open_dataset
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lge", type=Path, required=True, help="folder of the EMIDEC cases")
+    parser.add_argument("--cine", type=Path, required=True, help="folder of the ACDC patients")
+    parser.add_argument("--model", default="lge-cascade")
+    parser.add_argument("--each", type=int, default=20)
+    asked = parser.parse_args()
+    bundle = ResidentBundle.of(load_bundle(asked.model))
+    source = Source(open_dataset("emidec", asked.lge).cases, open_dataset("acdc", asked.cine).cases)
+    print("| kind | flagged | far | most often for |\n| --- | ---: | ---: | --- |")
+    total = 0
+    for kind in MAKERS:
+        found = [likeness(bundle, source, kind, number) for number in range(asked.each)]
+        flagged = [one for one in found if one.reasons]
+        total += len(flagged)
+        words = [one.reasons[0].rpartition(",")[0].rpartition(" ")[0] for one in flagged]
+        often = max(set(words), key=words.count) if words else ""
+        print(f"| {kind} | {len(flagged)} | {sum(one.far for one in found)} | {often} |", flush=True)
+    print(f"\n{total} of {len(MAKERS) * asked.each} flagged")
+
+
+def likeness(bundle: ResidentBundle, source: Source, kind: str, number: int) -> Likeness:
+    """How like the training scans one wrong input is."""
+    manifest = bundle.manifest
+    folds = (manifest.folds[number % len(manifest.folds)],)
+    job = Job(MAKERS[kind](source, number), bundle, folds, manifest.views)
+    evidence = explore(job, device="cpu").evidence
+    return Assessor(manifest.calibration, manifest.classes).fit(KEY).judge(evidence)
+
+
+if __name__ == "__main__":
+    main()
