@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,14 @@ class OpenCase:
 
     @property
     def review(self) -> Review:
-        """The review, resumed when first asked for; raises InputError."""
+        """The review, resumed when first asked for; raises InputError.
+
+        Its maps are in file order; what they were read through, and keeps them in slice order, is let go.
+        """
         with self.lock:
             if self._review is None:
-                self._review = Review(CaseMaps.of(self.case), self.reviewer)
+                read = CaseMaps.of(replace(self.case))
+                self._review = Review(replace(read, case=self.case), self.reviewer)
             return self._review
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import socket
 import webbrowser
 from collections.abc import Callable
@@ -23,6 +24,9 @@ from .session import Doorkeeper
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 USUAL_PORT = 8765
+M_MMAP_THRESHOLD = -3
+"""Parameter of glibc's ``mallopt``: blocks above it are the system's own. Setting it also keeps it fixed."""
+LARGE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def serve(out: Path, options: Serving, say: Callable[[str], None]) -> None:
     """
     if options.host != LOOPBACK and not options.password:
         raise UsageError(f"--host {options.host} opens the cases to a network; that needs a password")
+    _give_memory_back()
     cases = Cases(out, options.reviewer, options.exports or _beside(out))
     with contextlib.closing(bound(options)) as listening:
         port = listening.getsockname()[1]
@@ -78,6 +83,12 @@ def build(cases: Cases, options: Serving, address: str) -> tuple[Guard, Doorkeep
     publisher = Publisher(cases, address)
     routes = Routes(cases, doorkeeper, publisher, read_only=options.read_only)
     return Guard(Starlette(routes=routes.table()), doorkeeper), doorkeeper, publisher
+
+
+def _give_memory_back() -> None:
+    """Let arrays that are let go return to the system at once; glibc would keep them, thread by thread."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # other C libraries have no such setting
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _renew(out: Path, options: Serving, address: str) -> None:

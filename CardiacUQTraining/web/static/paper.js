@@ -26,7 +26,7 @@ export function fillPaper(opened, stage, version) {
     const row = add(sizes, "tr");
     add(row, "th", size.name);
     add(row, "td", size.value);
-    add(row, "td", size.interval || (size.model ? `networks ${size.model}` : ""));
+    add(row, "td", size.interval || (size.model ? `${state.model_title} ${size.model}` : ""));
   }
   const key = add(page, "p", undefined, "key");
   for (const info of opened.classes.filter((c) => c.value)) {
