@@ -38,6 +38,7 @@ def cohort_page(cases: Cases) -> str:
     """The page of the cohort with a link to the review of every case; raises UsageError without a cohort."""
     from ..cohort.page import render_page
     from ..cohort.renewal import read_rows
+    from ..cohort.table import TABLE
 
     if not can_render():
         raise UsageError(
@@ -47,4 +48,7 @@ def cohort_page(cases: Cases) -> str:
         rows = read_rows(cases.out)
     except OSError:
         raise UsageError("these cases are no cohort: there is no cohort.csv beside them") from None
-    return render_page(rows, cases.out.resolve().name, HERE)
+    page = render_page(rows, cases.out.resolve().name, HERE)
+    for number, folder in enumerate(cases.folders):  # files are not served, their pages are
+        page = page.replace(f'href="{quote(folder.name)}/{REPORT_FILE}"', f'href="report/{number}"')
+    return page.replace(f'<a href="{TABLE}">{TABLE}</a>', TABLE)

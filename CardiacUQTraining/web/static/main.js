@@ -89,7 +89,8 @@ class Page {
     const opened = this.case;
     const map = opened.maps.find((m) => m.name === name) ?? opened.maps[0] ?? null;
     byId("map").replaceChildren(...opened.maps.map((m) => new Option(m.title, m.name, false, m === map)));
-    byId("map").disabled = !map;
+    for (const id of ["map", "opacity", "threshold"]) byId(id).parentElement.hidden = !map;
+    byId("heat").hidden = !map;
     this.map = map;
     const codes = map ? await opened.map(map.name) : null;
     if (this.case === opened) this.stage.setMap(map, codes);

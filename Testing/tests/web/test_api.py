@@ -205,7 +205,8 @@ def test_measures_report_and_row_follow_when_the_server_ends(cohort: Path) -> No
 
 def test_pages_of_the_cohort_and_of_a_case_lead_here_and_load_nothing(served: Served) -> None:
     status, headers, content = served.ask("GET", "/cohort")
-    assert status == 200 and b'href="./#bea"' in content
+    assert status == 200 and b'href="./#bea"' in content and b'href="report/1"' in content
+    assert b"/report.html" not in content
     assert "connect-src" not in headers["content-security-policy"]
     assert headers["content-security-policy"].startswith("default-src 'none'")
     status, headers, content = served.ask("GET", "/report/1")
