@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,8 +64,10 @@ def write_dicom_outputs(
     existing = [path for path in paths.values() if path.exists()]
     if existing and not overwrite:
         raise UsageError(f"{existing[0]} exists and is not replaced; use --overwrite or another folder")
-    objects = _objects(content, source, Path(source_folder), phase)
-    _write_all({paths[name]: dataset for name, dataset in objects.items()}, out_folder)
+    with warnings.catch_warnings():  # pydicom and highdicom remark on every odd value that is copied
+        warnings.simplefilter("ignore")
+        objects = _objects(content, source, Path(source_folder), phase)
+        _write_all({paths[name]: dataset for name, dataset in objects.items()}, out_folder)
     return DicomFiles(
         paths.get("segmentation"), {name: paths[name] for name in content.maps}, paths["report"]
     )

@@ -29,7 +29,7 @@ MOST_DEGREES = 45.0
 """Long-axis planes are 90 degrees away from that, axial and coronal ones about 58, sagittal ones 49."""
 SLICES = (3, 30)
 SLICE_DISTANCE_MM = (3.0, 25.0)
-FIELD_OF_VIEW_MM = (180.0, 550.0)
+FIELD_OF_VIEW_MM = (100.0, 600.0)
 INVERSION_TIME_MS = (120.0, 600.0)
 
 
@@ -98,7 +98,7 @@ def wrong_grid(frames: Sequence[FrameHeader]) -> str:
         return f"its slices are {distance:.1f} mm apart, those of a short-axis stack 3 to 25 mm"
     view = max(n * mm for n, mm in zip(frames[0].size, reversed(frames[0].spacing), strict=True))
     if not FIELD_OF_VIEW_MM[0] <= view <= FIELD_OF_VIEW_MM[1]:
-        return f"its field of view is {view:.0f} mm, that of a heart scan 180 to 550 mm"
+        return f"its field of view is {view:.0f} mm, that of a heart scan 100 to 600 mm"
     return ""
 
 
