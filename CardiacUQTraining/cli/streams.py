@@ -79,7 +79,7 @@ def _own_stderr() -> TextIO | None:
         if sys.stderr is None or sys.stderr.fileno() != _STDERR:
             return None
         return os.fdopen(
-            os.dup(_STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace"
+            os.dup(_STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors
         )
     except (OSError, ValueError):
         return None
