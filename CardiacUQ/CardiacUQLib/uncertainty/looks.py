@@ -188,10 +188,18 @@ def describe(
             chance = material.presence[lesion]
             text = f"possible {lesion}, {volume:.1f} ml, probability {chance:.2f}"
             return LookKind.SECOND_LOOK, text, at_stake, class_values(material.classes)[lesion], chance
+    gain = worth(material, offered)[place.slice][disc]
+    for lesion, values in material.lesions.items():
+        drawn = np.isin(labels, values)
+        whole = np.isin(material.labels, values).sum()
+        if lesion not in offered and drawn.any() and whole * material.voxel_ml < FALSE_LESION_ML:
+            chance = material.presence[lesion]
+            if (1.0 - chance) / (len(names) - 1) * drawn.sum() / whole > 0.5 * gain.sum():
+                return LookKind.DOUBT, f"{lesion}, probability {chance:.2f}?", at_stake, None, chance
     second = mean.copy()
     second[labels, np.arange(labels.size)] = -1.0
     other = np.where(opinion != labels, opinion, second.argmax(axis=0))
-    pairs = np.bincount(labels.astype(int) * len(names) + other, weights=wrong)
+    pairs = np.bincount(labels.astype(int) * len(names) + other, weights=gain)
     label, instead = (names[int(v)] for v in divmod(int(pairs.argmax()), len(names)))
     chosen = (labels.astype(int) * len(names) + other) == pairs.argmax()
     if (opinion != labels)[chosen].mean() >= 0.5:

@@ -196,3 +196,14 @@ def test_the_words_of_a_trait_are_in_numbers_that_people_know() -> None:
     assert words == "blood pool, Dice of the views 0.5, usual 0.9 to 0.98"
     assert readable("volume of the ventricle", np.log(101.0)) == pytest.approx(100.0)
     assert readable("roundness", 0.7) == 0.7
+
+
+def test_a_small_drawn_lesion_that_may_not_be_there_is_what_the_place_is_about() -> None:
+    one = material({"MVO": 0.4})
+    one.labels[1, 8:11, 8:11] = 4
+    one.opinion[:] = one.labels
+    one.wrong[1, 5:9, 5:15] = 0.3  # some doubt about the outline besides
+    found = places(worth(one, {}), PIXEL_MM)[0]
+    kind, text, _, label, chance = describe(one, found, {}, ("2D", "3D"))
+    assert (kind, text) == (LookKind.DOUBT, "MVO, probability 0.40?")
+    assert (label, chance) == (None, 0.4)

@@ -113,7 +113,7 @@ def test_record_and_volumes(result, bundle):
     assert run.device.startswith("cpu")
     assert run.peak_memory_mb > 50
     assert set(run.timings) == {
-        *("locate", "extract", "load", "stage2d", "stage3d", "maps", "restore", "components")
+        *("locate", "extract", "load", "stage2d", "stage3d", "maps", "looks", "restore", "components")
     }
     assert run.versions["torch"] == torch.__version__
     assert run.warnings == ()
