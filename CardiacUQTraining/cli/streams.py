@@ -78,8 +78,9 @@ def _own_stderr() -> TextIO | None:
     try:
         if sys.stderr is None or sys.stderr.fileno() != _STDERR:
             return None
-        own = sys.stderr
-        return os.fdopen(os.dup(_STDERR), "w", buffering=1, encoding=own.encoding, errors=own.errors)
+        return os.fdopen(
+            os.dup(_STDERR), "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors
+        )
     except (OSError, ValueError):
         return None
 

@@ -38,6 +38,8 @@ def read_study(path: Path) -> StudyRecord:
     record: StudyRecord = decode_or_refuse(read_object(path, _AGAIN), StudyRecord, "study", path, _AGAIN)
     if set(record.cases) != set(PHASES) or (record.frames and set(record.frames) != set(PHASES)):
         raise InputError(path, "it does not name ED and ES", _AGAIN)
+    if any(Path(name).name != name or name in ("", ".", "..") for name in record.cases.values()):
+        raise InputError(path, "its phases do not lie beside it", _AGAIN)
     return record
 
 

@@ -65,7 +65,8 @@ def read_image(path: Path) -> ImageFile:
     if grid.components != 1:
         problem = f"its voxels have {grid.components} values each"
         raise InputError(path, problem, "give a grey-value image with one number per voxel")
-    stored = scaled(read_voxels(grid)[..., 0], grid)
+    alone = path.name.lower().endswith(nifti.SUFFIXES)
+    stored = scaled(read_voxels(grid, alone=alone)[..., 0], grid)
     files = files_of(grid)
     warnings = grid.warnings
     if not grid.placed or all(abs(mm - 1) < 1e-6 for mm in grid.geometry.spacing):

@@ -34,15 +34,18 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 
 
-def read_voxels(grid: StoredGrid) -> np.ndarray:
+def read_voxels(grid: StoredGrid, *, alone: bool = False) -> np.ndarray:
     """All stored values, unscaled, in native byte order, as (frame, k, j, i, component).
 
-    Raises InputError if bytes are missing, a checksum is wrong or the file goes on far beyond its voxels.
+    Raises InputError if bytes are missing, a checksum is wrong or the file goes on far beyond its voxels;
+    where they are ``alone`` in their file, by a slice or more: its header then hides slices.
     """
     if grid.encoding in (Encoding.TEXT, Encoding.HEX):
         flat = _from_text(grid)
     else:
-        flat = np.frombuffer(_bytes_of(grid), grid.dtype)
+        slices = max(1, grid.geometry.size[2] * grid.frames)
+        most = min(MOST_BEYOND, grid.wanted_bytes // slices - 1) if alone else MOST_BEYOND
+        flat = np.frombuffer(_bytes_of(grid, most, alone), grid.dtype)
     array = flat.reshape(grid.shape)
     order = [grid.axes.index(axis) for axis in _ORDER if axis in grid.axes]
     array = array.transpose(order)
@@ -85,8 +88,8 @@ def first_bytes(path: Path, count: int) -> bytes:
     return bytes(found[:count])
 
 
-def _bytes_of(grid: StoredGrid) -> bytearray:
-    """The voxel bytes of all parts one after the other."""
+def _bytes_of(grid: StoredGrid, most: int, alone: bool) -> bytearray:
+    """The voxel bytes of all parts one after the other; at most ``most`` bytes may follow them."""
     buffer = bytearray(grid.wanted_bytes)
     filled = 0
     for part in grid.parts:
@@ -94,7 +97,7 @@ def _bytes_of(grid: StoredGrid) -> bytearray:
             break
         with open_regular(part.path) as stream:
             _seek(grid, part, stream)
-            filled = _fill(grid, part, stream, buffer, filled)
+            filled = _fill(grid, part, stream, buffer, filled, most, alone)
     if filled < len(buffer):
         where = grid.parts[-1].path if grid.parts else grid.path
         raise InputError(
@@ -116,7 +119,9 @@ def _seek(grid: StoredGrid, part: Part, stream: BinaryIO) -> None:
     stream.seek(size - each)
 
 
-def _fill(grid: StoredGrid, part: Part, stream: BinaryIO, buffer: bytearray, filled: int) -> int:
+def _fill(
+    grid: StoredGrid, part: Part, stream: BinaryIO, buffer: bytearray, filled: int, most: int, alone: bool
+) -> int:
     """Copy one part's bytes to ``buffer`` from ``filled`` on, and read on to its checksum; the new end."""
     skip, beyond = part.skip_inside, 0
     source = _plain(stream) if grid.encoding is Encoding.RAW else _inflated(part.path, stream, grid.encoding)
@@ -129,10 +134,10 @@ def _fill(grid: StoredGrid, part: Part, stream: BinaryIO, buffer: bytearray, fil
         buffer[filled : filled + len(taken)] = taken
         filled += len(taken)
         beyond += len(block) - len(taken)
-        if filled == len(buffer) and grid.encoding is Encoding.RAW:
+        if beyond > most:
+            raise InputError(part.path, "the file holds more voxels than its header says", COPY_AGAIN)
+        if filled == len(buffer) and grid.encoding is Encoding.RAW and not alone:
             break
-        if beyond > MOST_BEYOND:
-            raise InputError(part.path, "the file holds far more than its header says", COPY_AGAIN)
     return filled
 
 

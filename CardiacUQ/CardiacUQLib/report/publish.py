@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InputError, UsageError
+from ..base.json_file import parse_object
 from ..base.safe_files import write_whole
 from ..cases.casefolder import MEASURES_FILE, MODEL_MEASURES_FILE, read_case
 from ..review import CaseMaps, Review, corrected_study, other_phase, reviewed_measures
 from ..review.sizes import Point
 from .page import REPORT_FILE, can_render, write_report
 
+_AGAIN = "segment the cine again"
 STALE_REPORT = "report_model.html"
 """Where the networks' report goes if a new one cannot be drawn here."""
 
@@ -71,10 +73,11 @@ def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
         return ()
     try:
         before = path.read_text("utf-8")
-        original = json.loads(model.read_text("utf-8")) if model.is_file() else None
-        if original is None or original.get("study") != json.loads(before).get("study"):
-            write_whole(model, before)  # none yet, or of an earlier run
-            original = json.loads(before)
+        original = parse_object(model.read_text("utf-8"), model, _AGAIN) if model.is_file() else {}
+        current = parse_object(before, path, _AGAIN)
+        if not original or original.get("study") != current.get("study"):  # none, or of an earlier run
+            write_whole(model, before)
+            original = current
         together = corrected_study(review, point)
         content = original if together is None else {**original, **together}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -82,7 +85,7 @@ def _publish_study(review: Review, point: Point | None) -> tuple[Path, ...]:
             return ()
         write_whole(path, text)
         return (path,)
-    except ValueError:  # not ours to mend
+    except (ValueError, InputError):  # not ours to mend
         return ()
     except OSError as error:
         problem = f"the study could not be stored ({error.strerror})"

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.base.json_codec import write_json
+from CardiacUQLib.base.json_file import read_object
 from CardiacUQLib.base.safe_files import replacing
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
@@ -94,8 +96,8 @@ class CaseStore:
     def load(self, case: str, files: str = "") -> CaseFigures | None:
         """Figures of a case judged before by this very run from ``files`` in the same state; else None."""
         try:
-            stored = json.loads((self.folder / f"{case}.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            stored = read_object(self.folder / f"{case}.json", "judge the case again")
+        except InputError:
             return None
         if (stored.get("key"), stored.get("files")) != (self.key, files) or not (
             self.folder / f"{case}.npz"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_bytes import film, metaimage, nifti, nrrd
+from image_bytes import SHAPE, film, metaimage, nifti, nrrd
 
 from CardiacUQLib.base.errors import ExitCode, InputError
 from CardiacUQLib.images.cine import is_cine, read_cine
@@ -133,7 +133,7 @@ def test_nothing_is_allocated_for_what_a_header_merely_claims(tmp_path: Path) ->
 def test_a_file_that_goes_on_far_beyond_its_voxels_is_refused(tmp_path: Path) -> None:
     whole = gzip.decompress(nifti(tmp_path / "a.nii.gz", film()[0]).read_bytes())
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(whole + bytes(1 << 26)))
-    refused(read_volume, tmp_path / "a.nii.gz", "far more than its header says")
+    refused(read_volume, tmp_path / "a.nii.gz", "more voxels than its header says")
 
 
 # -- what is no file, and names
@@ -249,3 +249,16 @@ def test_a_terminal_that_cannot_show_a_name_shows_a_stand_in(tmp_path: Path) -> 
         )
         assert done.returncode == ExitCode.INPUT
         assert b"?ukasz_?.nii.gz" in done.stderr
+    assert SHAPE
+
+
+def test_a_header_that_hides_a_slice_is_refused(tmp_path: Path) -> None:
+    """One slice fewer in the header than in the file: the sizes would be those of a part of the heart."""
+    for name in ("a.nii", "a.nii.gz"):
+        path = nifti(tmp_path / name, film()[0])
+        zipped = name.endswith("gz")
+        content = bytearray(gzip.decompress(path.read_bytes()) if zipped else path.read_bytes())
+        slices = int.from_bytes(content[46:48], "little")
+        content[46:48] = (slices - 1).to_bytes(2, "little")
+        path.write_bytes(gzip.compress(bytes(content)) if zipped else bytes(content))
+        refused(read_volume, path, "more voxels than its header says")

@@ -111,9 +111,10 @@ def resumed(material: Material, place: Path, dice: random.Random) -> Trial:
     material.copy(material.case, out)
     names = sorted(p.name for p in (out / "heart").iterdir())
     victim = out / "heart" / dice.choice(names)
-    what = dice.choice((truncated, flipped))(victim, dice) if dice.random() < 0.5 else "gone"
-    if what == "gone":
+    gone = dice.random() < 0.5 and victim.name != "case.json"  # without it the folder could be anyone's
+    if gone:
         victim.unlink()
+    what = "gone" if gone else dice.choice((truncated, flipped))(victim, dice)
     arguments = segment(material.scans["nii.gz"], out, material.bundle, "--resume")
     return Trial(f"resumed, {victim.name} {what}", arguments, (0,), _whole(out / "heart", material))
 

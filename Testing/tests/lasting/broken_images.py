@@ -21,7 +21,7 @@ NIFTI_FIELDS = {
     "pixdim1": (80, "<f", (0, -1, 1e-30, 1e30, np.nan, np.inf, 1e-3)),
     "pixdim3": (88, "<f", (0, -10, 1e-30, 1e30, np.nan, np.inf, 500)),
     "vox_offset": (108, "<f", (0, 1, 351, 1e9, -1, np.nan)),
-    "scl_slope": (112, "<f", (np.nan, np.inf, 1e30, -1)),
+    "scl_slope": (112, "<f", (np.nan, np.inf, 1e30)),
     "scl_inter": (116, "<f", (np.nan, 1e30)),
     "qform_code": (252, "<h", (-1, 9)),
     "sform_code": (254, "<h", (-1, 9, 0)),

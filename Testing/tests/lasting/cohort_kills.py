@@ -7,6 +7,7 @@ and at the end resumes and compares every map and number with an undisturbed run
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -22,13 +23,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from material import FAST, Material, make_material
 
-from CardiacUQLib.base.errors import CardiacUQError
+from CardiacUQLib.base.errors import CardiacUQError, ExitCode
 from CardiacUQLib.cases.casefolder import CASE_FILE, read_case
 from CardiacUQLib.cases.study_record import check_one_study, study_of
 from CardiacUQTraining.cli.app import main
 
-LONGEST_S = 1.2
-"""About as long as a round takes undisturbed, so that kills fall everywhere."""
 MODES: Sequence[tuple[str, ...]] = (
     ("stacks", "--resume"),
     ("stacks", "--overwrite"),
@@ -45,8 +44,11 @@ def kill_campaign(kills: int, folder: Path) -> dict[str, object]:
     material = make_material(folder / "material")
     inputs = _inputs(material, folder)
     undisturbed = folder / "undisturbed"
+    takes = {"plain": 0.3}  # s, undisturbed: kills fall everywhere in that time
     for kind in ("stacks", "study"):
+        begun = time.monotonic()
         assert _run(_arguments(kind, inputs, undisturbed / kind, material, ("--resume",))) == 0
+        takes[kind] = time.monotonic() - begun
     before = _outputs(undisturbed)
     dice, faults, died, out = random.Random(21), [], 0, folder / "out"
     for number in range(kills):
@@ -54,12 +56,16 @@ def kill_campaign(kills: int, folder: Path) -> dict[str, object]:
         if "--workers" in more and number >= 30:  # a cluster takes seconds to start: a few are enough
             kind, *more = MODES[0]
         target = out / ("stacks" if kind == "plain" else kind)
-        died += _killed(_arguments(kind, inputs, target, material, more), dice, "--workers" in more)
+        seconds = dice.uniform(0, takes[kind]) + (dice.uniform(2, 6) if "--workers" in more else 0)
+        died += _killed(_arguments(kind, inputs, target, material, more), seconds)
         faults += [f"round {number} ({kind} {' '.join(more)}): {fault}" for fault in _not_whole(target)]
         if number % 7 == 6:  # from the start again, or everything would soon be finished
             shutil.rmtree(target, ignore_errors=True)
     for kind in ("stacks", "study"):
-        if (code := _run(_arguments(kind, inputs, out / kind, material, ("--resume",)))) != 0:
+        arguments = _arguments(kind, inputs, out / kind, material, ("--resume",))
+        if (code := _run(arguments)) == ExitCode.PARTIAL:  # a case that was killed three times is told once
+            code = _run(arguments)
+        if code != ExitCode.DONE:
             faults.append(f"{kind}: --resume ends with {code}")
     after = _outputs(out)
     faults += [
@@ -70,7 +76,26 @@ def kill_campaign(kills: int, folder: Path) -> dict[str, object]:
     faults += [
         f"left behind: {path.relative_to(out)}" for path in out.rglob(".*") if path.name != ".writer.lock"
     ]
-    return {"kills": kills, "died": died, "faults": faults}
+    rivals = [
+        _rivals(inputs, folder / f"rivals{n}", material, more)
+        for n, more in enumerate(((), ("--overwrite",)))
+    ]
+    return {"kills": kills, "died": died, "faults": faults, "rivals": rivals}
+
+
+def _rivals(inputs: dict[str, Path], out: Path, material: Material, more: Sequence[str]) -> list[int]:
+    """Exit codes, sorted, of four runs that begin at one moment with one target."""
+    start, go = os.pipe()
+    children = []
+    for _ in range(4):
+        if (child := os.fork()) == 0:
+            os.close(go)
+            os.read(start, 1)  # returns when the parent closes its end
+            _work(_arguments("plain", inputs, out, material, more))
+        children.append(child)
+    os.close(start)
+    os.close(go)
+    return sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
 
 
 def _inputs(material: Material, folder: Path) -> dict[str, Path]:
@@ -96,13 +121,15 @@ def _run(arguments: Sequence[str]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _killed(arguments: Sequence[str], dice: random.Random, slow: bool) -> bool:
+def _killed(arguments: Sequence[str], seconds: float) -> bool:
     """Run in a process group of its own and end all of it without warning; True if it was still at work."""
     child = os.fork()
     if child == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         _work(arguments)
-    time.sleep(dice.uniform(0, LONGEST_S) + (dice.uniform(2, 6) if slow else 0))
+    with contextlib.suppress(OSError):  # whichever of the two comes first
+        os.setpgid(child, child)
+    time.sleep(seconds)
     done, _ = os.waitpid(child, os.WNOHANG)
     if done:
         return False

@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
-FEW, MANY = 144, 2000
+FEW, MANY = 126, 2000
 SEED = 20
 TORTURE = "CARDIACUQ_TORTURE"
 """Environment variable: thousands of trials and hundreds of kills instead of a sample."""

@@ -18,3 +18,4 @@ def test_after_every_kill_all_that_stands_is_whole_and_resuming_gives_the_same(t
     found = run_program("cohort_kills.py", kills, tmp_path)
     assert found["faults"] == []
     assert found["died"] >= kills // 3, "most runs were still at work"
+    assert found["rivals"] == [[0, 2, 2, 2], [0, 2, 2, 2]], "of four runs into one place one wins"
