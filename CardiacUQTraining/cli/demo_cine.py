@@ -68,7 +68,9 @@ def write_film(heart: CinePhantom, folder: Path, name: str) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, frames in (("", heart.frames), ("_label", heart.frame_labels)):
-        image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames or ()])
+        if frames is None:
+            continue
+        image = sitk.JoinSeries([sitk.GetImageFromArray(frame) for frame in frames])
         image.SetSpacing((*heart.ed.spacing, 1.0))
         sitk.WriteImage(image, str(folder / f"{name}{suffix}.nii.gz"), useCompression=True)
     return folder / f"{name}.nii.gz"

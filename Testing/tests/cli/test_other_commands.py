@@ -151,3 +151,17 @@ def test_report_on_something_else_is_one_line(cardiacuq: Command, tmp_path: Path
     assert outcome.code == ExitCode.INPUT
     assert "case.json" in outcome.error_line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["case.json"]
+
+
+def test_the_film_of_the_cine_demo_and_its_truth_are_written(tmp_path: Path) -> None:
+    from CardiacUQLib.images.cine import read_cine
+    from CardiacUQLib.phantom import cine_phantom
+    from CardiacUQTraining.cli.demo_cine import true_ef, write_film
+
+    heart = cine_phantom(3, n_frames=4)
+    film = read_cine(write_film(heart, tmp_path, "phantom"))
+    truth = read_cine(tmp_path / "phantom_label.nii.gz")
+    assert len(film) == len(truth) == 4
+    cavity = heart.ed.classes[-1].value
+    assert (truth.stored[0] == cavity).sum() == (heart.ed.labels == cavity).sum()
+    assert 0 < true_ef(heart, heart.ed.classes) < 100
