@@ -71,7 +71,7 @@ def test_both_are_stored_with_what_they_were_fitted_on(calibrated):
     assert content["pooled_ece"]["crop"] < 0.02
     page = (out / "evaluation.md").read_text("utf-8")
     assert "### Intervals of sizes" in page and "### Calibrated P(wrong)" in page
-    assert "| error probability |" in page and (out / "figures" / "reliability.png").is_file()
+    assert "| P(wrong) |" in page and (out / "figures" / "reliability.png").is_file()
 
 
 def test_a_case_carries_p_wrong_and_calibrated_intervals(calibrated, tmp_path):
