@@ -114,7 +114,10 @@ def segment_cine(
         "notes": list(beat.notes),
         "cavity_ml": [round(float(ml), 2) for ml in cavity_ml],
     }
-    with tempfile.TemporaryDirectory(prefix="cardiacuq-cine-") as scratch:
+    with (
+        _places(claimed, out, name, overwrite),
+        tempfile.TemporaryDirectory(prefix="cardiacuq-cine-") as scratch,
+    ):
         phases, writers = {}, {}
         for phase, number in frames.items():
             extracted = Path(scratch) / f"{phase}.nii.gz"
@@ -145,9 +148,9 @@ def segment_pair(
         _refuse_other_method(volume.path or Path(name), bundle)
     phases = {"ED": ed, "ES": es}
     details = {"inputs": {phase: str(volume.path or "") for phase, volume in phases.items()}}
-    return _segment_phases(
-        phases, bundle, out, name, networks or NetworkOptions(), overwrite, progress, cancel, details, {}
-    )
+    asked = networks or NetworkOptions()
+    with _places(claimed, out, name, overwrite):
+        return _segment_phases(phases, bundle, out, name, asked, overwrite, progress, cancel, details, {})
 
 
 def _segment_phases(
@@ -164,26 +167,7 @@ def _segment_phases(
     *,
     report: bool = True,
 ) -> CineStudy:
-    """Segment both, measure them together, then write everything; no other run takes the place meanwhile."""
-    with _places(claimed, out, name, overwrite):
-        return _segment_and_write(
-            phases, bundle, out, name, networks, overwrite, progress, cancel, details, writers, report
-        )
-
-
-def _segment_and_write(
-    phases: Mapping[str, Volume],
-    bundle: Bundle,
-    out: Path,
-    name: str,
-    networks: NetworkOptions,
-    overwrite: bool,
-    progress: ProgressCallback,
-    cancel: CancelToken | None,
-    details: Mapping[str, Any],
-    writers: Mapping[str, ExtraWriter],
-    report: bool,
-) -> CineStudy:
+    """Segment both, measure them together, then write everything; the caller has claimed the places."""
     results: dict[str, Result] = {}
     for number, (phase, volume) in enumerate(phases.items()):
         start, end = (SEGMENTED * part / len(phases) for part in (number, number + 1))
