@@ -7,6 +7,7 @@ from collections.abc import Callable
 import qt
 from slicer.i18n import tr as _
 
+from CardiacUQLib.images.slice_number import slice_number
 from CardiacUQLib.review import ItemKind, ReviewItem
 from CardiacUQLib.uncertainty.looks import LEAST_GAIN
 from CardiacUQScene import ReviewSession
@@ -107,7 +108,7 @@ def _texts(item: ReviewItem, names: dict[int, str], *, gains: bool) -> list[str]
 
 def _what(item: ReviewItem, names: dict[int, str]) -> str:
     if item.kind is ItemKind.SLICE:
-        return _("slice {number}").format(number=item.number + 1)
+        return _("slice {number}").format(number=slice_number(item.number))
     if item.proposed is not None:
         return _("possible {name}").format(name=names[item.proposed])
     if item.was is not None and item.became is not None:

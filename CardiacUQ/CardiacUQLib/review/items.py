@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..bundles.map_catalogue import MapName
+from ..images.slice_number import slices_text
 from ..inference.result import Component
 from ..uncertainty.looks import Look
 from .case_maps import SCORES, Box, CaseMaps
@@ -195,7 +196,8 @@ def _worth(item: ReviewItem) -> str:
 
 def _opinions(case: CaseMaps, item: ReviewItem) -> str:
     if item.was is None or item.became is None:
-        return f"slice {item.number + 1} of the stack is among the most uncertain, no region was corrected"
+        which = slices_text([item.number])
+        return f"{which} of the stack is among the most uncertain, no region was corrected"
     was, became = case.class_name(item.was), case.class_name(item.became)
     first, final = case.kind.opinions
     return f"{first} said {was}, {final} says {became}"
