@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import qt
 from slicer.i18n import tr as _
 
+from CardiacUQLib.images.slice_number import slice_number
 from CardiacUQLib.review import ELSEWHERE, Review
 from CardiacUQScene import CaseNodes, ReviewSession
 
@@ -279,7 +280,7 @@ class ReviewPanel:
     def _fill_names(self, session: ReviewSession) -> None:
         names = {info.value: info.name.removeprefix(_SHORTENED) for info in session.nodes.classes}
         for row, item in enumerate(session.items):
-            whole = _("slice {number}").format(number=item.number + 1)
+            whole = _("slice {number}").format(number=slice_number(item.number))
             was = names.get(item.was, whole) if item.was is not None else whole
             became = names[item.became] if item.became is not None else ""
             for column, text in enumerate((was, became, _ml(item.volume_ml))):

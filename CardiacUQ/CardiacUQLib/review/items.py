@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bundles.map_catalogue import MapName
+from ..images.slice_number import slices_text
 from ..inference.result import Component
 from .case_maps import SCORES, Box, CaseMaps
 
@@ -145,7 +146,8 @@ def card_text(case: CaseMaps, items: tuple[ReviewItem, ...], index: int) -> str:
 
 def _opinions(case: CaseMaps, item: ReviewItem) -> str:
     if item.was is None or item.became is None:
-        return f"slice {item.number + 1} of the stack is among the most uncertain, no region was corrected"
+        which = slices_text([item.number])
+        return f"{which} of the stack is among the most uncertain, no region was corrected"
     was, became = case.class_name(item.was), case.class_name(item.became)
     first, final = case.kind.opinions
     return f"{first} said {was}, {final} says {became}"
