@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..datasets import LabelledDataset
     from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions
+    from ..evaluation.shared.judged import Judged
     from ..evaluation.shared.methods import Method
     from ..evaluation.shared.predict import PassOptions
 
@@ -156,6 +157,7 @@ def _evaluate_cascade(
             progress=progress,
             on_failure=_print_failure,
         )
+    _print_hints(judged, bundle)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
@@ -186,6 +188,7 @@ def _evaluate_cine(
             progress=progress,
             on_failure=_print_failure,
         )
+    _print_hints(judged, bundle)
     if not quiet:
         typer.echo(f"{len(judged.figures)} frames judged: {', '.join(map(str, pages))}")
     if not judged.figures:
@@ -203,6 +206,13 @@ def command_line() -> str:
 
 def _print_failure(line: str) -> None:
     print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
+
+
+def _print_hints(judged: Judged, bundle: Bundle) -> None:
+    from ..evaluation.shared.exchanged import exchange_hints
+
+    for line in exchange_hints(judged, bundle.manifest.classes):
+        _print_failure(line)
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:
