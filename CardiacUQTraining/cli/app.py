@@ -43,8 +43,6 @@ COMMANDS: dict[str, str] = {
 """Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
 
 EXTRA_OF: dict[str, str] = {
-    "PIL": "report",
-    "jinja2": "report",
     "matplotlib": "report",
     "highdicom": "dicom",
     "dask": "cluster",
