@@ -39,7 +39,7 @@ _TITLES = {
 
 
 def write_page(rows: Sequence[Row], out: Path, address: str = "") -> Path | None:
-    """Write ``out/cohort.html``, whole or not at all; None without the packages of the extra "report".
+    """Write ``out/cohort.html``, whole or not at all; None without the packages that draw it.
 
     ``address`` is that of a running ``cardiacuq review``, into which every case is linked. Raises
     OSError if it cannot be written.
