@@ -55,8 +55,8 @@ def decide_slices(
         return NO_DECISION
     try:
         presence = decode(fitted, SlicePresence, KEY)
-    except JsonMismatch as error:
-        raise ModelError(f"bundle '{manifest.name}': calibration.{error}; fit the bundle anew") from None
+    except (JsonMismatch, ValueError) as error:
+        raise ModelError(f"bundle '{manifest.name}': calibration {KEY}: {error}; fit it anew") from None
     values = class_values(manifest.classes)
     evidence = evidence_of(p, manifest.classes, pixel_mm2, slice_mm)
     likely = presence.probabilities(evidence, folds)
