@@ -6,7 +6,7 @@ is complete. Reading needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,11 +28,13 @@ from ..images.probability_file import write_probabilities
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
+from ..uncertainty.bands import Band
 from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
 from .consistency import check_components, check_record
+from .lazy_maps import LazyMaps
 from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
 
@@ -90,28 +92,7 @@ class CaseRecord:
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
-
-
-class _Maps(Mapping[MapName, np.ndarray]):
-    """The maps of a case folder by name, each read when first asked for."""
-
-    def __init__(self, names: Sequence[MapName], read: Callable[[str], np.ndarray]) -> None:
-        self._names = tuple(names)
-        self._read = read
-        self._arrays: dict[MapName, np.ndarray] = {}
-
-    def __getitem__(self, name: MapName) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._arrays:
-            self._arrays[name] = self._read(MapName(name).value)
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[MapName]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    bands: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,7 +219,17 @@ class CaseFolder:
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
-        return _Maps(self.record.maps, self.read)
+        return LazyMaps({name: name.value for name in self.record.maps}, self.read)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Inner and outer contours between which a reader's is expected."""
+        return self.record.bands
+
+    @cached_property
+    def band_maps(self) -> Mapping[str, np.ndarray]:
+        """Their maps by structure, uint8: 2 within the inner contour, 1 between both, 0 beyond."""
+        return LazyMaps({band.structure: band.stem for band in self.bands}, self.read)
 
     def read(self, stem: str) -> np.ndarray:
         """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""
@@ -307,7 +298,7 @@ def read_case(folder: str | Path) -> CaseFolder:
         )
     record = _read_record(folder / CASE_FILE)
     check_files(folder, {file: seal for file, seal in record.files.items() if file not in _LATER})
-    for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps):
+    for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps, *(band.stem for band in record.bands)):
         if f"{stem}{_SUFFIX}" not in record.files:
             raise InputError(folder, f"{CASE_FILE} does not list {stem}{_SUFFIX}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
@@ -334,6 +325,7 @@ def _write_maps(result: Result, folder: Path) -> None:
     optional = {STAGE_2D: result.opinion, PROPOSALS: result.proposals}
     arrays |= {stem: array for stem, array in optional.items() if array is not None}
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    arrays.update({band.stem: result.band_maps[band.structure] for band in result.bands})
     if result.probabilities is not None:
         write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
     for stem, array in arrays.items():
@@ -366,6 +358,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         evidence=result.evidence,
         lacking=result.lacking,
         looks=result.looks,
+        bands=result.bands,
     )
 
 

@@ -129,6 +129,8 @@ def _as_result(
         lacking=findings.assessment.lacking,
         looks=findings.looks,
         proposals=findings.proposals if findings.proposals.any() else None,
+        bands=findings.bands,
+        band_maps=findings.band_maps,
     )
 
 
