@@ -33,8 +33,8 @@ from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
-from .consistency import check_components, check_record
-from .lazy_maps import LazyMaps
+from .consistency import check_components, check_looks, check_record
+from .maps_on_disk import MapsOnDisk
 from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
 
@@ -172,6 +172,11 @@ class CaseFolder:
         return self.record.presence
 
     @property
+    def evidence(self) -> Mapping[str, float]:
+        """What the passes know about the case as a whole; empty in folders of earlier versions."""
+        return self.record.evidence
+
+    @property
     def lacking(self) -> tuple[str, ...]:
         """What could not be said for want of a fit."""
         return self.record.lacking
@@ -219,7 +224,7 @@ class CaseFolder:
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
-        return LazyMaps({name: name.value for name in self.record.maps}, self.read)
+        return MapsOnDisk({name: name.value for name in self.record.maps}, self.read)
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -229,7 +234,7 @@ class CaseFolder:
     @cached_property
     def band_maps(self) -> Mapping[str, np.ndarray]:
         """Their maps by structure, uint8: 2 within the inner contour, 1 between both, 0 beyond."""
-        return LazyMaps({band.structure: band.stem for band in self.bands}, self.read)
+        return MapsOnDisk({band.structure: band.stem for band in self.bands}, self.read)
 
     def read(self, stem: str) -> np.ndarray:
         """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""
@@ -387,6 +392,7 @@ def _read_record(path: Path) -> CaseRecord:
     content = {key: value for key, value in document.items() if key not in ("format", "format_version", SEAL)}
     record: CaseRecord = decode_or_refuse(content, CaseRecord, "case", path, _SEGMENT_AGAIN)
     check_record(path, record.classes, record.geometry, record.storage, record.pass_volumes_ml)
+    check_looks(path, record.looks, record.classes, record.geometry, record.storage)
     check_names(record.files, path)
     if document.get(SEAL) != document_seal(document):
         raise InputError(path, "it was changed after the case was finished (seal)", _SEGMENT_AGAIN)

@@ -10,7 +10,7 @@ import numpy as np
 K = TypeVar("K", bound=str)
 
 
-class LazyMaps(Mapping[K, np.ndarray]):
+class MapsOnDisk(Mapping[K, np.ndarray]):
     """Maps of a case folder by name, each read when first asked for; ``stems`` are their files."""
 
     def __init__(self, stems: Mapping[K, str], read: Callable[[str], np.ndarray]) -> None:
