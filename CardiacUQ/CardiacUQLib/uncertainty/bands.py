@@ -114,11 +114,12 @@ def band_structures(classes: Sequence[ClassInfo]) -> dict[str, list[int]]:
 def band_score(form: BandForm, p: np.ndarray, drawn: np.ndarray, pixel_mm: tuple[float, float]) -> np.ndarray:
     """Score of a structure with probability ``p`` and mask ``drawn``, all (z, y, x); ``pixel_mm`` (y, x).
 
-    Infinite in slices where nothing is drawn, for the forms that start from what is drawn.
+    Infinite where the structure is out of the question: for the forms that start from what is drawn, in
+    slices where nothing is.
     """
     if form is BandForm.LEVEL:
         blurred = np.clip(_blurred(p, LEVEL_SIGMA_MM, pixel_mm), LEAST_P, 1 - LEAST_P)
-        return np.log1p(-blurred) - np.log(blurred)
+        return np.where(blurred > LEAST_P, np.log1p(-blurred) - np.log(blurred), np.inf)
     distance = signed_distance(drawn, pixel_mm)
     if form is BandForm.DISTANCE:
         return distance

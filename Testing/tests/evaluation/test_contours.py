@@ -49,7 +49,9 @@ def test_all_of_a_contour_lies_where_it_is_and_travels_as_numbers() -> None:
     assert np.average(at, weights=pool.share) == pytest.approx(3.0, abs=0.3)  # a third of a pixel
     # area of the ring from 1 mm inside to 3 mm outside, by the staircase of the reader's circle
     ring = np.pi * (23**2 - 19**2) / (8 * 23)
-    assert sum(np.array(pool.width_mm)[(at > -1) & (at < 3)]) == pytest.approx(ring, rel=0.05)
+    assert sum(np.array(pool.width_mm)[(at > -1) & (at < 3)]) == pytest.approx(
+        ring, rel=0.1
+    )  # pixels of 1 mm
     assert decode(to_plain(found), Contours, "x") == found
 
 
