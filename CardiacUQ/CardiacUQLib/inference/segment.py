@@ -15,6 +15,7 @@ from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.aha import check_insertion
+from ..uncertainty.evidence import doubt_of_lesions
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
 from .found import Findings
@@ -120,6 +121,7 @@ def _as_result(
             manifest.calibration,
             rv_insertion_ras,
             findings.assessment.presence,
+            doubt_of_lesions(findings.evidence),
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,

@@ -15,6 +15,9 @@ from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measu
 from .display import SIZE_NAMES, headline, size_text
 from .lge import LgeMeasures, lge_measures
 
+REVIEWED_INTERVALS = "reviewed_intervals"
+"""Name of the fit in ``manifest.calibration``, and of its copy in ``measures.json`` for a review."""
+
 __all__ = [
     "SIZE_NAMES", "CineMeasures", "Frame", "FrameMeasures", "LgeMeasures", "cine_measures", "frame_measures",
     "headline", "lge_measures", "measure", "measures_json", "phase_measures", "size_text",
@@ -32,12 +35,14 @@ def measure(
     calibration: Mapping[str, Any] | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
     presence: Mapping[str, float] | None = None,
+    doubt_ml: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
 
     ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
-    ``presence`` is P(lesion) by name. Leave passes and presence out for labels that a reviewer has changed:
+    ``presence`` is P(lesion) by name, ``doubt_ml`` what of a lesion is in doubt.
+    Leave passes and presence out for labels that a reviewer has changed:
     they say nothing about those.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
     of network; classes without myocardium or blood pool give the volumes only. Raises
@@ -56,6 +61,7 @@ def measure(
             image=volume.array,
             pass_volumes_ml=pass_volumes_ml,
             intervals=intervals,
+            doubt_ml=doubt_ml,
             scs=scs,
             error_probability=error_probability,
             rv_insertion_ras=rv_insertion_ras,
@@ -68,6 +74,8 @@ def measure(
             rv_insertion_ras=rv_insertion_ras,
         )
     content = measures_json(measures, presence or {})
+    reviewed = (calibration or {}).get(REVIEWED_INTERVALS)
+    content |= {} if reviewed is None else {REVIEWED_INTERVALS: reviewed}
     return content | {"method": kind.value, "volumes_ml": _rounded(volumes)}
 
 

@@ -115,6 +115,12 @@ def mean_evidence(folds: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in several])) for name in (several[0] if several else ())}
 
 
+def doubt_of_lesions(evidence: Mapping[str, float]) -> dict[str, float]:
+    """What is in doubt of every lesion, in ml, by its name."""
+    keys = {lesion: evidence_key(lesion, DOUBT) for lesion in LESIONS}
+    return {lesion: evidence[key] for lesion, key in keys.items() if key in evidence}
+
+
 def structures(classes: Sequence[ClassInfo]) -> dict[str, list[int]]:
     """Label values of every foreground class by its name, and of the lesions that join several classes.
 

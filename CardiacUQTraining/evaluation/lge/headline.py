@@ -10,6 +10,7 @@ from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..assessment.figures import assessment_headline
 from ..shared.agreement import SizeRecord
+from ..shared.fit_intervals import Coverage
 from ..shared.markdown import PERCENT, interval, spread
 from ..shared.methods import Method, Row, Stage
 from ..shared.scores import UNION
@@ -94,9 +95,21 @@ def _sizes(analysis: Analysis) -> dict[str, str]:
             f"{agreement.high:.1f} {unit}, CCC {agreement.concordance:.2f}"
         )
         if key in sizes.coverage:
-            text += f"; 90 % intervals cover {100 * sizes.coverage[key].coverage:.0f} %"
+            covered = sizes.coverage[key]
+            text += (
+                f"; 90 % intervals cover {100 * covered.coverage:.0f} %, {covered.mean_width:.1f} {unit} wide"
+            )
+        if sizes.reviewed is not None and key in sizes.reviewed.coverage:
+            reviewed = sizes.reviewed.coverage[key]
+            text += (
+                f"; of reviewed cases {100 * reviewed.coverage:.0f} %, {reviewed.mean_width:.1f} {unit} wide"
+            )
         found[f"{SIZE_NAMES[key]} against the reader"] = text
     return found
+
+
+def _covered(one: Coverage, unit: str) -> str:
+    return f"{100 * one.coverage:.0f} %, {one.mean_width:.1f} {unit} wide"
 
 
 def _percent(value: str, with_interval: str) -> str:
