@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from CardiacUQLib.base.duration import duration
 from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 
@@ -56,14 +57,6 @@ class Standing:
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         failed = f", {self.failed} failed" if self.failed else ""
         return f"{self.ended}/{self.total} cases{failed}, {self.per_minute:.1f} per minute{left}"
-
-
-def duration(seconds: float) -> str:
-    """A time for people: "40 s", "12 min", "3 h 05 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class Display(Protocol):

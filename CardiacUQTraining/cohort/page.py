@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from CardiacUQLib.base.duration import duration
 from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits
@@ -16,7 +17,6 @@ from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
-from .display import duration
 from .features import UNCERTAINTIES
 from .flags import WORDS, outliers
 from .histogram import histograms, number
