@@ -134,6 +134,23 @@ def insertion_from_point(
     return float(display_angle_deg(dy, dx))
 
 
+def contact_arcs(anatomy: Anatomy, geometry: Geometry) -> tuple[tuple[float, float], ...]:
+    """Display angles where the right ventricle begins and ends to touch the wall, slice by slice.
+
+    Counter-clockwise from first to last; slices where it touches along less than 20 or more than 200 degrees
+    are left out.
+    """
+    rv = anatomy.rv
+    if rv is None:
+        return ()
+    found = (
+        _contact_arc(anatomy, rv, geometry, z)
+        for z in anatomy.wall_slices
+        if rv[z].any() and anatomy.cavity[z].any()
+    )
+    return tuple(arc for arc in found if arc is not None)
+
+
 def insertion_from_rv(anatomy: Anatomy, geometry: Geometry) -> tuple[float, int] | None:
     """Display angle of the anterior insertion and the turn towards the septum, from the RV label.
 
@@ -141,14 +158,7 @@ def insertion_from_rv(anatomy: Anatomy, geometry: Geometry) -> tuple[float, int]
     two ends are the insertions, the anterior one is the end nearer to front and head. The slices'
     ends are averaged on the circle. None if no slice shows an arc of 20 to 200 degrees.
     """
-    rv, arcs = anatomy.rv, []
-    if rv is None:
-        return None
-    for z in anatomy.wall_slices:
-        if rv[z].any() and anatomy.cavity[z].any():
-            arc = _contact_arc(anatomy, rv, geometry, z)
-            if arc is not None:
-                arcs.append(arc)
+    arcs = contact_arcs(anatomy, geometry)
     if not arcs:
         return None
     first, last = (_circular_mean([arc[end] for arc in arcs]) for end in (0, 1))
