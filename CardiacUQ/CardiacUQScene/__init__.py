@@ -42,6 +42,7 @@ Review (``case`` as given to show_case, needs a case folder to be resumable)::
     session.items -> tuple[ReviewItem, ...]; session.index -> int (-1 before the first)
     session.next(); session.previous(); session.jump(i)         moves the slice views, outlines the region
     session.keep(); session.take_2d(); session.assign(label)    decide and store; they do not move on
+    session.accept()                                            the outline that the item proposes
     session.flag(note=""); session.edited()                     edited(): takes what was painted in the node
     session.undo() -> bool; session.redo() -> bool              False if there was nothing
     session.can_undo, session.can_redo

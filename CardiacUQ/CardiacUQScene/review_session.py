@@ -111,10 +111,11 @@ class ReviewSession:
         return self.jump(self.index - 1)
 
     def next_open(self) -> bool:
-        """Go to the next undecided stop, from the beginning again if need be; False if all are decided."""
-        count = len(self.items)
+        """Go to the next open stop worth a look, from the beginning again if need be; False without one."""
+        count = self._review.listed
+        here = self.index if self.index < count else ELSEWHERE
         for step in range(1, count + 1):
-            index = (self.index + step) % count
+            index = (here + step) % count
             if self._review.status(index) == ItemStatus.NOT_STARTED:
                 return self.jump(index)
         return False
@@ -152,6 +153,10 @@ class ReviewSession:
     def assign(self, label: int) -> Decision:
         """The region becomes ``label``."""
         return self._decide(lambda: self._review.assign(self._here(), label))
+
+    def accept(self) -> Decision:
+        """What the region proposes is there: its outline becomes the proposed label."""
+        return self._decide(lambda: self._review.accept(self._here()))
 
     def flag(self, note: str = "") -> Decision:
         """Someone else shall look at it."""
@@ -217,10 +222,10 @@ class ReviewSession:
         """The line about the current stop, or what the queue holds before the first."""
         if self.index != ELSEWHERE:
             return self._review.card_text(self.index)
-        count = len(self.items)
+        count = self._review.listed
         if not count:
             return "nothing to look at"
-        what = "region" if self.items[0].kind is ItemKind.COMPONENT else "slice"
+        what = "slice" if self.items[0].kind is ItemKind.SLICE else "region"
         return f"{count} {what}{'' if count == 1 else 's'} {'needs' if count == 1 else 'need'} a look"
 
     def progress(self) -> Progress:
@@ -359,13 +364,12 @@ class ReviewSession:
 
     def _tint(self) -> None:
         """Show with a weak fill what has been decided: voxels of decided regions, in their class's colour."""
-        if self._case.component_ids is None:
+        regions = self._review.regions
+        if regions is None:
             return
-        known = np.zeros(max((c.id for c in self._case.components), default=0) + 1, bool)
-        for index, item in enumerate(self.items):
-            known[item.number] = self._review.status(index) == ItemStatus.COMPLETED
-        turn = self._order.from_stored
-        decided, labels = known[self._case.component_ids], self._review.labels
+        states = [self._review.status(index) for index in range(len(self.items))]
+        decided = np.array([False, *(state == ItemStatus.COMPLETED for state in states)])[regions]
+        turn, labels = self._order.from_stored, self._review.labels
         self._region.tint(turn(decided), turn(labels), self.nodes.classes)
 
     def _input_image(self) -> sitk.Image | None:

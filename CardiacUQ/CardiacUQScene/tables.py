@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
+from CardiacUQLib.images.slice_number import slice_number
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.review import CaseMaps
 
@@ -88,7 +89,7 @@ def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     profiles = {name.info.title: case.slice_profile(name) for name in _profiled(case)}
     seen = np.flatnonzero(case.storage.from_stored(case.foreground).any(axis=(1, 2)))
-    _add_column(table, SLICE_COLUMN, seen + 1.0)
+    _add_column(table, SLICE_COLUMN, np.array([slice_number(z) for z in seen], float))
     for title, profile in profiles.items():
         _add_column(table, title, profile[seen])
     table.SetLocked(True)

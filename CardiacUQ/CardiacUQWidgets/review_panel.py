@@ -8,22 +8,15 @@ from types import SimpleNamespace
 import qt
 from slicer.i18n import tr as _
 
-from CardiacUQLib.review import ELSEWHERE, Review
+from CardiacUQLib.review import ELSEWHERE, ItemKind, Review, ReviewItem
 from CardiacUQScene import CaseNodes, ReviewSession
 
 from . import computer
 from .keys import Keys
 from .region_editor import RegionEditor
+from .region_table import SHORTENED, RegionTable
 
 _CLASS_BUTTONS = 4
-_SHORTENED = "healthy "
-_ROW_PX = 22
-_STATUS: dict[str, Callable[[], str]] = {
-    "NotStarted": lambda: _("open"),
-    "InProgress": lambda: _("here"),
-    "Completed": lambda: _("decided"),
-    "Flagged": lambda: _("flagged"),
-}
 
 
 class ReviewPanel:
@@ -55,6 +48,7 @@ class ReviewPanel:
             "P": lambda: self._go(lambda: self._current.previous()),
             "K": self._keep,
             "D": lambda: self._decide(lambda: self._current.take_2d()),
+            "A": self._accept,
             "L": lambda: self._decide(lambda: self._current.flag()),
             "Z": self._undo,
             "Y": self._redo,
@@ -66,9 +60,7 @@ class ReviewPanel:
         self._actions = actions
         bound = {key: (lambda key=key: self.press(key)) for key in actions}
         self.keys = Keys({**bound, "H": toggle_heat_map})
-        ui.regionTable.verticalHeader().setVisible(False)
-        ui.regionTable.verticalHeader().setDefaultSectionSize(_ROW_PX)
-        ui.regionTable.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        self._table = RegionTable(ui.regionTable, self._jump)
         self._connect()
         self.close()
 
@@ -79,6 +71,7 @@ class ReviewPanel:
             "P": (ui.previousButton,),
             "K": (ui.keepButton,),
             "D": (ui.take2DButton,),
+            "A": (ui.acceptButton,),
             "L": (ui.flagButton,),
             "Z": (ui.undoButton,),
             "Y": (ui.redoButton,),
@@ -89,10 +82,6 @@ class ReviewPanel:
         for key, widgets in buttons.items():
             for widget in widgets:
                 widget.connect("clicked(bool)", lambda checked=False, key=key: self.press(key))
-        ui.regionTable.connect(
-            "cellClicked(int,int)",
-            lambda row, _c: self._act(lambda: self._go(lambda: self._current.jump(row))),
-        )
         ui.reviewerEdit.text = computer.reviewer()
         ui.reviewerEdit.connect(
             "editingFinished()", lambda: computer.set_reviewer(ui.reviewerEdit.text.strip())
@@ -122,7 +111,7 @@ class ReviewPanel:
             button.visible = present
             if present:
                 label = self._labels[number - 1]
-                button.text = f"{number} {names[label].removeprefix(_SHORTENED)}"
+                button.text = f"{number} {names[label].removeprefix(SHORTENED)}"
         self.keys.want(True)
         if review.decisions:
             self._current.next_open()
@@ -158,7 +147,7 @@ class ReviewPanel:
             ui.reviewSection.collapsed = session is None
         ui.reviewButton.visible = session is not None and session.index < 0 and not self.is_done
         if session is None:
-            ui.regionTable.setRowCount(0)
+            self._table.show(None)
             for label in (ui.cardLabel, ui.progressLabel, ui.lookLabel):
                 label.text = ""
         else:
@@ -168,13 +157,15 @@ class ReviewPanel:
             left = session.progress().items - session.progress().decided
             words = _("1 region needs a look") if left == 1 else _("{count} regions need a look")
             ui.lookLabel.text = words.format(count=left) if left else ""
-            self._fill_table(session)
+            self._table.show(session)
         for changed in self.on_change:
             changed()
 
     def _card(self, session: ReviewSession) -> str:
         if session.index >= 0:
             return session.card_text()
+        if not session.review.listed:
+            return _("Nothing here is worth a look.")
         if session.progress().done:
             return _("No region is open. {progress}.").format(progress=session.progress_text().capitalize())
         return _("Press N to go to the first region.")
@@ -188,13 +179,26 @@ class ReviewPanel:
         ui.flagButton.enabled = here
         for number in range(1, _CLASS_BUTTONS + 1):
             self._class_button(number).enabled = here or editing
-        ui.take2DButton.enabled = here and not editing and session.items[session.index].was is not None
+        item = session.item
+        ui.take2DButton.enabled = item is not None and not editing and _has_first(item)
+        self._refresh_accept(session)
         ui.undoButton.enabled = editing or session.can_undo
         ui.redoButton.enabled = editing or session.can_redo
         ui.nextButton.enabled = True
         ui.previousButton.enabled = session.index > 0
-        ui.reviewButton.enabled = bool(session.items)
+        ui.reviewButton.enabled = session.review.listed > 0
         ui.editButton.checked = editing
+
+    def _refresh_accept(self, session: ReviewSession) -> None:
+        """The button is there where the case proposes something, and works where the region does."""
+        offered = [item.proposed for item in session.items if item.proposed is not None]
+        here = None if session.item is None else session.item.proposed
+        self.ui.acceptButton.visible = bool(offered)
+        self.ui.acceptButton.enabled = here is not None and not self.editor.is_open
+        if offered:
+            names = {info.value: info.name for info in session.nodes.classes}
+            name = names[offered[0] if here is None else here]
+            self.ui.acceptButton.text = _("Accept {name} (A)").format(name=name)
 
     @property
     def _current(self) -> ReviewSession:
@@ -210,6 +214,10 @@ class ReviewPanel:
         """Move on; what was painted counts first."""
         self.finish_editing()
         move()
+
+    def _jump(self, index: int) -> None:
+        """A line of the table was clicked."""
+        self._act(lambda: self._go(lambda: self._current.jump(index)))
 
     def _next(self) -> None:
         """The next open region; without one, the end: what is left, and what can be done now."""
@@ -233,6 +241,12 @@ class ReviewPanel:
         elif self._current.index >= 0:
             decide()
             self._advance()
+
+    def _accept(self) -> None:
+        """The proposed outline is right; a region that proposes nothing is left as it is."""
+        item = self._current.item
+        if item is not None and item.proposed is not None:
+            self._decide(lambda: self._current.accept())
 
     def _advance(self) -> None:
         if not self._current.next_open():
@@ -263,28 +277,6 @@ class ReviewPanel:
     def _class_button(self, number: int) -> qt.QPushButton:
         return getattr(self.ui, f"classButton{number}")
 
-    def _fill_table(self, session: ReviewSession) -> None:
-        table = self.ui.regionTable
-        headers = [_("was"), _("became"), _("ml"), _("status")]
-        if table.rowCount != len(session.items) or table.columnCount != len(headers):
-            table.setColumnCount(len(headers))
-            table.setHorizontalHeaderLabels(headers)
-            table.setRowCount(len(session.items))
-            self._fill_names(session)
-        for row in range(len(session.items)):
-            table.setItem(row, len(headers) - 1, qt.QTableWidgetItem(_STATUS[session.status(row).value]()))
-        if session.index >= 0:
-            table.setCurrentCell(session.index, 0)
-
-    def _fill_names(self, session: ReviewSession) -> None:
-        names = {info.value: info.name.removeprefix(_SHORTENED) for info in session.nodes.classes}
-        for row, item in enumerate(session.items):
-            whole = _("slice {number}").format(number=item.number + 1)
-            was = names.get(item.was, whole) if item.was is not None else whole
-            became = names[item.became] if item.became is not None else ""
-            for column, text in enumerate((was, became, _ml(item.volume_ml))):
-                self.ui.regionTable.setItem(row, column, qt.QTableWidgetItem(text))
-
     # -- painting
 
     def _toggle_edit(self) -> None:
@@ -293,7 +285,7 @@ class ReviewPanel:
             return
         session = self._current
         item = session.items[session.index] if session.index != ELSEWHERE else None
-        label = None if item is None else item.became or item.was
+        label = None if item is None else item.proposed or item.became or item.was
         self.editor.open(session.nodes, label)
         self.refresh()
 
@@ -310,8 +302,6 @@ class ReviewPanel:
         return was_open
 
 
-def _ml(volume: float) -> str:
-    return f"{volume:.0f}" if volume >= _WHOLE_ML else f"{volume:.2g}"
-
-
-_WHOLE_ML = 10.0
+def _has_first(item: ReviewItem) -> bool:
+    """True if the item can be given the labels of the first opinion."""
+    return item.kind is ItemKind.PLACE or item.was is not None

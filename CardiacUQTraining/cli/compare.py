@@ -118,6 +118,8 @@ def _write(a: Opinion, b: Opinion, agreement: OpinionsCompared, folder: Path) ->
 
 def summary(agreement: OpinionsCompared, classes: int, output: Path) -> str:
     """What was found, for the terminal: Dice per class and the most urgent regions."""
+    from CardiacUQLib.images.slice_number import slice_range
+
     dice = ", ".join(f"{value}: {agreement.dice[value]:.3f}" for value in range(1, classes))
     lines = [
         f"Equal voxels {agreement.equal_share:.2%}; Dice by label {dice}",
@@ -125,6 +127,6 @@ def summary(agreement: OpinionsCompared, classes: int, output: Path) -> str:
     ]
     for c in agreement.components[:LISTED]:
         score = "" if agreement.scs is None else f", mean SCS {c.mean_scs:.2f}"
-        slices = f"slices {c.first_slice + 1}-{c.last_slice + 1}"
+        slices = f"slice{'s' * (c.first_slice != c.last_slice)} {slice_range(c.first_slice, c.last_slice)}"
         lines.append(f"  {c.id}: A {c.was}, B {c.became}, {c.volume_mm3 / 1000:.2f} ml, {slices}{score}")
     return "\n".join(lines)

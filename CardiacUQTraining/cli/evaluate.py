@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..datasets import LabelledDataset
     from ..evaluation.cine.command import CineEvaluation
     from ..evaluation.lge.command import CascadeOptions
+    from ..evaluation.shared.judged import Judged
     from ..evaluation.shared.methods import Method
     from ..evaluation.shared.predict import PassOptions
 
@@ -128,7 +129,7 @@ def _store_stage_rule(
     computer = Computer(device, precision)
     with shown_progress(lines=False, quiet=quiet) as progress:
         line = store_stage_rule(
-            bundle, cases, passes, computer, command_line(), progress=progress, on_failure=_print_failure
+            bundle, cases, passes, computer, command_line(), progress=progress, on_failure=print_failure
         )
     if not quiet:
         typer.echo(line)
@@ -154,8 +155,9 @@ def _evaluate_cascade(
             options,
             command_line(),
             progress=progress,
-            on_failure=_print_failure,
+            on_failure=print_failure,
         )
+    _print_hints(judged, bundle)
     if not quiet:
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
@@ -184,8 +186,9 @@ def _evaluate_cine(
             options,
             command_line(),
             progress=progress,
-            on_failure=_print_failure,
+            on_failure=print_failure,
         )
+    _print_hints(judged, bundle)
     if not quiet:
         typer.echo(f"{len(judged.figures)} frames judged: {', '.join(map(str, pages))}")
     if not judged.figures:
@@ -201,8 +204,16 @@ def command_line() -> str:
     return "cardiacuq " + shlex.join(command_without_places(sys.argv[1:]))
 
 
-def _print_failure(line: str) -> None:
+def print_failure(line: str) -> None:
+    """A case that could not be judged, on standard error."""
     print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
+
+
+def _print_hints(judged: Judged, bundle: Bundle) -> None:
+    from ..evaluation.shared.exchanged import exchange_hints
+
+    for line in exchange_hints(judged, bundle.manifest.classes):
+        print_failure(line)
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:

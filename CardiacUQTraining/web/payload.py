@@ -45,7 +45,9 @@ def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]
         "default_map": None if maps.default_map is None else maps.default_map.value,
         "heat_stops": list(HEAT_STOPS),
         "hidden_below": HIDDEN_BELOW,
-        "items": [_item(case, review, index, item) for index, item in enumerate(review.items)],
+        "items": [
+            _item(case, review, index, item) for index, item in enumerate(review.items[: review.listed])
+        ],
         "warnings": list(maps.warnings),
         "model": f"{case.case.run.bundle} {case.case.run.bundle_version}".strip(),
         "model_headline": str(maps.measures.get("headline", "")),
@@ -62,7 +64,7 @@ def state_of(case: OpenCase) -> dict[str, Any]:
     last = review.decisions[-1] if review.decisions else None
     return {
         "revision": case.revision,
-        "statuses": [review.status(index).value for index in range(len(review.items))],
+        "statuses": [review.status(index).value for index in range(review.listed)],
         "done": progress.done,
         "progress": progress.as_text(),
         "decided": progress.decided,
@@ -154,7 +156,9 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
         colour = correction_colour(item.was, item.became, case.maps.classes)
     return {
         "key": item.key,
-        "component": item.number if item.kind is ItemKind.COMPONENT else 0,
+        "component": 0 if item.kind is ItemKind.SLICE else index + 1,
+        "place": item.kind is ItemKind.PLACE,
+        "title": "" if item.look is None else item.look.text,
         "slice": item.number if item.kind is ItemKind.SLICE else None,
         "was": item.was,
         "became": item.became,

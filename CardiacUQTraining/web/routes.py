@@ -134,7 +134,7 @@ class Routes:
         arrays = {
             FIRST: case.maps.opinion,
             FINAL: case.maps.segmentation,
-            REGIONS: case.maps.component_ids,
+            REGIONS: case.review.regions,
             LABELS: case.review.labels,
         }
         array = arrays.get(request.path_params["name"])

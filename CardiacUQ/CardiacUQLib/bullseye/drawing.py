@@ -14,6 +14,7 @@ import numpy as np
 
 from ..bundles.colours import HEAT_STOPS, SHARE_STOPS, scale_colours
 from ..bundles.map_catalogue import MapName
+from ..images.slice_number import slice_number
 from ..measures.display import digits
 from ..measures.insertion import READER
 
@@ -130,7 +131,7 @@ def segments_note(measures: Mapping[str, Any]) -> str:
         start += f" ({'marked by the reader' if by == READER else f'found by {by}'})" if by else ""
     else:
         start = "17 sectors from 12 o'clock of the image: no RV insertion point, so not AHA segments"
-    return f"{start}; base: slice {segments['base_slice'] + 1} ({segments['base_rule']})"
+    return f"{start}; base: slice {slice_number(segments['base_slice'])} ({segments['base_rule']})"
 
 
 def _quantities(items: Sequence[Mapping[str, Any]], n_classes: int) -> tuple[Quantity, ...]:

@@ -6,7 +6,7 @@ is complete. Reading needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +32,8 @@ from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components
-from .consistency import check_components, check_record
+from .consistency import check_components, check_looks, check_record
+from .maps_on_disk import MapsOnDisk
 from .measures_schema import MEASURES_FILE, checked_measures
 from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
 
@@ -90,28 +91,6 @@ class CaseRecord:
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
-
-
-class _Maps(Mapping[MapName, np.ndarray]):
-    """The maps of a case folder by name, each read when first asked for."""
-
-    def __init__(self, names: Sequence[MapName], read: Callable[[str], np.ndarray]) -> None:
-        self._names = tuple(names)
-        self._read = read
-        self._arrays: dict[MapName, np.ndarray] = {}
-
-    def __getitem__(self, name: MapName) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._arrays:
-            self._arrays[name] = self._read(MapName(name).value)
-        return self._arrays[name]
-
-    def __iter__(self) -> Iterator[MapName]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 @dataclass(frozen=True)
@@ -191,6 +170,11 @@ class CaseFolder:
         return self.record.presence
 
     @property
+    def evidence(self) -> Mapping[str, float]:
+        """What the passes know about the case as a whole; empty in folders of earlier versions."""
+        return self.record.evidence
+
+    @property
     def lacking(self) -> tuple[str, ...]:
         """What could not be said for want of a fit."""
         return self.record.lacking
@@ -238,7 +222,7 @@ class CaseFolder:
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
-        return _Maps(self.record.maps, self.read)
+        return MapsOnDisk(self.record.maps, self.read)
 
     def read(self, stem: str) -> np.ndarray:
         """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""
@@ -394,6 +378,7 @@ def _read_record(path: Path) -> CaseRecord:
     content = {key: value for key, value in document.items() if key not in ("format", "format_version", SEAL)}
     record: CaseRecord = decode_or_refuse(content, CaseRecord, "case", path, _SEGMENT_AGAIN)
     check_record(path, record.classes, record.geometry, record.storage, record.pass_volumes_ml)
+    check_looks(path, record.looks, record.classes, record.geometry, record.storage)
     check_names(record.files, path)
     if document.get(SEAL) != document_seal(document):
         raise InputError(path, "it was changed after the case was finished (seal)", _SEGMENT_AGAIN)

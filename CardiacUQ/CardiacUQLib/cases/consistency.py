@@ -12,6 +12,7 @@ from ..base.errors import InputError
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
+from ..uncertainty.looks import Look
 
 _AGAIN = "segment the image again"
 _MOST_CLASSES = 16
@@ -50,6 +51,25 @@ def check_components(components: Sequence[Component], classes: int, path: Path) 
         else:
             continue
         raise InputError(path, f"component {one.id} in row {number} {problem}", _AGAIN)
+
+
+def check_looks(
+    path: Path, looks: Sequence[Look], classes: Sequence[ClassInfo], geometry: Geometry, storage: StorageOrder
+) -> None:
+    """Raise InputError naming the first place worth a look that cannot be in such a case."""
+    slices = geometry.shape[storage.axes[0]]
+    for position, look in enumerate(looks):
+        labels = [label for label in (look.label, look.was, look.became) if label is not None]
+        numbers = (*look.centre_ras, look.radius_mm, look.gain, look.scar_ml)
+        if not 0 <= look.slice < slices:
+            problem = f"lies in slice {look.slice} of {slices}"
+        elif not all(0 <= label < len(classes) for label in labels):
+            problem = "has a label that is no class"
+        elif not all(map(math.isfinite, numbers)):
+            problem = "holds a number that is not finite"
+        else:
+            continue
+        raise InputError(path, f"case.looks[{position}] {problem}", _AGAIN)
 
 
 def _classes(classes: Sequence[ClassInfo]) -> str:

@@ -16,7 +16,9 @@ from .dicom_headers import FrameHeader
 from .dicom_pixels import read_stack
 from .dicom_stack import ONE_STACK, by_place, check_positions, main_stack, stack_geometry, without_copies
 from .dicom_suitability import image_notes
+from .orientation import canonical_order
 from .series_selector import SeriesSelector
+from .slice_number import slices_text
 from .volume import Geometry
 
 MOST_RETAKES = 3
@@ -191,10 +193,15 @@ def _one_per_place(folder: Path, frames: Sequence[FrameHeader]) -> tuple[list[Fr
             problem = f"{both} show the same slice, and no header says which is later"
             raise InputError(folder, problem, "remove one of them")
         chosen.append(order[-1])
-    numbers = ", ".join(str(n + 1) for n in repeated)
-    which = f"slices {numbers}" if len(repeated) > 1 else f"slice {numbers}"
+    which = slices_text(_in_slice_order(repeated, stack_geometry(chosen)))
     taken = "were taken" if len(repeated) > 1 else "was taken"
     return chosen, (f"{which} of {len(places)} {taken} again; the later image is used",)
+
+
+def _in_slice_order(numbers: Sequence[int], geometry: Geometry) -> list[int]:
+    """Places along the normal as indices of the stack in slice order, which may run the other way."""
+    turned = canonical_order(geometry.spacing, geometry.direction, geometry.size).flipped[0]
+    return sorted(geometry.size[2] - 1 - n for n in numbers) if turned else list(numbers)
 
 
 def _phase_problem(frames: Sequence[FrameHeader]) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .slice_number import slices_text
+
 _PADDING_KINDS = 3
 _SHARE = 5e-4
 """A negative value that stands apart counts as padding if at least that share of the voxels has it."""
@@ -85,10 +87,5 @@ def _empty_slices(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _slices(mask: np.ndarray) -> str:
     """ "slice 3" or "slices 1, 2, 5", counted from 1."""
-    numbers = [str(n + 1) for n in np.flatnonzero(mask.any(axis=(1, 2)))]
-    if len(numbers) == 1:
-        return f"slice {numbers[0]}"
-    if len(numbers) == mask.shape[0]:
-        return "in all slices"
-    shown = ", ".join(numbers[:_LISTED]) + (" ..." if len(numbers) > _LISTED else "")
-    return f"slices {shown}"
+    found = np.flatnonzero(mask.any(axis=(1, 2)))
+    return "in all slices" if 1 < len(found) == len(mask) else slices_text(found, _LISTED)

@@ -40,7 +40,7 @@ def find_looks(
         proposed[outline] = values[lesion]
     found = []
     for number, place in enumerate(places(worth(material, offered), pixel_mm), start=1):
-        kind, text, scar_ml, label, probability = describe(material, place, offered, manifest.kind.opinions)
+        said = describe(material, place, offered, manifest.kind.opinions)
         row, column = (
             first + step * at
             for first, step, at in zip(roi.first, roi.step, (place.row, place.column), strict=True)
@@ -49,15 +49,17 @@ def find_looks(
         found.append(
             Look(
                 number,
-                kind,
+                said.kind,
                 place.slice,
                 vector3(np.round(ras, 2)),
                 RADIUS_MM,
                 round(place.gain, 4),
-                round(scar_ml, 3),
-                text,
-                label,
-                None if probability is None else round(probability, 4),
+                round(said.scar_ml, 3),
+                said.text,
+                said.label,
+                None if said.probability is None else round(said.probability, 4),
+                said.was,
+                said.became,
             )
         )
     return tuple(found), roi.restore(proposed, order=0)

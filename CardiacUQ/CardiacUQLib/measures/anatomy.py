@@ -10,6 +10,7 @@ import numpy as np
 from ..base.errors import UsageError
 from ..base.regions import connected
 from ..bundles.manifest import ClassInfo
+from ..images.slice_number import slices_text
 from ..images.volume import Geometry
 
 DENSITY_G_PER_ML = 1.05
@@ -122,10 +123,6 @@ def stack_notes(anatomy: Anatomy) -> tuple[str, ...]:
     gaps = sorted(set(range(slices[0], slices[-1] + 1)) - set(slices.tolist()))
     if gaps:
         notes.append(
-            f"no myocardium in slice {_listed(gaps)} between slices that have it: its volume is missing"
+            f"no myocardium in {slices_text(gaps)} between slices that have it: its volume is missing"
         )
     return tuple(notes)
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(str(number + 1) for number in numbers)

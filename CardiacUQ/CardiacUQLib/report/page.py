@@ -20,6 +20,7 @@ from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..cases.case import CaseView
+from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
@@ -73,8 +74,12 @@ class Headline:
     colour: str = ""
 
 
+PACKAGES_MISSING = "the report needs jinja2 and pillow; install them with: pip install jinja2 pillow"
+"""What is said where :func:`can_render` is false."""
+
+
 def can_render() -> bool:
-    """True if the packages that draw a report are installed (the extra "report")."""
+    """True if the packages that draw a report are there; the Python of Slicer may lack them."""
     return all(importlib.util.find_spec(package) for package in ("jinja2", "PIL"))
 
 
@@ -215,7 +220,7 @@ def _rows(contents: Contents) -> list[dict[str, Any]]:
             for p in pictures
         ]
         regions = [int(n) for n in np.unique(contents.case.component_ids[z]) if n]
-        rows.append({"number": z + 1, "cells": cells, "regions": regions})
+        rows.append({"number": slice_number(z), "cells": cells, "regions": regions})
     return rows
 
 
@@ -234,7 +239,6 @@ def _regions(contents: Contents) -> list[dict[str, Any]]:
     boxes = ndimage.find_objects(contents.case.component_ids)
     rows = []
     for component in sorted(contents.case.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
-        first, last = component.first_slice + 1, component.last_slice + 1
         box = boxes[component.id - 1] if component.id <= len(boxes) else None
         rows.append(
             {
@@ -242,7 +246,7 @@ def _regions(contents: Contents) -> list[dict[str, Any]]:
                 "was": names[component.was],
                 "became": names[component.became],
                 "colour": correction_colour(component.was, component.became, contents.case.classes),
-                "slices": f"{first}" if first == last else f"{first}–{last}",
+                "slices": slice_range(component.first_slice, component.last_slice, "–"),
                 "voxels": component.voxels,
                 "volume": millilitres(component.volume_mm3 / 1000.0),
                 "mean_scs": f"{component.mean_scs:.2f}",
@@ -294,4 +298,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["slice_number"] = slice_number
     return environment.get_template("page.html")

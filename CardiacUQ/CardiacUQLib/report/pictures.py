@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
+from ..images.slice_number import slice_number
 from ..images.volume import Geometry
 from .canvas import PIXELS, Canvas, Field
 from .contents import Contents, HeatColumn
@@ -98,7 +99,7 @@ def _image(canvas: Canvas, contents: Contents, z: int) -> Picture:
     canvas.write(_patient_side(down), (PIXELS / 2, PIXELS - _EDGE_PX), "mb")
     canvas.bar(_SCALE_BAR_MM, (_EDGE_PX, PIXELS - _EDGE_PX))
     canvas.write(f"{_SCALE_BAR_MM:.0f} mm", (_EDGE_PX, PIXELS - _EDGE_PX - 7), "lb")
-    return Picture(canvas.png(), f"Slice {z + 1}: image")
+    return Picture(canvas.png(), f"Slice {slice_number(z)}: image")
 
 
 def _patient_side(direction_lps: np.ndarray) -> str:
@@ -119,7 +120,7 @@ def _outlines(canvas: Canvas, contents: Contents, z: int) -> Picture:
         canvas.outline(contents.segmentation[z] == info.value, info.colour)
     found = np.unique(contents.segmentation[z])
     present = [info.name for info in contents.case.classes if info.value and info.value in found]
-    return Picture(canvas.png(), f"Slice {z + 1}: outlines of {', '.join(present) or 'nothing'}")
+    return Picture(canvas.png(), f"Slice {slice_number(z)}: outlines of {', '.join(present) or 'nothing'}")
 
 
 def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:
@@ -130,7 +131,7 @@ def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> P
     canvas.lay_over(np.rint(255 * share), np.rint(colours).astype(np.uint8))
     _faint_outline(canvas, contents, z)
     highest = float(heat_map.values[z].max())
-    return Picture(canvas.png(), f"Slice {z + 1}: {heat_map.title}, at most {highest:.2f}")
+    return Picture(canvas.png(), f"Slice {slice_number(z)}: {heat_map.title}, at most {highest:.2f}")
 
 
 def _corrections(canvas: Canvas, contents: Contents, z: int) -> Picture:
@@ -150,7 +151,7 @@ def _corrections(canvas: Canvas, contents: Contents, z: int) -> Picture:
     for code in codes:
         canvas.outline(contents.case.dcm[z] == code, inks[code])
     _number_regions(canvas, contents, z)
-    return Picture(canvas.png(), f"Slice {z + 1}: corrections {', '.join(words) or 'none'}")
+    return Picture(canvas.png(), f"Slice {slice_number(z)}: corrections {', '.join(words) or 'none'}")
 
 
 def _number_regions(canvas: Canvas, contents: Contents, z: int) -> None:

@@ -18,6 +18,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
+from ..uncertainty.looks import Look
 from ..uncertainty.verdict import Verdict
 
 RANKING = maps_used(Use.OFFERED)
@@ -40,7 +41,9 @@ class CaseMaps:
     ``segmentation`` and ``opinion``, uint8 correction codes ``dcm``, int32 ``component_ids`` (0 outside); the
     last three are None where the method has none. ``storage`` leads from stored order to slice order, in
     which ``components`` count their slices. ``default_map`` is the map to show first, ``warnings`` what was
-    odd and what the bundle cannot do. ``case`` is where all this comes from, None for mere arrays.
+    odd and what the bundle cannot do. ``case`` is where all this comes from, None for mere arrays. ``looks``
+    are the places worth a look, best first, None where nobody has looked; ``proposals`` the uint8 labels of
+    what they propose.
     """
 
     name: str
@@ -64,6 +67,8 @@ class CaseMaps:
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
     case: CaseView | None = None
+    looks: tuple[Look, ...] | None = None
+    proposals: np.ndarray | None = None
 
     @classmethod
     def of(cls, case: CaseMaps | CaseView) -> CaseMaps:
@@ -71,6 +76,8 @@ class CaseMaps:
         if isinstance(case, CaseMaps):
             return case
         corrected, stored = bool(case.components), case.storage.to_stored
+        # Without P(wrong), and in folders of versions that knew no evidence, nobody has looked for places.
+        looked = MapName.ERROR_PROBABILITY in case.maps and bool(case.evidence)
         maps = cls(
             case=case,
             name=case.name,
@@ -96,6 +103,10 @@ class CaseMaps:
             default_map=case.run.default_map,
             warnings=case.warnings,
             verdict=case.verdict,
+            looks=case.looks if looked else None,
+            proposals=stored(case.proposals).astype(np.uint8, copy=False)
+            if case.proposals is not None
+            else None,
         )
         if case.folder is not None:
             maps.check()
@@ -104,7 +115,12 @@ class CaseMaps:
     def check(self) -> None:
         """Raise :class:`InputError` unless labels are classes and the component table fits its map."""
         where, remedy = self.folder or self.name, "segment the image again"
-        for what, labels in (("segmentation", self.segmentation), ("overruled opinion", self.opinion)):
+        arrays = {
+            "segmentation": self.segmentation,
+            "overruled opinion": self.opinion,
+            "proposals": self.proposals,
+        }
+        for what, labels in arrays.items():
             if labels is not None and labels.max(initial=0) >= len(self.classes):
                 raise InputError(where, f"its {what} holds labels that are no classes", remedy)
         if self.component_ids is None or self.dcm is None:

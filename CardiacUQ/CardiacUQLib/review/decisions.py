@@ -11,10 +11,11 @@ import numpy as np
 
 
 class Action(enum.StrEnum):
-    """The five ways to settle an item of the queue."""
+    """The ways to settle an item of the queue."""
 
     KEEP = "keep"
     TAKE_2D = "take_2d"
+    ACCEPT = "accept"
     ASSIGN = "assign"
     EDITED = "edited"
     FLAG = "flag"
@@ -80,8 +81,8 @@ class Decision:
     """One entry of the audit trail.
 
     ``item`` is the key of the queue item or "" for an edit made outside the queue; ``label`` is the
-    class given by ``ASSIGN``; ``time`` is ISO 8601 in UTC; ``runs`` are the changed voxels in the
-    order of the case folder's files.
+    class given by ``ASSIGN`` or ``ACCEPT``; ``time`` is ISO 8601 in UTC; ``runs`` are the changed voxels
+    in the order of the case folder's files.
     """
 
     action: Action

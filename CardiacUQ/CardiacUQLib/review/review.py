@@ -14,9 +14,10 @@ import numpy as np
 from ..base.case_lock import CaseLock
 from ..base.errors import UsageError
 from ..bundles.manifest import BundleKind
+from .agenda import agenda_of
 from .case_maps import CaseMaps
 from .decisions import Action, Decision, Run, apply_runs, runs_between
-from .items import ItemKind, card_text, item_mask, review_items
+from .items import ItemKind, ReviewItem, card_text
 from .record import FILE_NAME, Event, ReviewRecord, Step, file_state, not_stored, write_record
 from .replay import replayed
 from .resume import refuse_stale, starting_record
@@ -36,7 +37,7 @@ class ItemStatus(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the review is: items in the queue, items decided, items flagged, decisions in force."""
+    """How far the review is: items worth a look, of these decided and flagged, decisions in force."""
 
     items: int
     decided: int
@@ -86,12 +87,40 @@ class Review:
         """
         self.case = case
         self.reviewer = reviewer or getpass.getuser()
-        self.items = review_items(case)
+        self._agenda = agenda_of(case)
         self._now = now
         self._lock = None if case.folder is None else CaseLock(case.folder, self.reviewer)
         self._seen = None if case.folder is None else file_state(case.folder)
         self.record = starting_record(case, record, self._where)
         self._state = replayed(case.segmentation, self.record.events, self._where)
+
+    # -- what there is to decide
+
+    @property
+    def items(self) -> tuple[ReviewItem, ...]:
+        """All stops: those worth a look, best first, then what is folded behind one line."""
+        return self._agenda.items
+
+    @property
+    def listed(self) -> int:
+        """How many of the items are worth a look; progress counts these."""
+        return self._agenda.listed
+
+    @property
+    def regions(self) -> np.ndarray | None:
+        """Position of the item of every voxel, int32 (k, j, i), from 1, 0 in none; None where items are
+        slices."""
+        return self._agenda.regions
+
+    def mask(self, index: int) -> np.ndarray:
+        """Boolean (k, j, i): the voxels that a decision about item ``index`` may change."""
+        if self._agenda.regions is None:
+            return self.case.slice_mask(self.items[index].number)
+        return self._agenda.regions == index + 1
+
+    def card_text(self, index: int) -> str:
+        """The line on the card of item ``index``."""
+        return card_text(self.case, self.items, self.listed, index)
 
     # -- what stands now
 
@@ -124,23 +153,15 @@ class Review:
         return ItemStatus.NOT_STARTED
 
     def progress(self) -> Progress:
-        """Counts over the whole queue."""
-        states = [self.status(index) for index in range(len(self.items))]
+        """Counts over the items worth a look."""
+        states = [self.status(index) for index in range(self.listed)]
         decided = sum(state != ItemStatus.NOT_STARTED for state in states)
         return Progress(len(states), decided, states.count(ItemStatus.FLAGGED), len(self._state.decisions))
 
     def first_open(self) -> int:
-        """Index of the first undecided item, the last item if all are decided, -1 in an empty queue."""
-        states = [self.status(index) for index in range(len(self.items))]
+        """Index of the first undecided item worth a look, the last if all are decided, -1 without any."""
+        states = [self.status(index) for index in range(self.listed)]
         return states.index(ItemStatus.NOT_STARTED) if ItemStatus.NOT_STARTED in states else len(states) - 1
-
-    def card_text(self, index: int) -> str:
-        """The line on the card of item ``index``."""
-        return card_text(self.case, self.items, index)
-
-    def mask(self, index: int) -> np.ndarray:
-        """Boolean (k, j, i) mask of item ``index``."""
-        return item_mask(self.case, self.items[index])
 
     # -- decisions
 
@@ -162,10 +183,23 @@ class Review:
         whose = f"the {first}" if self.case.kind is BundleKind.CASCADE else f"{first}'s"
         return self._decide(Action.TAKE_2D, index, after, f"took {whose} label")
 
-    def assign(self, index: int, label: int) -> Decision:
-        """Neither was right: the whole component becomes ``label``.
+    def accept(self, index: int) -> Decision:
+        """What the item proposes is there: its outline becomes the proposed label.
 
-        Raises UsageError for a slice and for a label that is no class.
+        Raises UsageError for an item that proposes nothing.
+        """
+        label = self.items[index].proposed
+        if label is None:
+            raise UsageError("nothing is proposed here; keep it, give it a class or edit it by hand")
+        after = np.where(self.mask(index), np.uint8(label), self.labels)
+        what = f"accepted the proposed {self.case.class_name(label)}"
+        return self._decide(Action.ACCEPT, index, after, what, label=label)
+
+    def assign(self, index: int, label: int) -> Decision:
+        """Neither was right: what is in question here becomes ``label``: the component, the outline of a
+        proposal, of another place the voxels that its words are about.
+
+        Raises UsageError for a slice, a place without such voxels, and a label that is no class.
         """
         values = [info.value for info in self.case.classes]
         if label not in values:
@@ -174,7 +208,10 @@ class Review:
             )
         if self.items[index].kind is ItemKind.SLICE:
             raise UsageError("a whole slice cannot be given one class; edit it by hand")
-        after = np.where(self.mask(index), np.uint8(label), self.labels)
+        where = self._questioned(index)
+        if not where.any():
+            raise UsageError("no outline here could be given one class; edit it by hand")
+        after = np.where(where, np.uint8(label), self.labels)
         return self._decide(
             Action.ASSIGN, index, after, f"gave it {self.case.class_name(label)}", label=label
         )
@@ -239,6 +276,11 @@ class Review:
             for start, count, _ in decision.runs:
                 painted[start : start + count] = decision.action is Action.EDITED
         return painted.reshape(self.labels.shape)
+
+    def _questioned(self, index: int) -> np.ndarray:
+        """Boolean (k, j, i): the voxels of item ``index`` whose label its words put in question."""
+        mask, questioned = self.mask(index), self._agenda.questioned
+        return mask if questioned is None else mask & questioned
 
     def _final(self, index: int) -> str:
         became = self.items[index].became

@@ -52,6 +52,8 @@ class Look:
     ``slice`` counts from 0 in slice order, ``centre_ras`` in mm. ``gain`` is the expected gain in mean Dice,
     ``scar_ml`` the expected volume of infarct and MVO that is wrongly there or not there. ``label`` is the
     proposed label of a second look, whose ``probability`` and volume ``text`` tells; None otherwise.
+    ``became`` is the final label in question, ``was`` that of the opinion it overruled, None where both
+    agree.
     """
 
     number: int
@@ -64,6 +66,21 @@ class Look:
     text: str
     label: int | None = None
     probability: float | None = None
+    was: int | None = None
+    became: int | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is said about a place, as in :class:`Look`."""
+
+    kind: LookKind
+    text: str
+    scar_ml: float
+    label: int | None = None
+    probability: float | None = None
+    was: int | None = None
+    became: int | None = None
 
 
 @dataclass(frozen=True)
@@ -172,8 +189,8 @@ def disc_at(shape: tuple[int, ...], row: int, column: int, radius: int) -> np.nd
 
 def describe(
     material: Material, place: Place, offered: Mapping[str, np.ndarray], opinions: tuple[str, str]
-) -> tuple[LookKind, str, float, int | None, float | None]:
-    """Kind, words, scar at stake in ml, and label and probability of a proposal."""
+) -> Description:
+    """Kind, words and labels of a place among the ``offered`` outlines of :func:`proposals`."""
     radius = disc_of(material.pixel_mm).shape[0] // 2
     disc = disc_at(material.labels.shape[1:], place.row, place.column, radius)
     labels, opinion = material.labels[place.slice][disc], material.opinion[place.slice][disc]
@@ -187,7 +204,8 @@ def describe(
             volume = outline.sum() * material.voxel_ml
             chance = material.presence[lesion]
             text = f"possible {lesion}, {volume:.1f} ml, probability {chance:.2f}"
-            return LookKind.SECOND_LOOK, text, at_stake, class_values(material.classes)[lesion], chance
+            label = class_values(material.classes)[lesion]
+            return Description(LookKind.SECOND_LOOK, text, at_stake, label, chance)
     gain = worth(material, offered)[place.slice][disc]
     for lesion, values in material.lesions.items():
         drawn = np.isin(labels, values)
@@ -195,14 +213,19 @@ def describe(
         if lesion not in offered and drawn.any() and whole * material.voxel_ml < FALSE_LESION_ML:
             chance = material.presence[lesion]
             if (1.0 - chance) / (len(names) - 1) * drawn.sum() / whole > 0.5 * gain.sum():
-                return LookKind.DOUBT, f"{lesion}, probability {chance:.2f}?", at_stake, None, chance
+                text, drawn_as = (
+                    f"{lesion}, probability {chance:.2f}?",
+                    class_values(material.classes)[lesion],
+                )
+                return Description(LookKind.DOUBT, text, at_stake, None, chance, became=drawn_as)
     second = mean.copy()
     second[labels, np.arange(labels.size)] = -1.0
     other = np.where(opinion != labels, opinion, second.argmax(axis=0))
     pairs = np.bincount(labels.astype(int) * len(names) + other, weights=gain)
-    label, instead = (names[int(v)] for v in divmod(int(pairs.argmax()), len(names)))
+    became, was = (int(value) for value in divmod(int(pairs.argmax()), len(names)))
+    label, instead = names[became], names[was]
     chosen = (labels.astype(int) * len(names) + other) == pairs.argmax()
     if (opinion != labels)[chosen].mean() >= 0.5:
         text = f"{opinions[0]} said {instead}, {opinions[1]} says {label}"
-        return LookKind.CORRECTION, text, at_stake, None, None
-    return LookKind.DOUBT, f"{label}, or rather {instead}?", at_stake, None, None
+        return Description(LookKind.CORRECTION, text, at_stake, was=was, became=became)
+    return Description(LookKind.DOUBT, f"{label}, or rather {instead}?", at_stake, became=became)

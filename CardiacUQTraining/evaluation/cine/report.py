@@ -11,6 +11,7 @@ from CardiacUQLib.base.json_codec import write_json
 from ..shared.agreement import SizeRecord
 from ..shared.cases import CaseFigures
 from ..shared.csv_file import write_csv
+from ..shared.exchanged import exchange_hints
 from ..shared.judged import Judged
 from ..shared.markdown import Heading, as_plain, figures_section, page
 from ..shared.source import FIGURES, PAGE, Source
@@ -195,6 +196,7 @@ def _heading(judged: Judged, source: Source, left_out: int) -> Heading:
             f"**{len(judged.trained_on)} of {len(judged.figures)} frames were training data of the folds "
             "that predicted them: these figures are optimistic; use --cross-validated.**"
         )
+    notes += [f"**{hint}.**" for hint in exchange_hints(judged, manifest.classes)]
     return Heading(
         f"{manifest.name} on {source.dataset.name}",
         source.command,

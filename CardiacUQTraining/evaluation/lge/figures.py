@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from CardiacUQLib.bundles.manifest import ClassInfo
+from CardiacUQLib.images.slice_number import slice_number
 
 from ..shared.cases import CaseArrays, CaseFigures
 from ..shared.figure_style import DPI, PALETTE
@@ -184,7 +185,7 @@ def worst_cases(
         z = int(wrong.sum(axis=(1, 2)).argmax())
         dice = figures[case].segmentation[Stage.CASCADE.value]["mean_dice"]
         panels = (
-            (f"{case}, slice {z + 1}: truth", arrays.truth),
+            (f"{case}, slice {slice_number(z)}: truth", arrays.truth),
             (f"prediction, Dice {dice:.2f}", arrays.segmentation),
             ("wrong voxels", None),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from CardiacUQLib.base.json_codec import write_json
 
 from ..shared.cases import CaseFigures
+from ..shared.exchanged import exchange_hints
 from ..shared.judged import Judged
 from ..shared.markdown import Heading, as_plain, page
 from ..shared.methods import ROWS, Method, Row, Stage
@@ -105,6 +106,7 @@ def _heading(judged: Judged, source: Source) -> Heading:
             f"**{len(judged.trained_on)} of {len(judged.figures)} cases were training data of the folds that "
             "predicted them: these figures are optimistic; use --cross-validated.**"
         )
+    notes += [f"**{hint}.**" for hint in exchange_hints(judged, manifest.classes)]
     return Heading(
         f"{manifest.name} on {source.dataset.name}",
         source.command,

@@ -96,7 +96,7 @@ export class RegionList extends List {
   build(opened, choose) {
     const names = nameOf(opened);
     super.build(opened.items.map((item, index) => {
-      const what = item.component ? `${names(item.was)} → ${names(item.became)}` : `whole slice ${item.slice + 1}`;
+      const what = item.title ? item.title : item.component ? `${names(item.was)} → ${names(item.became)}` : `whole slice ${item.slice + 1}`;
       const made = entryOf(what, () => choose(index));
       if (item.colour) made.name.prepend(chip(item.colour));
       return made;

@@ -161,6 +161,19 @@ def test_a_slice_taken_twice_is_the_later_one(tmp_path):
     refused(tmp_path, "again and .*third show the same slice|third and .*again show the same slice")
 
 
+def test_a_slice_has_the_number_that_the_report_gives_it_also_where_the_rows_run_to_the_right(tmp_path):
+    """Planned from the other side: the normal of the images runs against the order of the slices."""
+    series, turned = (
+        generate_uid(),
+        {"ImageOrientationPatient": [f"{v:.9f}" for v in (*(-np.array(ROW)), *COLUMN)]},
+    )
+    write_stack(tmp_path, 1, series=series, **turned)
+    write_slice(tmp_path / "again", grey(9)[4], 4 * BETWEEN_MM, series, 2, AcquisitionNumber=2, **turned)
+    volume = read_volume(tmp_path)
+    again = int((volume.array.sum(axis=(1, 2)) == grey(9)[4].sum()).argmax())
+    assert f"slice {again + 1} of 6 was taken again" in "\n".join(volume.warnings)
+
+
 def test_one_uneven_gap_is_told_and_two_are_refused(tmp_path):
     write_stack(tmp_path / "one", place=lambda k: k * BETWEEN_MM + 0.5 * (k >= 3))
     volume = read_volume(tmp_path / "one")

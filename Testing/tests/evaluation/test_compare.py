@@ -50,7 +50,9 @@ def test_two_readers(readers, tmp_path, capsys):
     assert content["dice"]["3"] == 0.0 and content["dice"]["1"] == 1.0 and content["dice"]["4"] == 1.0
     assert content["equal_share"] == pytest.approx(1 - 21 / a.size)
     assert not (tmp_path / "out" / "scs.nii.gz").exists()
-    assert "1: A 2, B 3, 0.34 ml, slices 2-2" in capsys.readouterr().out  # 15 * 22.5 mm3
+    row = (tmp_path / "out" / "components.csv").read_text("utf-8").splitlines()[1].split(",")
+    assert row[5:7] == ["2", "2"], "the table and the screen call a slice alike"
+    assert "1: A 2, B 3, 0.34 ml, slice 2" in capsys.readouterr().out  # 15 * 22.5 mm3
 
 
 @pytest.mark.parametrize("vector", [False, True])

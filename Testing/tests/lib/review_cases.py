@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
+from CardiacUQLib.uncertainty.looks import Look, LookKind
 
 SHAPE = (6, 80, 72)
+RADIUS = 15.0
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4
 RUN = RunRecord("test-cascade", "1.0", "ab" * 32, "cpu", "float32", (0,), ("identity",), {}, 0.0, {})
 
@@ -134,6 +136,38 @@ def make_case(folder: Path, storage: str = "axial", *, corrected: bool = True) -
     image = folder / "heart.nii.gz"
     labels = write_image(image, storage)
     return read_case(write_case(make_result(image, labels, corrected=corrected), folder / "cases"))
+
+
+def _look(result: Result, number: int, at: tuple[int, int, int], **more: object) -> Look:
+    """A place at voxel (z, y, x) in slice order."""
+    z, y, x = at
+    ras = result.geometry.index_to_ras(np.array([x, y, z]))
+    known = {
+        "kind": LookKind.CORRECTION,
+        "gain": 0.1 / number,
+        "scar_ml": 0.0,
+        "text": "2D said A, 3D says B",
+    }
+    centre = (float(ras[0]), float(ras[1]), float(ras[2]))
+    return Look(number=number, slice=z, centre_ras=centre, radius_mm=RADIUS, **{**known, **more})
+
+
+def make_placed(folder: Path, storage: str = "axial") -> Result:
+    """A missed MVO proposed in two slices, a corrected place and one that overlaps it, best first."""
+    labels = write_image(folder / "heart.nii.gz", storage)
+    result = make_result(folder / "heart.nii.gz", labels)
+    proposals = np.zeros(result.segmentation.shape, np.uint8)
+    proposals[3:5, 60:63, 30:34] = MVO
+    words = {"kind": LookKind.SECOND_LOOK, "text": "possible MVO, 1 ml, probability 0.35", "label": MVO}
+    missed = max(result.components, key=lambda c: c.voxels if c.became == INFARCT else 0)
+    z, y, x = (int(n) for n in np.argwhere(result.component_ids == missed.id).mean(axis=0).round())
+    looks = (
+        _look(result, 1, (3, 61, 32), probability=0.35, **words),
+        _look(result, 2, (z, y, x), was=MYOCARDIUM, became=INFARCT, scar_ml=0.6),
+        _look(result, 3, (4, 61, 32), probability=0.35, **words),
+        _look(result, 4, (z, y + 3, x), kind=LookKind.DOUBT, became=INFARCT, text="infarct, or rather MVO?"),
+    )
+    return replace(result, looks=looks, proposals=proposals, evidence={"known": 1.0})
 
 
 def _with_mistakes(truth: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def test_files_and_columns_are_the_documented_ones(result: Result, tmp_path: Pat
     }  # fmt: skip
     with (folder / "components.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    columns = "id,from,to,voxels,volume_mm3,first_slice,last_slice,centroid_r,centroid_a,centroid_s"
+    columns = "id,from,to,voxels,volume_mm3,slice_from,slice_to,centroid_r,centroid_a,centroid_s"
     assert ",".join(rows[0]) == columns + ",mean_scs,max_scs,priority"
     assert (rows[0]["from"], rows[0]["to"], rows[1]["centroid_s"]) == ("2", "3", "60.0")
 

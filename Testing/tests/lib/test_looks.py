@@ -88,19 +88,20 @@ def test_the_words_of_a_place_say_who_said_what() -> None:
     one = material({})
     one.opinion[0, 18:22, 18:22] = 3
     one.wrong[0, 18:22, 18:22] = 0.4
-    kind, text, scar, label, chance = describe(one, Place(0, 20, 20, 0.1), {}, ("2D", "3D"))
-    assert (kind, text) == (LookKind.CORRECTION, "2D said infarct, 3D says blood pool")
-    assert (label, chance) == (None, None)
-    assert scar == pytest.approx(16 * 0.4 * 0.02 * 0.1)  # both scar classes at 0.01
+    said = describe(one, Place(0, 20, 20, 0.1), {}, ("2D", "3D"))
+    assert (said.kind, said.text) == (LookKind.CORRECTION, "2D said infarct, 3D says blood pool")
+    assert (said.label, said.probability, said.was, said.became) == (None, None, 3, 1)
+    assert said.scar_ml == pytest.approx(16 * 0.4 * 0.02 * 0.1)  # both scar classes at 0.01
     one.opinion[:] = one.labels
-    kind, text, *_ = describe(one, Place(0, 20, 20, 0.1), {}, ("2D", "3D"))
-    assert (kind, text) == (LookKind.DOUBT, "blood pool, or rather background?")
+    said = describe(one, Place(0, 20, 20, 0.1), {}, ("2D", "3D"))
+    assert (said.kind, said.text) == (LookKind.DOUBT, "blood pool, or rather background?")
+    assert (said.was, said.became) == (None, 1)
     offer = material({"MVO": 0.35}, mvo=0.6)
-    kind, text, _, label, chance = describe(offer, Place(1, 9, 9, 0.1), proposals(offer), ("2D", "3D"))
+    said = describe(offer, Place(1, 9, 9, 0.1), proposals(offer), ("2D", "3D"))
     volume = proposals(offer)["MVO"].sum() * 0.1
-    assert kind is LookKind.SECOND_LOOK
-    assert text == f"possible MVO, {volume:.1f} ml, probability 0.35"
-    assert (label, chance) == (4, 0.35)
+    assert said.kind is LookKind.SECOND_LOOK
+    assert said.text == f"possible MVO, {volume:.1f} ml, probability 0.35"
+    assert (said.label, said.probability, said.became) == (4, 0.35, None)
 
 
 def heart(shift: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +205,6 @@ def test_a_small_drawn_lesion_that_may_not_be_there_is_what_the_place_is_about()
     one.opinion[:] = one.labels
     one.wrong[1, 5:9, 5:15] = 0.3  # some doubt about the outline besides
     found = places(worth(one, {}), PIXEL_MM)[0]
-    kind, text, _, label, chance = describe(one, found, {}, ("2D", "3D"))
-    assert (kind, text) == (LookKind.DOUBT, "MVO, probability 0.40?")
-    assert (label, chance) == (None, 0.4)
+    said = describe(one, found, {}, ("2D", "3D"))
+    assert (said.kind, said.text) == (LookKind.DOUBT, "MVO, probability 0.40?")
+    assert (said.label, said.probability, said.became) == (None, 0.4, 4)

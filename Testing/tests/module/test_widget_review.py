@@ -94,7 +94,7 @@ def test_the_keys_are_there_only_while_a_review_is_seen(host, widget, case):
     assert widget.review.keys.bound == ()
     widget.load_case(case)
     keys = set(widget.review.keys.bound)
-    assert keys == set("NPKDLZYEHX1234") and not keys & set("FBGTVRCW")
+    assert keys == set("NPKDALZYEHX1234") and not keys & set("FBGTVRCW")
     visible = widget.ui.heatVisibleCheckBox.checked
     widget.review.keys.press("H")
     assert widget.ui.heatVisibleCheckBox.checked is not visible
@@ -120,7 +120,7 @@ def test_a_click_in_the_table_jumps(reviewing):
     reviewing.ui.regionTable.cellClicked.emit(last, 0)
     assert reviewing.review.session.index == last
     assert f"region {last + 1} of" in reviewing.ui.cardLabel.text
-    assert reviewing.ui.regionTable.item(last, 3).text() == "here"
+    assert reviewing.ui.regionTable.item(last, reviewing.ui.regionTable.columnCount - 1).text() == "here"
 
 
 def _stroke(widget, count: int = 1) -> np.ndarray:
