@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "calibrate": "Fit P(wrong), verdict and intervals of a bundle on your own cases.",
     "statistics": "Store in a bundle what its training scans look like.",
     "evaluate": "Measure a model or a folder of cases against expert labels.",
+    "benchmark": "Tabulate evaluations as the public benchmark of failure detection.",
     "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",
     "review": "Review cases in a browser: regions, decisions, painting.",
