@@ -30,9 +30,9 @@ SHOWN = ("aurc", "e-aurc", "norm-aurc", "spearman", "pearson", "failauc<0.7")
 
 EXPLAINED = (
     "Risk is 1 - mean Dice, a class absent from reader and model counting 1. Names, columns and definitions "
-    "are those of the benchmark of Zenk et al. (MedIA 2025): aurc and e-aurc are better when lower, norm-aurc "
-    "and failauc when higher, correlations of confidence with risk when lower. `failauc<0.7` finds cases with "
-    "a mean Dice below 0.7."
+    "are those of the benchmark of Zenk et al. (MedIA 2025): aurc and e-aurc are better when lower, "
+    "norm-aurc and failauc when higher, correlations of confidence with risk when lower. `failauc<0.7` finds "
+    "cases with a mean Dice below 0.7."
 )
 
 Bins = Mapping[str, Mapping[str, Reliability]]
