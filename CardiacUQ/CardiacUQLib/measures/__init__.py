@@ -13,6 +13,7 @@ from ..images.volume import Volume
 from .anatomy import class_values, measurable, volume_ml
 from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures, phase_measures
 from .display import SIZE_NAMES, headline, size_text
+from .insertion import Insertion
 from .lge import LgeMeasures, lge_measures
 
 REVIEWED_INTERVALS = "reviewed_intervals"
@@ -35,15 +36,16 @@ def measure(
     calibration: Mapping[str, Any] | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
     presence: Mapping[str, float] | None = None,
+    known_insertion: Insertion | None = None,
     doubt_ml: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
 
     ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
-    ``presence`` is P(lesion) by name, ``doubt_ml`` what of a lesion is in doubt.
-    Leave passes and presence out for labels that a reviewer has changed:
-    they say nothing about those.
+    ``presence`` is P(lesion) by name, ``doubt_ml`` what of a lesion is in doubt. Leave passes and presence
+    out for labels that a reviewer has changed: they say nothing about those. ``known_insertion``:
+    :func:`.aha.segment_model`.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
     of network; classes without myocardium or blood pool give the volumes only. Raises
     :class:`UsageError` for labels of another grid or a misplaced insertion point.
@@ -65,6 +67,7 @@ def measure(
             scs=scs,
             error_probability=error_probability,
             rv_insertion_ras=rv_insertion_ras,
+            known_insertion=known_insertion,
         )
     else:
         measures = frame_measures(
@@ -72,6 +75,7 @@ def measure(
             classes,
             intervals=intervals,
             rv_insertion_ras=rv_insertion_ras,
+            known_insertion=known_insertion,
         )
     content = measures_json(measures, presence or {})
     reviewed = (calibration or {}).get(REVIEWED_INTERVALS)

@@ -111,7 +111,7 @@ def sizes_section(figures: SizeFigures) -> str:
             ),
             "The form of the width is chosen inside each fit; fitted on all cases it is "
             + "; ".join(f"{SIZE_NAMES[key]}: {one['form']}" for key, one in (figures.fitted or {}).items())
-            + ". Against the one form of earlier bundles, linear in the size and the spread of the passes, on "
+            + ". Against the one form of earlier bundles, linear in size and spread of the passes, on "
             "the same cases (score: width and, twenty times over, how far the reader's size lies outside; "
             "paired Wilcoxon tests):",
             _table(
