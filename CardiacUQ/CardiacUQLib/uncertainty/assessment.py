@@ -11,8 +11,9 @@ from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
-from . import likeness, presence, quality, verdict
-from .likeness import LikenessCalibration
+from . import bands, likeness, presence, quality, verdict
+from .bands import BandCalibration
+from .likeness import Likeness, LikenessCalibration
 from .presence import PresenceCalibration
 from .quality import DiceCalibration, PredictedDice
 from .verdict import Verdict, VerdictCalibration, unlike_verdict
@@ -22,6 +23,7 @@ FITS: Mapping[str, type] = {
     quality.KEY: DiceCalibration,
     verdict.KEY: VerdictCalibration,
     likeness.KEY: LikenessCalibration,
+    bands.KEY: BandCalibration,
 }
 """What this room reads from ``manifest.calibration``, by name."""
 
@@ -29,12 +31,14 @@ FITS: Mapping[str, type] = {
 @dataclass(frozen=True)
 class Assessment:
     """``presence`` by lesion name; ``unlike`` says in words in what the scan differs from those of the
-    training, empty where it does not; ``lacking`` names the fits that the bundle does not have."""
+    training, empty where it does not; ``no_heart`` where nothing like a heart was found; ``lacking`` names
+    the fits that the bundle does not have."""
 
     verdict: Verdict | None = None
     predicted_dice: tuple[PredictedDice, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
+    no_heart: bool = False
     lacking: tuple[str, ...] = ()
 
 
@@ -74,6 +78,11 @@ class Assessor:
         """How P(lesion) is computed."""
         return self.fit(presence.KEY)
 
+    @cached_property
+    def bands(self) -> BandCalibration | None:
+        """How bands of contours are found."""
+        return self.fit(bands.KEY)
+
     def probabilities(self, evidence: Mapping[str, float]) -> dict[str, float]:
         """P(lesion) by name; empty without a fit."""
         return {} if self.presence is None else self.presence.probabilities(evidence)
@@ -83,18 +92,24 @@ class Assessor:
         evidence: Mapping[str, float],
         probabilities: Mapping[str, float],
         drawn: Mapping[str, bool],
+        stated: tuple[str, ...] = (),
     ) -> Assessment:
-        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion."""
+        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion; ``stated``
+        is what the file itself says against it."""
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
         if dice and verdict_fit is not None:
             word = verdict_fit.judge(dice, probabilities, drawn)
-        known = None if (fit := self.fit(likeness.KEY)) is None else fit.judge(evidence)
-        if known is not None and known.reasons:
+        known = self.likeness(evidence).with_stated(stated)
+        if known.reasons:
             word = unlike_verdict(known, word)
-        reasons = () if known is None else known.reasons
-        return Assessment(word, dice, dict(probabilities), reasons, self.lacking)
+        return Assessment(word, dice, dict(probabilities), known.reasons, known.no_heart, self.lacking)
+
+    def likeness(self, evidence: Mapping[str, float], *, all_views: bool = True) -> Likeness:
+        """How like the training scans a scan is; as one of them where the bundle cannot tell."""
+        fit: LikenessCalibration | None = self.fit(likeness.KEY)
+        return Likeness() if fit is None else fit.judge(evidence, all_views=all_views)
 
 
 def decode_fit(name: str, stored: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Fitting presence, predicted Dice, verdict and likeness on cases that their networks had not seen.
+"""Fitting what is said of a case as a whole, on cases that their networks had not seen.
 
 Eighty cases are few, so each judgement is one penalised linear model of few features that are named here
 and not chosen on the data. Inside a fit whatever feeds a later step (P(lesion) feeds the predicted Dice,
@@ -15,14 +15,17 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.optimize import minimize
 
+from CardiacUQLib.uncertainty.bands import BandCalibration
 from CardiacUQLib.uncertainty.evidence import alone, evidence_key
-from CardiacUQLib.uncertainty.likeness import LikenessCalibration, TraitRange
+from CardiacUQLib.uncertainty.likeness import LikenessCalibration
 from CardiacUQLib.uncertainty.presence import LesionPresence, PresenceCalibration
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
-from CardiacUQLib.uncertainty.traits import trait_names
 from CardiacUQLib.uncertainty.verdict import RISK_FEATURE, VerdictCalibration, Word
 
+from ..shared.contours import fit_bands, judge_histograms, measured
 from ..shared.material import CaseMaterial, Choice
+from .fit_likeness import fit_likeness
+from .groups import groups_of
 from .regression import logistic, ridge
 
 T = TypeVar("T")
@@ -33,7 +36,6 @@ MVO_FIGURES = ("least volume", "volume", "soft volume", "soft volume, first")
 SUREST_INFARCT = evidence_key("infarct", "surest voxel")
 """MVO lies in large, plain infarcts: how sure the surest infarct voxel is says more than their volume."""
 DICE_FIGURES = ("promised Dice", "Dice of the views", "Dice of the opinions")
-MARGIN_SHARE, LEAST_MARGIN = 0.12, 0.05
 LOW_DICE = 0.7
 TRUST_RISK, REDO_RISK = 0.15, 0.5
 """Share of failures allowed among trusted cases; probability of failure from which a case is done again."""
@@ -42,12 +44,14 @@ MOST_RESIDUALS = 199
 
 @dataclass(frozen=True)
 class Fits:
-    """All of them; ``presence`` is None where the classes know no lesion."""
+    """All of them; ``presence`` is None where the classes know no lesion, ``bands`` where there are too few
+    contours."""
 
     presence: PresenceCalibration | None
     dice: DiceCalibration
     verdict: VerdictCalibration
     likeness: LikenessCalibration
+    bands: BandCalibration | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ def fit_presence(cases: Sequence[CaseMaterial]) -> PresenceCalibration | None:
     return PresenceCalibration(found) if found else None
 
 
-def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
-    """All fits on ``cases``."""
+def fit_all(cases: Sequence[CaseMaterial], low_dice: float = LOW_DICE) -> Fits:
+    """All fits on ``cases``; a mean Dice below ``low_dice`` is a failure."""
     presence = fit_presence(cases)
     said = _out_of_group(cases, fit_presence, _decided)
     dice = _fit_dice(cases, said)
@@ -94,19 +98,18 @@ def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
         cases, lambda some: _fit_dice(some, said), lambda fit, one: _predicted(fit, one, said)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    return Fits(presence, dice, _fit_verdict(cases, predicted, true), fit_likeness(cases))
+    verdict = _fit_verdict(cases, predicted, true, low_dice)
+    return Fits(presence, dice, verdict, fit_likeness(cases), fit_case_bands(cases))
 
 
-def fit_likeness(cases: Sequence[CaseMaterial]) -> LikenessCalibration:
-    """The range of every trait over the cases and a margin of an eighth of it beyond: one in twenty cases
-    that had no part in the ranges lies outside. A trait that hardly varies has a margin of its size."""
-    found = {}
-    for name in trait_names(cases[0].evidence):
-        values = np.array([case.evidence[name] for case in cases])
-        low, high = float(values.min()), float(values.max())
-        margin = max(MARGIN_SHARE * (high - low), LEAST_MARGIN * max(abs(low), abs(high)), 1e-3)
-        found[name] = TraitRange(*(float(f"{value:.5g}") for value in (low, high, margin)))
-    return LikenessCalibration(found)
+def fit_case_bands(cases: Sequence[CaseMaterial]) -> BandCalibration | None:
+    """The contour bands, with what bands of other groups held of each group's contours."""
+    judged = _out_of_group(
+        cases,
+        lambda some: fit_bands([case.contours for case in some]),
+        lambda fit, case: judge_histograms(fit, case.contours),
+    )
+    return measured(fit_bands([case.contours for case in cases]), list(judged.values()))
 
 
 def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
@@ -133,16 +136,6 @@ def _out_of_group(
         fitted = fit([case for case in cases if case.case not in away])
         found |= {case.case: apply(fitted, case) for case in part}
     return {case.case: found[case.case] for case in cases}
-
-
-def groups_of(cases: Sequence[CaseMaterial], fewest: int = 5) -> list[list[CaseMaterial]]:
-    """Cases by group; if all share their networks, every fifth case in turn."""
-    groups: dict[str, list[CaseMaterial]] = {}
-    for case in cases:
-        groups.setdefault(case.group, []).append(case)
-    if len(groups) > 1:
-        return list(groups.values())
-    return [part for n in range(fewest) if (part := list(cases[n::fewest]))]
 
 
 def _decided(presence: PresenceCalibration | None, case: CaseMaterial) -> Foresight:
@@ -224,15 +217,18 @@ def fit_range(error: np.ndarray, spread: np.ndarray) -> DiceRange:
 
 
 def _fit_verdict(
-    cases: Sequence[CaseMaterial], predicted: Mapping[str, tuple[PredictedDice, ...]], true: np.ndarray
+    cases: Sequence[CaseMaterial],
+    predicted: Mapping[str, tuple[PredictedDice, ...]],
+    true: np.ndarray,
+    low_dice: float,
 ) -> VerdictCalibration:
     """``predicted`` is out of group, ``true`` the mean Dice of every case."""
     values = [{RISK_FEATURE: predicted[case.case][0].value} for case in cases]
-    failed = true < LOW_DICE
+    failed = true < low_dice
     risk = logistic(values, failed, (RISK_FEATURE,), RISK_PENALTY)
     risks = np.array([risk.probability(one) for one in values])
     trusted = trusted_up_to(risks, failed, TRUST_RISK)
-    fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), LOW_DICE)
+    fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), low_dice)
     return dataclasses.replace(fit, shares=failure_shares([fit.word(r) for r in risks], failed))
 
 

@@ -10,13 +10,14 @@ from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..assessment.figures import assessment_headline
 from ..shared.agreement import SizeRecord
+from ..shared.fit_intervals import Coverage
 from ..shared.markdown import PERCENT, interval, spread
 from ..shared.methods import Method, Row, Stage
 from ..shared.scores import UNION
 from .analysis import Analysis
 from .calibrate import ROW
 from .report import pathological_cases
-from .summary import row_summary, segmentation_summary, stage_comparisons
+from .summary import present_dice, row_summary, segmentation_summary, stage_comparisons
 
 SCS = Row(Stage.CASCADE, Method.SCS)
 CARD_SIZES = ("lv_mass_g", "infarct_volume_ml", "infarct_share_of_lv_percent")
@@ -38,6 +39,9 @@ def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]
         "mean Dice, 2D stage": f"{spread(slices['mean_dice'], PERCENT, 1)} % (paired Wilcoxon against the "
         f"cascade, Holm: p = {tests['mean_dice'].p_holm:.2g})",
     }
+    if present := present_dice(judged.figures, [info.value for info in classes if info.value])["cascade"]:
+        mean = PERCENT * sum(one.mean for one in present.values()) / len(present)
+        figures["mean Dice, cascade, each class over the cases that have it"] = f"{mean:.1f} %"
     if SCS.key in rows:
         raw = spread(rows[SCS.key]["mean_dice"], PERCENT, 1)
         figures["mean Dice, cascade without the lesion limit"] = f"{raw} %"
@@ -94,9 +98,15 @@ def _sizes(analysis: Analysis) -> dict[str, str]:
             f"{agreement.high:.1f} {unit}, CCC {agreement.concordance:.2f}"
         )
         if key in sizes.coverage:
-            text += f"; 90 % intervals cover {100 * sizes.coverage[key].coverage:.0f} %"
+            text += f"; 90 % intervals cover {_covered(sizes.coverage[key], unit)}"
+        if sizes.reviewed is not None and key in sizes.reviewed.coverage:
+            text += f"; of reviewed cases {_covered(sizes.reviewed.coverage[key], unit)}"
         found[f"{SIZE_NAMES[key]} against the reader"] = text
     return found
+
+
+def _covered(one: Coverage, unit: str) -> str:
+    return f"{100 * one.coverage:.0f} %, {one.mean_width:.1f} {unit} wide"
 
 
 def _percent(value: str, with_interval: str) -> str:
