@@ -48,7 +48,7 @@ def command(
 
 def parse_point(text: str) -> tuple[float, float, float] | None:
     """A point such as "12.5,-30,40"; None for an empty text. Raises UsageError."""
-    from CardiacUQLib.measures.aha import parse_insertion
+    from CardiacUQLib.measures.insertion import parse_insertion
 
     return parse_insertion(text) if text.strip() else None
 
