@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..base.errors import InputError
+from ..base.errors import NoHeartError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import BundleKind, View
@@ -56,8 +56,8 @@ def segment(
     ``keep_probabilities`` adds the mean softmax, ``keep_unlike`` gives a result even where nothing like a
     heart was found. How it is computed: :func:`.explore.explore`.
 
-    Raises InputError (nothing like a heart), UsageError (unknown device, precision, fold or view; insertion
-    outside the heart), ModelError (bundle without what its kind needs, or whose networks give no numbers),
+    Raises NoHeartError, UsageError (unknown device, precision, fold or view; insertion outside the heart),
+    ModelError (bundle without what its kind needs, or whose networks give no numbers),
     InsufficientMemoryError, CancelledError.
     """
     if rv_insertion_ras is not None:
@@ -72,7 +72,7 @@ def segment(
     )
     findings = explore(job, device=device, precision=precision)
     if findings.assessment.no_heart and not keep_unlike:
-        raise InputError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
+        raise NoHeartError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
     search = InsertionSearch()
     if rv_insertion_ras is None:
         search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
