@@ -33,7 +33,7 @@ from CardiacUQScene import (
     tidy_cases,
 )
 from CardiacUQScene.film import film_of
-from CardiacUQWidgets import computer, inputfile, launch, selftest, startup
+from CardiacUQWidgets import about, computer, inputfile, launch, selftest, startup
 from CardiacUQWidgets.computer_panel import ComputerPanel
 from CardiacUQWidgets.contrast import Contrast
 from CardiacUQWidgets.desk import Desk
@@ -49,17 +49,6 @@ from CardiacUQWidgets.queue_panel import QueuePanel
 from CardiacUQWidgets.review_panel import ReviewPanel
 from CardiacUQWidgets.run import RunOptions
 from CardiacUQWidgets.run_panel import RunPanel
-
-HOMEPAGE = "https://github.com/CardiacUQ/SlicerCardiacUQ"
-PAPERS = (
-    ("late enhancement: Schwab, Haltmeier, Mayr 2025", "https://openreview.net/forum?id=Ch3bNZILax"),
-    ("cine: Liu, Zhong, Wen, Wu 2025", "https://doi.org/10.48550/arXiv.2502.09269"),
-)
-
-
-def _links(*links: tuple[str, str]) -> str:
-    """Links for the help and acknowledgement of the module, which Slicer shows as HTML."""
-    return "".join(f'<p><a href="{address}">{text}</a></p>' for text, address in links)
 
 
 class CardiacUQ(ScriptedLoadableModule):
@@ -77,11 +66,11 @@ class CardiacUQ(ScriptedLoadableModule):
             "while a case is reviewed: N next open region, P previous, K keep, D take 2D, 1-4 class, E edit, "
             "L flag, Z undo, Y redo, H heat map, X export. "
             "Nothing is uploaded. Research use only."
-        ) + _links(("tutorial and documentation", HOMEPAGE), ("questions and faults", f"{HOMEPAGE}/issues"))
+        ) + about.links(about.HELP)
         parent.acknowledgementText = _(
             "The methods are published; please cite the paper of the one you used. "
             "The model cards name the data used for training."
-        ) + _links(*PAPERS)
+        ) + about.links(about.PAPERS)
         slicer.app.connect("startupCompleted()", startup.register)
 
 

@@ -87,7 +87,7 @@ def test_the_homepage_says_what_the_checklist_asks() -> None:
 
 def test_papers_are_the_same_in_readme_module_and_citation() -> None:
     citation = (REPOSITORY / "CITATION.cff").read_text("utf-8")
-    module = (REPOSITORY / "CardiacUQ/CardiacUQ.py").read_text("utf-8")
+    module = (REPOSITORY / "CardiacUQ/CardiacUQWidgets/about.py").read_text("utf-8")
     for paper in ("openreview.net/forum?id=Ch3bNZILax", "10.48550/arXiv.2502.09269"):
         assert paper in README and paper in module and paper in citation
 
