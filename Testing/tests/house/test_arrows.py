@@ -40,6 +40,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.slice_context",
     "CardiacUQLib.inference.streaming",
     "CardiacUQLib.inference.views",
+    "CardiacUQLib.inference.whole_model",
 )
 """The only modules of the core that may load torch when they are imported."""
 
