@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 
 class Layout(enum.StrEnum):
     """How the files of a bundle are laid out."""
@@ -59,6 +61,7 @@ def command(
         return
     from ..export.bundle import export_run
 
+    check_writable(output.absolute().parent, output)
     folder = export_run(
         run,
         output,

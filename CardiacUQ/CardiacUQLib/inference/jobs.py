@@ -139,11 +139,16 @@ def assess(
     known of how they agree, and none is given but that the scan is unlike those of the training.
     """
     if set(job.views) != set(job.source.manifest.views):
-        known = assessor.likeness(evidence, all_views=False)
+        known = assessor.likeness(evidence, all_views=False).with_stated(_stated(job.volume))
         word = unlike_verdict(known, None) if known.reasons else None
         return Assessment(word, (), presence, known.reasons, known.no_heart, (VIEWS_LEFT_OUT,))
     drawn = drawn_lesions(segmentation, class_values(job.source.manifest.classes))
-    return assessor.assess(evidence, presence, drawn)
+    return assessor.assess(evidence, presence, drawn, _stated(job.volume))
+
+
+def _stated(volume: Volume) -> tuple[str, ...]:
+    """What the headers of the scan say against it; files that are not DICOM say nothing."""
+    return () if volume.modality in ("", "MR") else (f"modality {volume.modality} instead of MR",)
 
 
 def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None:

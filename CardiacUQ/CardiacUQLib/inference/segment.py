@@ -8,19 +8,20 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..base.errors import InputError
+from ..base.errors import NoHeartError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import BundleKind, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
-from ..measures.aha import check_insertion
+from ..measures.insertion import Insertion, check_insertion
 from ..uncertainty.verdict import unlike_headline
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
 from .found import Findings
 from .heat_map import default_heat_map
+from .insertion import InsertionSearch, find_insertion
 from .jobs import Job
 from .result import Result, RunRecord
 
@@ -51,12 +52,12 @@ def segment(
     ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.inference.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
-    ventricle, from which AHA segments are counted. ``keep_probabilities`` adds the mean softmax,
-    ``keep_unlike`` gives a result even where nothing like a heart was found. How it is computed:
-    :func:`.explore.explore`.
+    ventricle, from which AHA segments are counted; left out, it is sought (:mod:`.insertion`).
+    ``keep_probabilities`` adds the mean softmax, ``keep_unlike`` gives a result even where nothing like a
+    heart was found. How it is computed: :func:`.explore.explore`.
 
-    Raises InputError (nothing like a heart), UsageError (unknown device, precision, fold or view; insertion
-    outside the heart), ModelError (bundle without what its kind needs, or whose networks give no numbers),
+    Raises NoHeartError, UsageError (unknown device, precision, fold or view; insertion outside the heart),
+    ModelError (bundle without what its kind needs, or whose networks give no numbers),
     InsufficientMemoryError, CancelledError.
     """
     if rv_insertion_ras is not None:
@@ -71,8 +72,12 @@ def segment(
     )
     findings = explore(job, device=device, precision=precision)
     if findings.assessment.no_heart and not keep_unlike:
-        raise InputError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
-    result = _as_result(job, bundle, findings, rv_insertion_ras)
+        raise NoHeartError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
+    search = InsertionSearch()
+    if rv_insertion_ras is None:
+        search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
+        findings = dataclasses.replace(findings, warnings=(*findings.warnings, *search.warnings))
+    result = _as_result(job, bundle, findings, rv_insertion_ras, search.insertion)
     if result.unlike:  # no number without that word
         led = {**result.measures, "headline": unlike_headline(result.measures["headline"])}
         result = dataclasses.replace(result, measures=led)
@@ -88,6 +93,7 @@ def _as_result(
     bundle: Bundle,
     findings: Findings,
     rv_insertion_ras: tuple[float, float, float] | None,
+    found_insertion: Insertion | None,
 ) -> Result:
     manifest = bundle.manifest
     where = findings.arithmetic.device
@@ -129,6 +135,7 @@ def _as_result(
             manifest.calibration,
             rv_insertion_ras,
             findings.assessment.presence,
+            found_insertion,
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,

