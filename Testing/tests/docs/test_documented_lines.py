@@ -36,6 +36,10 @@ def _commands() -> list[tuple[str, str]]:
     return [(one.page, line) for one in _all() if one.language == SHELL for line in one.commands]
 
 
+def _with_options() -> list[tuple[str, str]]:
+    return [(page, line) for page, line in _commands() if "cardiacuq " in line and page != OWN_DATA]
+
+
 def _python() -> list[tuple[str, str]]:
     return [(one.page, one.text) for one in _all() if one.language == PYTHON]
 
@@ -58,9 +62,7 @@ def test_no_excuse_outlives_its_line() -> None:
     assert all((REPOSITORY / "Testing" / "tests" / test).is_file() for test in ELSEWHERE.values())
 
 
-@pytest.mark.parametrize(
-    ("page", "line"), [one for one in _commands() if "cardiacuq " in one[1] and one[0] != OWN_DATA]
-)
+@pytest.mark.parametrize(("page", "line"), _with_options())
 def test_every_option_that_is_documented_exists(
     page: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
