@@ -42,6 +42,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.streaming",
     "CardiacUQLib.inference.views",
     "CardiacUQLib.inference.whole_model",
+    "CardiacUQLib.studies.shown",
 )
 """The only modules of the core that may load torch when they are imported."""
 
