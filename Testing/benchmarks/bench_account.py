@@ -195,10 +195,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         scans = write_scans(folder, options.cases, (options.slices, options.size, options.size))
-        print(
-            f"{options.cases} phantoms of {options.size} x {options.size} x {options.slices}, {os.cpu_count()}"
-        )
-        print(f"cores, load before {os.getloadavg()[0]:.1f}, medians of {options.repeats}\n")
+        voxels = f"{options.size} x {options.size} x {options.slices}"
+        machine = f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}"
+        print(f"{options.cases} phantoms of {voxels}, {machine}, medians of {options.repeats}\n")
         runs = [run(scans, options.model, options.threads, folder) for _ in range(options.repeats)]
         print(table(runs, options.cases))
 
