@@ -95,6 +95,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--end-systole", type=Path, metavar="FILE", help="second phase of a study whose first is --input"
     )
+    parser.add_argument("--probabilities", action="store_true", help="also write the class probabilities")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
     parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
     return parser.parse_args(arguments)
@@ -108,6 +109,7 @@ def _run(options: argparse.Namespace) -> None:
         parse_folds(options.folds),
         (View.IDENTITY,) if options.no_tta else None,
         _insertion(options.rv_insertion),
+        options.probabilities,
     )
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
@@ -133,7 +135,7 @@ def _run(options: argparse.Namespace) -> None:
             volume,
             bundle,
             options.output / (name + PREVIEW_SUFFIX),
-            replace(first, report=False),
+            replace(first, report=False, probabilities=False),
             overwrite=True,
             progress=portion(progress, 0.0, _PREVIEW_SHARE),
         )

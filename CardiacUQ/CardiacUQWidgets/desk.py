@@ -73,7 +73,7 @@ class Desk:
     @property
     def busy(self) -> bool:
         """True while a case is being opened or written."""
-        return self.opening.busy or self.publisher.busy
+        return self.opening.busy or self.publisher.busy or self.display.reading.busy
 
     # -- choosing
 

@@ -39,7 +39,8 @@ class RunOptions:
     """What is computed and how; ``folds`` as the user typed them, empty for all.
 
     ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from; ``film``
-    asks for a cine study of a film, ``end_systole``, a volume node, for one of it and the chosen volume.
+    asks for a cine study of a film, ``end_systole``, a volume node, for one of it and the chosen volume;
+    ``probabilities`` for those of the classes.
     """
 
     model: Path
@@ -50,6 +51,7 @@ class RunOptions:
     rv_insertion_ras: tuple[float, float, float] | None = None
     film: FilmOptions | None = None
     end_systole: Any = None
+    probabilities: bool = False
 
     @property
     def is_study(self) -> bool:
@@ -189,6 +191,8 @@ class SegmentationRun:
         arguments += ["--model", str(options.model), "--device", options.device, "--progress"]
         if options.folds.strip():
             arguments += ["--folds", options.folds.strip()]
+        if options.probabilities:
+            arguments.append("--probabilities")
         if not options.flips:
             arguments.append("--no-tta")
         if film is not None:

@@ -13,8 +13,8 @@ from .stored_property import stored
 
 @contextmanager
 def _nothing_left_over(scene: Any) -> Iterator[None]:
-    """slicer.util copies segments through label maps and leaves their display nodes, with their voxels, behind;
-    the real editor does not work that way."""
+    """slicer.util copies segments through label maps and leaves their display nodes, which hold the voxels,
+    in the scene; the real editor does not work that way."""
     name = "vtkMRMLLabelMapVolumeDisplayNode"
     before = {scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))}
     yield
