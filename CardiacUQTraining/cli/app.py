@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "dataset": "Check labelled data before a training does.",
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
+    "calibrate": "Fit P(wrong), verdict and intervals of a bundle on your own cases.",
     "statistics": "Store in a bundle what its training scans look like.",
     "evaluate": "Measure a model or a folder of cases against expert labels.",
     "compare": "Show where two label maps or probability volumes differ.",
@@ -42,8 +43,6 @@ COMMANDS: dict[str, str] = {
 """Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
 
 EXTRA_OF: dict[str, str] = {
-    "PIL": "report",
-    "jinja2": "report",
     "matplotlib": "report",
     "highdicom": "dicom",
     "dask": "cluster",

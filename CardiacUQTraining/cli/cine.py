@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.images.phase_pairs import pair_name
 from CardiacUQLib.images.volume import case_name
 
 from .notes import tell_notes
@@ -146,7 +146,7 @@ def _pair(
         es,
         bundle,
         output,
-        _common_name(case_name(pair["ED"]), case_name(pair["ES"])),
+        pair_name(pair["ED"], pair["ES"]),
         networks=options,
         overwrite=overwrite,
         progress=progress,
@@ -182,13 +182,6 @@ def _check_options(options: CaseOptions, first: Path, *, as_cohort: bool) -> Non
     if as_cohort:
         problem = "--resume, --workers, --scheduler, --no-report and --log-json are for single scans"
         raise UsageError(f"{problem}; leave them out for the cine {first}")
-
-
-def _common_name(first: str, second: str) -> str:
-    """What both names begin with, without the ending that tells the phases apart; else the first name."""
-    length = next((n for n, pair in enumerate(zip(first, second, strict=False)) if len({*pair}) > 1), None)
-    head = first[:length]
-    return re.sub(r"(?:[_\-. ]+(?:frame|phase|e)?|frame|phase)\d*$", "", head, flags=re.I) or first
 
 
 def _tell(study: CineStudy, quiet: bool) -> None:

@@ -32,6 +32,7 @@ def command(
     """
     from CardiacUQLib import phantom
     from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.report import REPORT_FILE
     from CardiacUQLib.studies.scan import segment_to_folder
 
     from ..evaluation.shared.dice import dice_by_name
@@ -56,4 +57,6 @@ def command(
         typer.echo(f"  {name:<20} {score:.2f}")
     typer.echo(f"  {'mean':<20} {np.mean(list(scores.values())):.2f}")
     typer.echo(f"{len(result.components)} regions where the two stages disagree.")
-    typer.echo(f"Open {target / 'report.html'} in a browser; the scan lies in {scan}.")
+    page = target / REPORT_FILE
+    where = f"Open {page} in a browser" if page.is_file() else f"The result lies in {target}"
+    typer.echo(f"{where}; the scan lies in {scan}.")

@@ -129,7 +129,7 @@ def _store_stage_rule(
     computer = Computer(device, precision)
     with shown_progress(lines=False, quiet=quiet) as progress:
         line = store_stage_rule(
-            bundle, cases, passes, computer, command_line(), progress=progress, on_failure=_print_failure
+            bundle, cases, passes, computer, command_line(), progress=progress, on_failure=print_failure
         )
     if not quiet:
         typer.echo(line)
@@ -155,7 +155,7 @@ def _evaluate_cascade(
             options,
             command_line(),
             progress=progress,
-            on_failure=_print_failure,
+            on_failure=print_failure,
         )
     _print_hints(judged, bundle)
     if not quiet:
@@ -186,7 +186,7 @@ def _evaluate_cine(
             options,
             command_line(),
             progress=progress,
-            on_failure=_print_failure,
+            on_failure=print_failure,
         )
     _print_hints(judged, bundle)
     if not quiet:
@@ -204,7 +204,8 @@ def command_line() -> str:
     return "cardiacuq " + shlex.join(command_without_places(sys.argv[1:]))
 
 
-def _print_failure(line: str) -> None:
+def print_failure(line: str) -> None:
+    """A case that could not be judged, on standard error."""
     print(f"cardiacuq: {line}", file=sys.stderr, flush=True)
 
 
@@ -212,7 +213,7 @@ def _print_hints(judged: Judged, bundle: Bundle) -> None:
     from ..evaluation.shared.exchanged import exchange_hints
 
     for line in exchange_hints(judged, bundle.manifest.classes):
-        _print_failure(line)
+        print_failure(line)
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:

@@ -15,13 +15,11 @@ def command(
     from CardiacUQLib.base.case_lock import writing
     from CardiacUQLib.base.errors import UsageError
     from CardiacUQLib.cases.casefolder import read_case
-    from CardiacUQLib.report import REPORT_FILE, can_render, publish, write_report
+    from CardiacUQLib.report import PACKAGES_MISSING, REPORT_FILE, can_render, publish, write_report
     from CardiacUQLib.review import CaseMaps, Review, read_record, stamp_in, stamp_of
 
     if not can_render():
-        raise UsageError(
-            "the report needs matplotlib and jinja2; install them with: pip install 'cardiacuq[report]'"
-        )
+        raise UsageError(PACKAGES_MISSING)
     case = read_case(case_folder)
     try:
         with writing(case.folder, "cardiacuq report"):

@@ -72,7 +72,9 @@ def command(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes on this machine; 0: in this one, case after case.")
     ] = 0,
-    scheduler: Annotated[str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="A Dask scheduler: its address, tcp://HOST:PORT, or its scheduler file.")
+    ] = "",
     no_report: Annotated[bool, typer.Option("--no-report", help="Without the page of each case.")] = False,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
@@ -236,5 +238,5 @@ def summary(result: Result, target: Path) -> str:
     word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
     regions = need_a_look(result)
     page = target / "report.html"
-    where = f"see {page}" if page.exists() else f"in {target}; pip install 'cardiacuq[report]' adds a report"
+    where = f"see {page}" if page.exists() else f"in {target}"
     return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

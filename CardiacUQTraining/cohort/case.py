@@ -31,8 +31,9 @@ class State(enum.StrEnum):
 class Case:
     """One scan to segment. ``files`` are those of a DICOM series in slice order, empty otherwise.
 
-    A ``cine`` is a 4D file: one case with two case folders, ``NAME_ED`` and ``NAME_ES``. Of a ``private``
-    one nothing that a header says of patient or examination is written.
+    A ``cine`` is a 4D file, or end-diastole in ``source`` and end-systole in ``es_source``: one case with two
+    case folders, ``NAME_ED`` and ``NAME_ES``. Of a ``private`` one nothing that a header says of patient or
+    examination is written.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case:
     files: tuple[str, ...] = ()
     cine: bool = False
     private: bool = False
+    es_source: str = ""
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -92,6 +94,7 @@ class Ticket:
     device: str = ""
     cine: bool = False
     private: bool = False
+    es_source: str = ""
 
     @property
     def shown_series(self) -> str:

@@ -25,29 +25,15 @@ if TYPE_CHECKING:
 
 
 def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
-    """Segment the two phases of a 4D file into ``NAME_ED`` and ``NAME_ES``; the row without times.
+    """Segment both phases, of a film or two files, into ``NAME_ED`` and ``NAME_ES``; the row without times.
 
     Features of the input are those of end-diastole, uncertainties means of both phases, regions their
-    sum. Raises what :func:`CardiacUQLib.studies.cine.segment_cine` raises.
+    sum. Raises what :func:`CardiacUQLib.studies.cine.segment_cine` and reading two files raise.
     """
-    from CardiacUQLib.studies.cine import segment_cine
-
     asked = ticket.options
     if asked.dicom and not Path(ticket.source).is_dir():
-        raise InputError(ticket.source, "a 4D file has no DICOM headers", "leave --dicom out")
-    study = segment_cine(
-        Path(ticket.source),
-        bundle,
-        Path(ticket.out),
-        series=ticket.series or None,
-        name=ticket.name,
-        ed=None if asked.ed < 0 else asked.ed,
-        es=None if asked.es < 0 else asked.es,
-        networks=replace(asked, device=ticket.device or asked.device),
-        overwrite=True,
-        report=asked.report,
-        cancel=cancel,
-    )
+        raise InputError(ticket.source, "it is no DICOM folder and has no headers", "leave --dicom out")
+    study = _segment(ticket, bundle, cancel)
     problem = _export(ticket, study) if asked.dicom else ""
     page = study.folders["ED"] / REPORT_FILE
     features = input_features(study.results["ED"].volume)
@@ -71,6 +57,39 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
         bundle_sha256=ticket.bundle_sha256,
         options=asked.key,
         export_problem=problem,
+    )
+
+
+def _segment(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> CineStudy:
+    from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.studies.cine import segment_cine, segment_pair
+
+    asked, out = ticket.options, Path(ticket.out)
+    networks = replace(asked, device=ticket.device or asked.device)
+    if ticket.es_source:
+        return segment_pair(
+            read_volume(ticket.source),
+            read_volume(ticket.es_source),
+            bundle,
+            out,
+            ticket.name,
+            networks=networks,
+            overwrite=True,
+            report=asked.report,
+            cancel=cancel,
+        )
+    return segment_cine(
+        Path(ticket.source),
+        bundle,
+        out,
+        series=ticket.series or None,
+        name=ticket.name,
+        ed=None if asked.ed < 0 else asked.ed,
+        es=None if asked.es < 0 else asked.es,
+        networks=networks,
+        overwrite=True,
+        report=asked.report,
+        cancel=cancel,
     )
 
 

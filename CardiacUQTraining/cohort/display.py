@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from CardiacUQLib.base.duration import duration
 from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 
@@ -58,14 +59,6 @@ class Standing:
         return f"{self.ended}/{self.total} cases{failed}, {self.per_minute:.1f} per minute{left}"
 
 
-def duration(seconds: float) -> str:
-    """A time for people: "40 s", "12 min", "3 h 05 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 class Display(Protocol):
     """Told of every step of a cohort."""
 
@@ -107,8 +100,13 @@ class Lines:
         """How many failed, and why the run ended before its end."""
         if standing.failed:
             _complain(f"{standing.failed} of {standing.total} inputs failed")
-        if problem and problem != CANCELLED:  # which the command says itself
-            _complain(problem)
+        _tell(problem)
+
+
+def _tell(problem: str) -> None:
+    """Why a run ended before its end, unless the command says so itself."""
+    if problem and problem != CANCELLED:
+        _complain(problem)
 
 
 def _complain(line: str) -> None:
@@ -151,11 +149,12 @@ class JsonLines:
         self._print({"event": "case", **far, **to_plain(row)})
 
     def ended(self, standing: Standing, problem: str) -> None:
-        """The count of every outcome."""
+        """The count of every outcome; a problem also on standard error, where its exit code is looked up."""
         counts = {"done": standing.done, "kept": standing.kept, "failed": standing.failed}
         left = standing.total - standing.ended
         rate = round(standing.per_minute, 2)
         self._print({"event": "end", **counts, "left": left, "per_minute": rate, "problem": problem})
+        _tell(problem)
 
     def _print(self, content: dict[str, Any]) -> None:
         stamp = datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,6 +17,7 @@ from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.base.progress import CancelToken
 
 from .case import Row, Ticket
+from .scheduler_file import scheduler_address
 from .tries import MOST_TRIES, Tries
 from .work import PLACES, death_reason, failed, process
 
@@ -43,7 +44,8 @@ class SchedulerLostError(CardiacUQError):
 
 @dataclass(frozen=True)
 class Engine:
-    """How a cohort runs: ``scheduler`` (an address) or ``workers`` processes; neither: in this process."""
+    """How a cohort runs: ``scheduler`` (an address, or the scheduler file that Dask wrote) or ``workers``
+    processes; neither: in this process."""
 
     workers: int = 0
     scheduler: str = ""
@@ -226,14 +228,15 @@ def _close(part: Any) -> None:
 
 
 @contextlib.contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def _connected(scheduler: str) -> Iterator[Client]:
     _, distributed = _dask()
+    address = scheduler_address(scheduler)
     with _quiet_logs():
         try:
             client = distributed.Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"--scheduler {address}: no scheduler answers there ({type(error).__name__}); "
+                f"--scheduler {scheduler}: no scheduler answers there ({type(error).__name__}); "
                 "start one with: dask scheduler"
             ) from None
         try:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from CardiacUQLib.base.errors import InputError, UsageError
-from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.cases.casefolder import CASE_FILE
 from CardiacUQLib.images.cine import is_cine
 from CardiacUQLib.images.dicom_files import is_dicom
 from CardiacUQLib.images.image_file import read_header
+from CardiacUQLib.images.phase_pairs import PhasePair, pair_up
 from CardiacUQLib.images.reading import MIN_SLICES
-from CardiacUQLib.images.regular_file import is_regular
 from CardiacUQLib.images.volume import IMAGE_SUFFIXES, case_name
 from CardiacUQLib.studies.options import CaseOptions
 
 from .archive import series_cases
 from .case import Case, Plan, Skipped, safe_name
+from .listed import csv_cases
 
-CSV_COLUMNS = ("path", "id", "bundle", "series", "device", "precision", "folds", "tta", "ed", "es")
 LABEL_FILE = re.compile(
     r"(?:^|[_\-. ])(?:labels?|seg|segmentation|masks?|gt|contours?|manual)(?:$|[_\-. ])", re.I
 )
 
 _CINE = "it has"
 """How the reason for passing over a file of more than three dimensions begins."""
+_PHASES_BESIDE = "its end-diastole and end-systole lie beside it as files of their own"
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,11 @@ def collect(
     """Sort the inputs into cases and skipped ones; each case gets a name of its own.
 
     An input is an image file, a folder (searched for images and DICOM series), a pattern such as
-    ``study/*/lge.nii.gz``, or a CSV file with the columns of :data:`CSV_COLUMNS` (only ``path`` is
+    ``study/*/lge.nii.gz``, or a CSV file with the columns of :data:`.listed.CSV_COLUMNS` (only ``path`` is
     needed; paths count from the CSV's folder). With ``series`` every folder is one case. 4D files are
-    cases for the bundles that ``takes_cines`` says so of, and skipped in folders for others. Raises
-    UsageError for a pattern without match, a CSV that cannot be used, or names that clash.
+    cases for the bundles that ``takes_cines`` says so of, and skipped in folders for others; for those
+    bundles two stacks that are end-diastole and end-systole of one heart are one case.
+    Raises UsageError for a pattern without match, a CSV that cannot be used, or names that clash.
     """
     found: list[_Found] = []
     skipped: list[Skipped] = []
@@ -68,11 +68,12 @@ def collect(
         for path in _expanded(given):
             model = Case("", "", bundle, options, series)
             if path.suffix.lower() == ".csv":
-                for row in _csv_cases(path, model):
+                for row in csv_cases(path, model):
                     _add(Path(row.source), row, found, skipped, takes_cines)
             else:
                 _add(path, model, found, skipped, takes_cines)
-    return Plan(_with_unique_names(found), tuple(skipped))
+    found, beside = _paired(found, takes_cines)
+    return Plan(_with_unique_names(found), (*skipped, *beside))
 
 
 def _expanded(given: str | Path) -> list[Path]:
@@ -98,8 +99,8 @@ def _add(
         return takes_cines(model.bundle) and is_cine(file, model.series or None)
 
     alone = replace(model, name=model.name or safe_name(case_name(path)), source=str(path))
-    if not path.is_dir() or model.series:
-        found.append(_Found(replace(alone, cine=cine(path))))
+    if model.es_source or not path.is_dir() or model.series:
+        found.append(_Found(replace(alone, cine=bool(model.es_source) or cine(path))))
         return
     images, dicoms = _walk(path)
     cases: list[_Found] = []
@@ -163,58 +164,36 @@ def _no_scan(path: Path, root: Path) -> str:
     return ""
 
 
-def _csv_cases(path: Path, model: Case) -> Iterator[Case]:
-    if path.exists() and not is_regular(path):
-        raise UsageError(f"{path}: this is no regular file; give a CSV file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
-            columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
-            rows = [dict(zip(columns, row.values(), strict=False)) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: this is no readable CSV file ({error})") from None
-    unknown = [name for name in columns if name not in CSV_COLUMNS]
-    if "path" not in columns or unknown:
-        problem = f'the column "{unknown[0]}" is unknown' if unknown else 'there is no column "path"'
-        raise UsageError(f"{path}: {problem}; the columns are {', '.join(CSV_COLUMNS)}")
-    if not rows:
-        raise UsageError(f"{path}: there is no case in this CSV file; give one line per scan")
-    for number, row in enumerate(rows, 2):
-        filled = {name: (text or "").strip() for name, text in row.items()}
-        if not filled["path"]:
-            raise UsageError(f"{path}, line {number}: the path is empty; give the scan's file or folder")
-        options = _row_options(filled, model.options, f"{path}, line {number}")
-        yield Case(
-            name=safe_name(filled["id"]) if filled.get("id") else "",
-            source=str(path.parent / filled["path"]),
-            bundle=filled.get("bundle") or model.bundle,
-            options=options,
-            series=filled.get("series") or model.series,
-        )
+def _paired(
+    found: Sequence[_Found], takes_cines: Callable[[str], bool]
+) -> tuple[list[_Found], list[Skipped]]:
+    """The same with both phases of a heart as one case; a film beside them, of which they are frames, is
+    passed over. A scan that was given a name of its own stays a case of its own."""
+    stacks = [Path(one.case.source) for one in found if _may_be_phase(one.case, takes_cines)]
+    pairs = {pair.ed: pair for pair in pair_up(stacks)}
+    es_files = {pair.es for pair in pairs.values()}
+    kept, beside = [], []
+    for one in found:
+        path, whole = Path(one.case.source), one.case.cine and not one.case.es_source
+        if path in pairs:
+            pair = pairs[path]
+            case = replace(one.case, name=safe_name(pair.name), es_source=str(pair.es), cine=True)
+            kept.append(_Found(case, one.qualifiers))
+        elif whole and any(_is_film_of(path, pair) for pair in pairs.values()):
+            beside.append(Skipped(one.case.name, one.case.source, _PHASES_BESIDE))
+        elif path not in es_files:
+            kept.append(one)
+    return kept, beside
 
 
-def _row_options(row: dict[str, str], options: CaseOptions, where: str) -> CaseOptions:
-    if row.get("device"):
-        options = replace(options, device=row["device"])
-    if row.get("precision"):
-        options = replace(options, precision=row["precision"])
-    if row.get("folds"):
-        try:
-            options = replace(
-                options, folds=tuple(sorted({int(n) for n in re.split(r"[ ,;]+", row["folds"])}))
-            )
-        except ValueError:
-            raise UsageError(f'{where}: the folds "{row["folds"]}" are no numbers; write 0 1 2') from None
-    if row.get("tta"):
-        if row["tta"].lower() not in ("yes", "no"):
-            raise UsageError(f'{where}: tta is "{row["tta"]}"; write yes or no')
-        options = replace(options, views=(View.IDENTITY,) if row["tta"].lower() == "no" else None)
-    for phase in ("ed", "es"):
-        if row.get(phase):
-            if not row[phase].isdigit():
-                raise UsageError(f'{where}: {phase} is "{row[phase]}"; write the frame, counted from 0')
-            options = replace(options, **{phase: int(row[phase])})
-    return options
+def _may_be_phase(case: Case, takes_cines: Callable[[str], bool]) -> bool:
+    path = Path(case.source)
+    named_after_file = case.name == safe_name(case_name(path))
+    return named_after_file and not (case.cine or case.series or path.is_dir()) and takes_cines(case.bundle)
+
+
+def _is_film_of(film: Path, pair: PhasePair) -> bool:
+    return film.parent == pair.ed.parent and case_name(film).startswith(pair.name)
 
 
 def _with_unique_names(found: Sequence[_Found]) -> tuple[Case, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from CardiacUQLib.base.duration import duration
 from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.measures.display import SIZE_NAMES, digits
@@ -16,7 +17,6 @@ from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.uncertainty.verdict import Word
 
 from .case import Row, State
-from .display import duration
 from .features import UNCERTAINTIES
 from .flags import WORDS, outliers
 from .histogram import histograms, number
@@ -39,7 +39,7 @@ _TITLES = {
 
 
 def write_page(rows: Sequence[Row], out: Path, address: str = "") -> Path | None:
-    """Write ``out/cohort.html``, whole or not at all; None without the packages of the extra "report".
+    """Write ``out/cohort.html``, whole or not at all; None without the packages that draw it.
 
     ``address`` is that of a running ``cardiacuq review``, into which every case is linked. Raises
     OSError if it cannot be written.

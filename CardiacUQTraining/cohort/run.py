@@ -179,6 +179,7 @@ def _ticket(case: Case, bundle: Bundle, out: Path) -> Ticket:
         options=case.options,
         cine=case.cine,
         private=case.private,
+        es_source=case.es_source,
     )
 
 

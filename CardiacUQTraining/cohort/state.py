@@ -21,6 +21,7 @@ from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.image_file import files_read
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.report import REPORT_FILE, can_render, write_report
+from CardiacUQLib.studies.cine import joined_sha256
 
 from .case import ROW_FILE, STATE_FOLDER, Case, Row, State
 from .reviewed import with_review
@@ -93,6 +94,8 @@ def fingerprint(case: Case) -> str:
     """SHA-256 of the input as :func:`read_volume` states it; "" if the input cannot be read."""
     source = Path(case.source)
     try:
+        if case.es_source:
+            return joined_sha256(*(sha256_of(files_read(Path(one))) for one in (case.source, case.es_source)))
         if case.files:
             return sha256_of(Path(file) for file in case.files)
         if not source.is_dir():

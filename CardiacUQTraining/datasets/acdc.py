@@ -7,6 +7,7 @@ from pathlib import Path
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.bundles.classes import CINE_CLASSES
+from CardiacUQLib.images.phase_pairs import info_lines
 from CardiacUQLib.review.export import PHASES_KEY
 
 from .case import LabelledCase, LabelledDataset, require_pair
@@ -43,13 +44,10 @@ def read_info(path: Path) -> dict[str, str]:
     """``key: value`` lines of Info.cfg; ED, ES (frame numbers) and Group must be there."""
     patient = path.parent.name
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        info = info_lines(path.read_text(encoding="utf-8"))
     except OSError:
         remedy = "every ACDC patient has an Info.cfg with the lines ED, ES and Group"
         raise InputError(path, f"is missing, so the frames of {patient} are unknown", remedy) from None
-    info = {
-        key.strip(): value.strip() for key, colon, value in (line.partition(":") for line in lines) if colon
-    }
     for key in (*phases_of(info), "Group"):
         value = info.get(key, "")
         if not value or (key in PHASES and not value.isdigit()):

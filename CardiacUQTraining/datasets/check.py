@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,20 +37,6 @@ class Fingerprint:
     facts: tuple[CaseFacts, ...]
     unusable: tuple[str, ...]
     doubts: tuple[str, ...]
-
-
-def usable_cases(dataset: LabelledDataset, on_skip: Callable[[str], None]) -> LabelledDataset:
-    """The data set without the cases that cannot be read, each told to ``on_skip`` in one line."""
-    kept = []
-    for case in dataset:
-        try:
-            if case.maker is None:  # what is made on the fly can be used, and takes its time
-                case.load()
-        except CardiacUQError as error:
-            on_skip(f"{case.id}: left out: {error}")
-        else:
-            kept.append(case)
-    return replace(dataset, cases=tuple(kept))
 
 
 def training_cases(dataset: LabelledDataset) -> LabelledDataset:

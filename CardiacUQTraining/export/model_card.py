@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.manifest import TURNED, BundleKind, Manifest
 
+from ..datasets.catalogue import dataset_info
 from ..training.warm_start import AVERAGED_WITH, STARTED_FROM
 
 SECTION_NOTE = "No figures were measured for this bundle yet; `cardiacuq evaluate` measures them."
+
+FITTED = {"error_probability": "P(wrong)", "intervals": "intervals of sizes", "likeness": "usual scans"}
+"""Names of fits for people, where the manifest's own key is none."""
 
 ONE_WAY_ROUND = (
     "The networks know the heart one way round, as the file's own orientation turns it: in a file that is "
@@ -47,6 +52,7 @@ def model_card(manifest: Manifest) -> str:
         "",
         *_training(manifest.training),
         "",
+        *_calibration(manifest.calibration),
         "## Limits",
         "",
         *[f"- {line}" for line in manifest.limitations],
@@ -110,6 +116,25 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
         lines += [f"| {key} | {value} |" for key, value in values.items() if key != "command"]
         lines.append("")
     return lines
+
+
+def _calibration(calibration: Mapping[str, Any]) -> list[str]:
+    """Which cases each fitted judgement comes from; nothing where nothing was fitted."""
+    lines = []
+    for key, fit in calibration.items():
+        origin = fit.get("fitted_on") if isinstance(fit, Mapping) else None
+        if isinstance(origin, Mapping):
+            count = " and ".join(f"{origin[unit]} {unit}" for unit in ("cases", "frames") if unit in origin)
+            name = FITTED.get(key, key.replace("_", " "))
+            lines.append(f"- {name}: {count} of {_title(str(origin.get('dataset', '')))}, predicted unseen")
+    return ["## Calibration", "", *lines, ""] if lines else []
+
+
+def _title(dataset: str) -> str:
+    try:
+        return dataset_info(dataset).title
+    except UsageError:  # named by a version that knew other data sets
+        return dataset
 
 
 def _training(training: Mapping[str, Any]) -> list[str]:

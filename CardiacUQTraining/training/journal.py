@@ -11,14 +11,26 @@ from torch.utils.tensorboard import SummaryWriter
 COLUMNS = ("epoch", "step", "loss", "learning_rate", "validation_dice", "samples_per_second", "seconds")
 
 
+LOG = "log.csv"
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The lines of a stage's log, one per epoch; none before its first epoch."""
+    path = folder / LOG
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 class TrainingLog:
     """Log of one stage. Lines beyond the resumed step are dropped: that work is done again."""
 
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "log.csv"
+        self._path = folder / LOG
         self._board = SummaryWriter(str(folder), purge_step=step)
-        kept = [row for row in self._read() if int(row["step"]) <= step]
+        kept = [row for row in read_log(folder) if int(row["step"]) <= step]
         self._write(kept, "w")
 
     def write(self, row: Mapping[str, float]) -> None:
@@ -28,12 +40,6 @@ class TrainingLog:
             if name not in ("epoch", "step"):
                 self._board.add_scalar(name, value, int(row["step"]))
         self._board.flush()
-
-    def _read(self) -> list[dict[str, str]]:
-        if not self._path.exists():
-            return []
-        with self._path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
 
     def _write(self, rows: list, mode: str) -> None:
         with self._path.open(mode, newline="", encoding="utf-8") as file:

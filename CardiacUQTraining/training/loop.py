@@ -118,10 +118,22 @@ class StageJob:
 
 
 ReportEpoch = Callable[[StageJob, dict[str, float]], None]
+ReportStep = Callable[[StageJob, int, int], None]
+"""Told how many of how many steps of a stage are done."""
+
+
+def unwatched(job: StageJob, step: int, total: int) -> None:
+    """Nobody looks."""
 
 
 def train_stage(
-    fabric: Fabric, job: StageJob, network: nn.Module, data: StageData, stop: StopRequest, report: ReportEpoch
+    fabric: Fabric,
+    job: StageJob,
+    network: nn.Module,
+    data: StageData,
+    stop: StopRequest,
+    report: ReportEpoch,
+    tick: ReportStep = unwatched,
 ) -> bool:
     """Train until the recipe is fulfilled (True) or a stop is asked for (False, everything saved).
 
@@ -160,6 +172,7 @@ def train_stage(
             loss_sum=progress.loss_sum + loss,
             loss_count=progress.loss_count + 1,
         )
+        tick(job, progress.step, total)
         if progress.step % steps == 0 and log is not None:
             progress, row = _end_epoch(job, network, average, data, progress, epoch + 1)
             seconds = time.monotonic() - clock

@@ -72,3 +72,17 @@ class Trainer(Protocol):
     def stage_networks(self, stage: str) -> Mapping[str, str]:
         """Networks of the bundle that a stage trains, each with the prefix of its weights there."""
         ...
+
+
+class CropShelf:
+    """The crops of every stage of a training, made when they are first asked for."""
+
+    def __init__(self, method: Trainer, dataset: LabelledDataset, device: torch.device) -> None:
+        self._method, self._dataset, self._device = method, dataset, device
+        self._made: dict[str, StageCrops] = {}
+
+    def of(self, stage: str) -> StageCrops:
+        """The crops of a stage."""
+        if stage not in self._made:
+            self._made[stage] = self._method.crops(stage, self._dataset, self._device)
+        return self._made[stage]

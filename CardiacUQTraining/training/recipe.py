@@ -350,7 +350,7 @@ def read_recipe(name_or_file: str | Path, course: int = 1) -> CascadeRecipe | St
             f"{path}: there is no course {course}; this recipe has the courses 1 to {len(later) + 1}"
         )
     for change in later[: course - 1]:
-        values = _changed(values, change)
+        values = _merged(values, change)
     try:
         return RECIPE.validate_python(values)
     except ValidationError as error:
@@ -359,10 +359,25 @@ def read_recipe(name_or_file: str | Path, course: int = 1) -> CascadeRecipe | St
         raise UsageError(f"{path}: {where}: {first['msg']}") from None
 
 
-def _changed(values: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def changed(recipe: Recipe, change: dict[str, Any]) -> CascadeRecipe | StreamingRecipe:
+    """The recipe with the values of ``change`` in their places, checked anew."""
+    return RECIPE.validate_python(_merged(recipe.model_dump(mode="json"), change))
+
+
+def unaugmented(recipe: Recipe) -> CascadeRecipe | StreamingRecipe:
+    """The recipe without any augmentation, for a first look at whether a training works at all."""
+    none: dict[str, Any] = {name: 0.0 for name in AugmentationRecipe.model_fields if name.endswith("_p")}
+    still = {
+        "augmentation": none | {"flips": False, "quarter_turns": False, "shift_px": 0, "slice_shift_px": 0}
+    }
+    parts = [name for name in ("stage2d", "stage3d", "locator", "training") if getattr(recipe, name, None)]
+    return changed(recipe, dict.fromkeys(parts, still))
+
+
+def _merged(values: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """``values`` with those of ``change`` in their place, mappings entry by entry."""
     result = dict(values)
     for key, new in change.items():
         old = result.get(key)
-        result[key] = _changed(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+        result[key] = _merged(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
     return result

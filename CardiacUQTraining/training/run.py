@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,8 +20,8 @@ from .cascade import CascadeMethod
 from .commit import project_commit
 from .crops import stratified_folds
 from .input_statistics import INPUT_STATISTICS, usual_ranges
-from .loop import ReportEpoch, StageJob, StopRequest, train_stage
-from .method import Trainer
+from .loop import ReportEpoch, ReportStep, StageJob, StopRequest, train_stage, unwatched
+from .method import CropShelf, Trainer
 from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
@@ -53,9 +54,11 @@ def begin_run(
     *,
     resume: bool,
     start: WarmStart | None = None,
+    notes: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[int, tuple[str, ...]]:
     """Write or check the run's record; returns the held-out case ids of every fold.
 
+    ``notes`` are written beside it when the run begins: what was asked, what it is expected to cost.
     Raises :class:`UsageError` if the folder holds a run and ``resume`` is not asked for, or if the
     recipe, the data set or the run that it starts from changed since it was begun.
     """
@@ -87,7 +90,7 @@ def begin_run(
             raise UsageError(f"{run.record}: was begun from another run; add --start-from {source}")
     else:
         run.path.mkdir(parents=True, exist_ok=True)
-        record |= {"commit": project_commit(), "torch": torch.__version__}
+        record |= {**notes, "commit": project_commit(), "torch": torch.__version__}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
         write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))
@@ -117,24 +120,29 @@ def train_run(
     stop: StopRequest,
     report: ReportEpoch,
     start: WarmStart | None = None,
+    crops: CropShelf | None = None,
+    notes: Mapping[str, Any] = MappingProxyType({}),
+    tick: ReportStep = unwatched,
 ) -> bool:
     """Train all stages of the given folds; False if it was stopped before the end.
 
     With ``start`` every stage begins with the weights that the earlier training ended with; a stage whose
-    recipe is the same there is taken over as it is.
+    recipe is the same there is taken over as it is. ``crops`` are those made before, if any were; ``notes``
+    see :func:`begin_run`.
     The ranks of one training call this alike and need the run folder at the same place.
     """
     ranks = Ranks(fabric)
     method = method_of(recipe)
     ranks.agree(lambda: check_shares(method.stages(), ranks.count))
-    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start))
+    held_out = ranks.agree(lambda: begin_run(run, recipe, dataset, resume=resume, start=start, notes=notes))
+    shelf = crops or CropShelf(method, dataset, fabric.device)
     for name, stage in method.stages().items():
         waiting = ranks.agree(partial(run.unfinished, folds, name))
         if not waiting:
             continue
         if start is not None and ranks.agree(partial(start.take_over, run, recipe, waiting, name, method)):
             continue
-        crops = method.crops(name, dataset, fabric.device)
+        own = shelf.of(name)
         for fold in waiting:
             job = StageJob(name, fold, stage, run.stage(fold, name), recipe.seed)
             torch.manual_seed(recipe.seed * 1000 + fold)
@@ -144,7 +152,7 @@ def train_run(
             else:
                 start.apply(network, fold, name, method)
             network = network.to(fabric.device)
-            data = method.data(name, fold, crops, held_out[fold], run)
-            if not train_stage(fabric, job, network, data, stop, report):
+            data = method.data(name, fold, own, held_out[fold], run)
+            if not train_stage(fabric, job, network, data, stop, report, tick):
                 return False
     return True

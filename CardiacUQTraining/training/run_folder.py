@@ -40,6 +40,10 @@ class RunFolder:
             raise UsageError(f"{self.record}: is no record of a run; choose another folder")
         return record
 
+    def held_out(self) -> dict[int, tuple[str, ...]]:
+        """Ids of the cases that each fold holds out."""
+        return {int(fold): tuple(cases) for fold, cases in self.read_record()["held_out"].items()}
+
     def stage(self, fold: int, name: str) -> Path:
         """Folder of one stage of one fold."""
         return self.path / f"fold{fold}" / name

@@ -145,12 +145,19 @@ class WarmStart:
     def take_over(
         self, run: RunFolder, recipe: Recipe, folds: Sequence[int], stage: str, method: StageWeights
     ) -> bool:
-        """Copy the weights of a stage that would be trained again in the same way; False if it would not.
+        """Copy the weights of a stage that would be trained again in the same way on the same cases; False
+        if it would not.
 
         Raises :class:`UsageError` or ModelError if the stage is not finished there for one of the ``folds``.
         """
-        earlier = RECIPE.validate_python(self.earlier.record()["recipe"])
-        if earlier.decisive(stage) != recipe.decisive(stage):
+        begun = self.earlier.record()
+        earlier, known, ours = (
+            RECIPE.validate_python(begun["recipe"]),
+            begun.get("held_out", {}),
+            run.held_out(),
+        )
+        same_cases = all(sorted(known.get(str(fold), ())) == sorted(ours[fold]) for fold in folds)
+        if not same_cases or earlier.decisive(stage) != recipe.decisive(stage):
             return False
         for fold in folds:
             save_weights(self.earlier.weights(fold, stage, method), run.final(fold, stage))

@@ -6,7 +6,7 @@ from html import escape
 from urllib.parse import quote
 
 from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.report import REPORT_FILE, can_render, render_report
+from CardiacUQLib.report import PACKAGES_MISSING, REPORT_FILE, can_render, render_report
 
 from .cases import Cases, OpenCase
 
@@ -27,9 +27,7 @@ def report_page(case: OpenCase, *, read_only: bool) -> str:
     elif can_render():
         text = render_report(case.case)
     else:
-        raise UsageError(
-            "the report needs jinja2 and pillow; install them with: pip install 'cardiacuq[report]'"
-        )
+        raise UsageError(PACKAGES_MISSING)
     link = f'<p><a href="/#{escape(quote(case.folder.name), quote=True)}">Review this case</a></p>'
     return text.replace("<main>", f"<main>{link}", 1)
 
@@ -41,9 +39,7 @@ def cohort_page(cases: Cases) -> str:
     from ..cohort.table import TABLE
 
     if not can_render():
-        raise UsageError(
-            "the page of the cohort needs jinja2; install it with: pip install 'cardiacuq[report]'"
-        )
+        raise UsageError(PACKAGES_MISSING)
     try:
         rows = read_rows(cases.out)
     except OSError:

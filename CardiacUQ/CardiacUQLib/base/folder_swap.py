@@ -19,6 +19,7 @@ from .claims import claim
 from .errors import UsageError
 from .leftovers import PARTIAL, REPLACED, aside, clear_replaced, recover, removed
 from .safe_files import flush, flush_tree
+from .writable import check_writable
 
 __all__ = ["check_target", "claimed", "new_folder", "new_folders", "recover"]
 
@@ -101,7 +102,7 @@ def check_target(parent: Path, name: str, *, overwrite: bool, marker: str) -> No
         raise UsageError(f"{name!r} is no folder name; give one without slashes")
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UsageError(f"{target}: this is a file or a link; choose another name or folder")
-    _check_place(parent, target)
+    check_writable(parent, target)
     if not target.exists():
         return
     if not overwrite:
@@ -120,19 +121,6 @@ def _check(parent: Path, names: Sequence[str], files: Sequence[str], overwrite: 
             raise UsageError(f"{path}: this is a folder or a link; choose another name or folder")
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: this exists; use --overwrite or another --output")
-
-
-def _check_place(parent: Path, target: Path) -> None:
-    """The folder that is to hold the target, or the nearest one above that exists, can be written to."""
-    place = next(folder for folder in (parent, *parent.absolute().parents) if folder.exists())
-    if not place.is_dir():
-        raise UsageError(
-            f"{target}: the folder could not be written ({place} is a file); choose another folder"
-        )
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"{target}: the folder could not be written ({place} is write-protected); choose another folder"
-        )
 
 
 def _swap(partials: Sequence[Path], targets: Sequence[Path], token: str) -> None:

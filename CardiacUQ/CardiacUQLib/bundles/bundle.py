@@ -36,6 +36,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 MODEL_CARD = "MODEL_CARD.md"
 MODELS_VARIABLE = "CARDIACUQ_MODELS"
+INSTALLED_MODELS = "CardiacUQModels"
 _GET_AGAIN = "get the bundle again"
 
 
@@ -73,12 +74,13 @@ class Bundle:
 def bundle_folders() -> tuple[Path, ...]:
     """Where bundles are looked for by name, first match wins.
 
-    The folders of the environment variable CARDIACUQ_MODELS, the repository's Resources/Models, and
-    Resources/Models beside the module, where Slicer installs it.
+    The folders of the environment variable CARDIACUQ_MODELS; the repository's Resources/Models;
+    Resources/Models beside the module, where Slicer installs it; CardiacUQModels, where a wheel has them.
     """
     chosen = [Path(p) for p in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if p]
-    library = Path(__file__).resolve().parents[1]
-    return (*chosen, library.parents[1] / "Resources" / "Models", library.parent / "Resources" / "Models")
+    beside = Path(__file__).resolve().parents[2]
+    shipped = Path("Resources", "Models")
+    return (*chosen, beside.parent / shipped, beside / shipped, beside / INSTALLED_MODELS)
 
 
 def list_bundles(on_problem: Callable[[ModelError], None] | None = None) -> tuple[Bundle, ...]:

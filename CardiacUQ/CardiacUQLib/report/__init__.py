@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .page import REPORT_FILE, can_render, render_report, report_writer, write_report
+from .page import PACKAGES_MISSING, REPORT_FILE, can_render, render_report, report_writer, write_report
 from .publish import publish
 
-__all__ = ["REPORT_FILE", "can_render", "publish", "render_report", "report_writer", "write_report"]
+__all__ = [
+    "PACKAGES_MISSING",
+    "REPORT_FILE",
+    "can_render",
+    "publish",
+    "render_report",
+    "report_writer",
+    "write_report",
+]

@@ -74,8 +74,12 @@ class Headline:
     colour: str = ""
 
 
+PACKAGES_MISSING = "the report needs jinja2 and pillow; install them with: pip install jinja2 pillow"
+"""What is said where :func:`can_render` is false."""
+
+
 def can_render() -> bool:
-    """True if the packages that draw a report are installed (the extra "report")."""
+    """True if the packages that draw a report are there; the Python of Slicer may lack them."""
     return all(importlib.util.find_spec(package) for package in ("jinja2", "PIL"))
 
 

@@ -8,6 +8,7 @@ last: a study that has it is complete.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -140,6 +141,7 @@ def segment_pair(
     *,
     networks: NetworkOptions | None = None,
     overwrite: bool = False,
+    report: bool = True,
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> CineStudy:
@@ -147,10 +149,18 @@ def segment_pair(
     for volume in (ed, es):
         _refuse_other_method(volume.path or Path(name), bundle)
     phases = {"ED": ed, "ES": es}
-    details = {"inputs": {phase: str(volume.path or "") for phase, volume in phases.items()}}
+    inputs = {phase: str(volume.path or "") for phase, volume in phases.items()}
+    details = {"inputs": inputs, "input_sha256": joined_sha256(ed.sha256, es.sha256)}
     asked = networks or NetworkOptions()
     with _places(claimed, out, name, overwrite):
-        return _segment_phases(phases, bundle, out, name, asked, overwrite, progress, cancel, details, {})
+        return _segment_phases(
+            phases, bundle, out, name, asked, overwrite, progress, cancel, details, {}, report=report
+        )
+
+
+def joined_sha256(ed: str, es: str) -> str:
+    """What stands for two inputs: the SHA-256 of their own, end-diastole first."""
+    return hashlib.sha256(f"{ed} {es}".encode()).hexdigest()
 
 
 def _segment_phases(

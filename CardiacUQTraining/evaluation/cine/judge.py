@@ -69,7 +69,7 @@ def held_out_cases(dataset: LabelledDataset, manifest: Manifest, options: PassOp
     folds = manifest.folds if options.folds is None else options.folds
     listed = {case for fold in folds for case in manifest.held_out.get(fold, ())}
     chosen = tuple(case for case in dataset.cases if case.id in listed)
-    if not options.cross_validated or not chosen:
+    if not options.cross_validated or options.foreign or not chosen:
         return dataset
     return dataclasses.replace(dataset, cases=chosen)
 

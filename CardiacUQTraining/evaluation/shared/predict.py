@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,19 +29,25 @@ class SeenInTrainingError(CardiacUQError):
 
 @dataclass(frozen=True)
 class PassOptions:
-    """Which passes to run: ``folds`` None = all; T = ``dropout_samples`` 0 = no MC dropout."""
+    """Which passes to run: ``folds`` None = all; T = ``dropout_samples`` 0 = no MC dropout.
+
+    Cross-validated, a case is predicted by folds that held it out; where ``foreign`` cases are given too, all
+    folds predict those that none of them lists.
+    """
 
     folds: tuple[int, ...] | None = None
     views: tuple[View, ...] = MIRRORED
     dropout_samples: int = 0
     cross_validated: bool = False
+    foreign: bool = field(default=False, repr=False)
 
 
 def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> tuple[int, ...]:
     """The folds that shall predict a case, ascending.
 
-    Cross-validated: those among the chosen ones that list the case as held out. Raises
-    :class:`SeenInTrainingError`, naming the case, if there are none, and UsageError for an unknown fold.
+    Cross-validated: those among the chosen ones that list the case as held out, or all for a foreign one
+    that no fold lists. Raises :class:`SeenInTrainingError`, naming the case, if there are none, and
+    UsageError for an unknown fold.
     """
     chosen = manifest.folds if options.folds is None else options.folds
     unknown = [fold for fold in chosen if fold not in manifest.folds]
@@ -50,7 +56,10 @@ def permitted_folds(manifest: Manifest, case_id: str, options: PassOptions) -> t
         raise UsageError(f"fold {unknown[0]} is not in bundle '{manifest.name}'; it has {present}")
     if not options.cross_validated:
         return tuple(chosen)
-    if not any(manifest.held_out.values()):
+    listed = {case for cases in manifest.held_out.values() for case in cases}
+    if options.foreign and case_id not in listed:
+        return tuple(chosen)
+    if not listed:
         raise SeenInTrainingError(
             f"{case_id}: bundle '{manifest.name}' does not say which cases its folds held out; "
             "leave out --cross-validated if it was trained on other cases"

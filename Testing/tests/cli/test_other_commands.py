@@ -66,7 +66,8 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], cardiacuq: Comma
 @pytest.mark.parametrize(
     ("module", "word"),
     [
-        ("jinja2", "pip install 'cardiacuq[report]'"),
+        ("matplotlib", "pip install 'cardiacuq[report]'"),
+        ("jinja2", "installation is incomplete"),
         ("highdicom", "pip install 'cardiacuq[dicom]'"),
         ("CardiacUQTraining.cli.report", "installation is incomplete"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dask
 import pytest
-from cine_material import film, lv_ml, write_band_bundle, write_film
+from cine_material import film, lv_ml, write_band_bundle, write_film, write_stack
 from cohort_fixtures import FAST, hidden_in, write_scan
 from test_cohort_runs import run_cohort, states
 
@@ -154,6 +154,85 @@ def test_ranges_of_late_enhancement_say_nothing_about_a_cine(bands: Path, tiny_b
 
     assert set(training_ranges(load_bundle(bands).manifest)) == set(GEOMETRY)
     assert "contrast" in training_ranges(load_bundle(tiny_bundle).manifest)
+
+
+def write_phases(folder: Path, ed: str, es: str, radii: tuple[float, float] = (10, 5)) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, frame in zip((ed, es), film(radii), strict=True):
+        write_stack(folder / name, frame)
+
+
+def test_both_phases_of_a_patient_are_one_row(bands: Path, tmp_path: Path) -> None:
+    """As ACDC has them: an Info.cfg, two frames with labels, and the film that they are frames of."""
+    patient = tmp_path / "patient007"
+    write_phases(patient, "patient007_frame01.nii.gz", "patient007_frame12.nii.gz")
+    write_phases(patient, "patient007_frame01_gt.nii.gz", "patient007_frame12_gt.nii.gz")
+    write_film(patient / "patient007_4d.nii.gz", film((10, 7, 5)))
+    (patient / "Info.cfg").write_text("ED: 1\nES: 12\nGroup: DCM\n", "utf-8")
+    out = tmp_path / "out"
+    command = ["segment", str(patient), "-o", str(out), "--model", str(bands), "--device", "cpu"]
+    assert main([*command, "--folds", "0", "--no-tta"]) == ExitCode.DONE
+    with (out / "cohort.csv").open(newline="") as table:
+        rows = {row["case"]: row for row in csv.DictReader(table)}
+    assert {name: row["state"] for name, row in rows.items() if row["state"] != "skipped"} == {
+        "patient007": "done"
+    }
+    assert float(rows["patient007"]["ef_percent"]) == pytest.approx(ef(10, 5), abs=0.01)
+    assert "files of their own" in rows["patient007_4d"]["reason"]
+    summary = json.loads((out / "patient007_cine.json").read_text("utf-8"))
+    assert Path(summary["inputs"]["ES"]).name == "patient007_frame12.nii.gz"
+
+
+def test_phases_pair_up_in_folders_lists_and_patterns(bands: Path, tmp_path: Path) -> None:
+    write_phases(tmp_path / "study", "P7_ED.nii.gz", "P7_ES.nii.gz")
+    write_phases(tmp_path / "study", "P8_ED.nii.gz", "P8_ES.nii.gz")
+    write_stack(tmp_path / "study" / "alone_ED.nii.gz", film((9,))[0])
+    files = sorted((tmp_path / "study").iterdir(), reverse=True)
+    for inputs in ([tmp_path / "study"], files, [str(tmp_path / "study" / "*.nii.gz")]):
+        plan = plan_of(inputs, bands)
+        assert {case.name: case.cine for case in plan.cases} == {"P7": True, "P8": True, "alone_ED": False}
+    assert len(collect([tmp_path / "study"], "lge", FAST).cases) == 5  # no film, no pair
+
+
+def test_paired_phases_are_kept_and_done_again_when_one_changes(bands: Path, tmp_path: Path) -> None:
+    write_phases(tmp_path / "study", "P7_ED.nii.gz", "P7_ES.nii.gz")
+    out, quiet = tmp_path / "out", Lines(tmp_path, quiet=True)
+    plan = plan_of([tmp_path / "study"], bands)
+    assert states(run_cohort(plan, out, quiet)) == {"P7": "done"}
+    kept = (out / "P7_ED").stat().st_ino
+    assert states(run_cohort(plan, out, quiet, resume=True)) == {"P7": "done"}
+    assert (out / "P7_ED").stat().st_ino == kept
+    write_stack(tmp_path / "study" / "P7_ES.nii.gz", film((6,))[0])
+    (row,) = run_cohort(plan, out, quiet, resume=True).rows
+    assert row.measures["ef_percent"] == pytest.approx(ef(10, 6), abs=0.01)
+
+
+def test_a_column_says_which_phase_a_line_is(bands: Path, tmp_path: Path) -> None:
+    write_phases(tmp_path / "study", "a.nii.gz", "b.nii.gz")
+    write_film(tmp_path / "study" / "film.nii.gz", film((9, 6)))
+    table = tmp_path / "study.csv"
+    table.write_text(
+        "path,id,phase\nstudy/b.nii.gz,P1,es\nstudy/film.nii.gz,P2,\nstudy/a.nii.gz,P1,ED\n", "utf-8"
+    )
+    outcome = run_cohort(plan_of([table], bands), tmp_path / "out", Lines(tmp_path, quiet=True))
+    measures = {row.name: row.measures["ef_percent"] for row in outcome.rows}
+    assert measures == {"P1": pytest.approx(ef(10, 5), abs=0.01), "P2": pytest.approx(ef(9, 6), abs=0.01)}
+    for text, words in (
+        ("path,id,phase\na.nii,P1,ED\n", "line 2: P1 has no line with phase ES"),
+        ("path,id,phase\na.nii,P1,ED\nb.nii,p1,ED\n", "line 3: p1 has another line"),
+        ("path,id,phase\na.nii,,ED\n", "line 2: a phase needs an id"),
+        ("path,id,phase\na.nii,P1,mid\n", "line 2: phase is"),
+    ):
+        table.write_text(text, "utf-8")
+        with pytest.raises(UsageError, match=words):
+            plan_of([table], bands)
+
+
+def test_names_given_by_hand_part_what_file_names_join(bands: Path, tmp_path: Path) -> None:
+    write_phases(tmp_path / "study", "P7_ED.nii.gz", "P7_ES.nii.gz")
+    table = tmp_path / "study.csv"
+    table.write_text("path,id\nstudy/P7_ED.nii.gz,first\nstudy/P7_ES.nii.gz,second\n", "utf-8")
+    assert [case.name for case in plan_of([table], bands).cases] == ["first", "second"]
 
 
 def test_a_killed_worker_leaves_no_half_film(study: Path, bands: Path, tmp_path: Path) -> None:

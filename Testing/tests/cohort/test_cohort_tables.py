@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from cohort_fixtures import row, scan_array
 
+from CardiacUQLib.base.duration import duration
 from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQLib.images.volume import Geometry, Volume
 from CardiacUQTraining.cohort.case import Row, State
-from CardiacUQTraining.cohort.display import Standing, duration
+from CardiacUQTraining.cohort.display import Standing
 from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.flags import input_flags, outliers, training_ranges
 from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number

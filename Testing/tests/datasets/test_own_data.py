@@ -14,8 +14,9 @@ from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.datasets.check import fingerprint, of_split, training_cases, usable_cases
+from CardiacUQTraining.datasets.check import fingerprint, of_split, training_cases
 from CardiacUQTraining.datasets.class_names import translate
+from CardiacUQTraining.datasets.held import read_once
 from CardiacUQTraining.training.recipe import read_recipe
 from CardiacUQTraining.training.run import check_recipe
 
@@ -171,7 +172,7 @@ def test_the_check_tells_what_is_wrong_and_what_is_usual(
     assert "4 of 5 cases can be used" in told and "pixels            1.25 mm" in told
     assert "infarct           in 4 of 4 cases, 2.5 ml" in told
     left = []
-    assert len(usable_cases(open_dataset("table", table, complete=False), left.append)) == 4
+    assert len(read_once(open_dataset("table", table, complete=False), left.append)) == 4
     assert left[0].startswith("broken: left out: ")
 
 

@@ -366,6 +366,7 @@ def test_repository_and_module_folders_are_searched(monkeypatch: pytest.MonkeyPa
     assert bundle_folders() == (
         repository / "Resources" / "Models",
         repository / "CardiacUQ" / "Resources" / "Models",
+        repository / "CardiacUQ" / "CardiacUQModels",
     )
 
 

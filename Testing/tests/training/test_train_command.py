@@ -11,10 +11,11 @@ import time
 
 import pytest
 
+from CardiacUQLib.base.duration import parse_duration
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.bundles.bundle import load_bundle
 from CardiacUQTraining.cli.app import main
-from CardiacUQTraining.cli.train import choose_folds, parse_duration
+from CardiacUQTraining.training.preparation import choose_folds
 
 
 def train(output, data, recipe, *more: str) -> int:
