@@ -195,8 +195,9 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             selector.sortFilterProxyModel().hiddenNodeIDs = hidden
         self.desk.tidy()
         self.insertion.watch(self.desk.volume)
-        if self.films.film is None:  # a volume is chosen before its browser makes it the film's
+        if self.films.film is None:  # a volume is chosen before it has its browser and its file
             self._watch_film()
+            self.films.check_dicom(self.desk.volume)
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""
@@ -231,6 +232,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         volume = self._parameters.inputVolume
         if volume is not self.desk.volume and not self.desk.loading:
             self._watch(volume)
+            self.films.check_dicom(volume)
             self.licences.hide()
             self.queue.leave()
             self.desk.choose(volume, turn_views=turn_views)

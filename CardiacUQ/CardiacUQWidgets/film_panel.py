@@ -14,14 +14,14 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.cases.study_record import PHASES, StudyRecord, read_study
-from CardiacUQLib.images.volume import case_name
-from CardiacUQScene.film import Film, add_film, bind_frame, bound_frames, bound_to, cavity_plot, film_of
-from CardiacUQScene.grid import geometry_as_matrix
+from CardiacUQScene.film import Film, bind_frame, bound_frames, bound_to, cavity_plot, film_of
 
 from . import case_opening
 from .case_opening import Opened
+from .dicom_objects import read_anew, unchecked_file
+from .film_opening import open_film
 from .run import FilmOptions
 from .stepping import Stepper, Steps, in_thread
 
@@ -48,20 +48,6 @@ def open_study(
     return OpenedStudy(phases, record)
 
 
-def open_film(path: Path) -> Steps[slicer.vtkMRMLScalarVolumeNode]:
-    """Load a film, a DICOM folder or a file with a time axis, into the scene; raises InputError."""
-    from CardiacUQLib.images.cine import read_cine  # reads headers of every kind: not at start-up
-
-    cine = yield from in_thread(lambda: read_cine(path))
-    matrix = geometry_as_matrix(cine.geometry)
-    for volume in add_film(slicer.mrmlScene, case_name(path), cine.stored, matrix):
-        if volume is not None:
-            volume.CreateDefaultDisplayNodes()
-            return volume
-        yield
-    raise InputError(path, "the film has no frame", "give a short-axis cine")
-
-
 class FilmPanel:
     """The choice between film and frame, and the browsing of a film with results.
 
@@ -76,6 +62,7 @@ class FilmPanel:
         self.open_study: Callable[..., object] = lambda summary, volumes, done: None
         self.loading = Stepper(lambda error: say(str(error), error=True))
         self._choose_volume, self._say = choose_volume, say
+        self._checked: slicer.vtkMRMLScalarVolumeNode | None = None
         self._film: Film | None = None
         self._observed: tuple[Any, int] | None = None
         self._following = False
@@ -111,6 +98,23 @@ class FilmPanel:
         self._observed = (self._film.browser, self._film.browser.AddObserver(event, self.on_browse))
         self._show_phases()
 
+    def check_dicom(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Look in a thread whether a volume from an enhanced object is as the object says; if not, another
+        one is chosen in its place."""
+        path = unchecked_file(volume)
+        under_way = self.loading.busy and self._checked is volume  # the nodes it adds come back here
+        if path is None or volume is None or film_of(volume) is not None or under_way:
+            return
+        self._checked = volume
+
+        def take(found: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+            if found is not None and self.ui.inputSelector.currentNode() is volume:
+                self._choose_volume(found)
+                words = _("{name} was read anew: its frames had been put together wrongly.")
+                self._say(words.format(name=path.name))
+
+        self.loading.start(read_anew(volume, path), take)
+
     def load(self, path: Path) -> None:
         """Load a film from its folder or file, and choose it."""
         self._say(_("Loading {name}…").format(name=path.name))
@@ -133,7 +137,9 @@ class FilmPanel:
 
     def end_systole(self) -> slicer.vtkMRMLScalarVolumeNode | None:
         """The volume of the other phase, None if the chosen one is segmented alone; raises UsageError if
-        that is the same."""
+        that is the same, or while something is loaded."""
+        if self.loading.busy:
+            raise UsageError(_("The image is still being read; try again in a moment."))
         node = self.ui.pairSelector.currentNode() if self.ui.pairFrame.visible else None
         if node is not None and node is self.ui.inputSelector.currentNode():
             raise UsageError(_("End-diastole and end-systole are the same volume; choose two."))

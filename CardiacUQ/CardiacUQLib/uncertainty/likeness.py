@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .traits import readable
-
 KEY = "likeness"
 """Name of the fit in ``manifest.calibration``."""
 
@@ -67,6 +65,8 @@ class LikenessCalibration:
         return Likeness(reasons, round(max(beyond.values(), default=0.0), 3))
 
     def _words(self, name: str, value: float) -> str:
+        from .traits import readable  # with SciPy, which is not loaded to read a case
+
         one = self.traits[name]
         shown, low, high = (readable(name, v) for v in (value, one.low, one.high))
         words = name.removeprefix("agreement, ").replace(": ", ", ")
