@@ -187,7 +187,7 @@ def _run_pair(options: argparse.Namespace, asked: CaseOptions) -> None:
 def _insertion(text: str | None) -> tuple[float, float, float] | None:
     if text is None:
         return None
-    from .measures.aha import parse_insertion
+    from .measures.insertion import parse_insertion
 
     return parse_insertion(text)
 

@@ -91,7 +91,7 @@ def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     profiles = {name.info.title: case.slice_profile(name) for name in _profiled(case)}
     seen = np.flatnonzero(case.storage.from_stored(case.foreground).any(axis=(1, 2)))
-    _add_column(table, SLICE_COLUMN, np.array([slice_number(z) for z in seen], float))
+    _add_column(table, SLICE_COLUMN, np.array([slice_number(int(z)) for z in seen], float))
     for title, profile in profiles.items():
         _add_column(table, title, profile[seen])
     table.SetLocked(True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 import sys
 import tempfile
 import traceback
@@ -21,18 +22,20 @@ from CardiacUQLib.base.terminal import show_what_the_terminal_can
 from CardiacUQLib.base.threads import wait_politely
 from CardiacUQLib.base.version import __version__
 
+from .loudness import with_loudness
 from .signals import ignore_signals, stop_on_signals
 from .streams import lasting_streams
 
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
     "segment": "Segment scans: one case folder each, with a report.",
-    "dataset": "Check labelled data before a training does.",
+    "dataset": "Check labelled data, or write a sample of some.",
     "train": "Train a model with a recipe.",
     "export": "Turn a training run into a model bundle.",
-    "calibrate": "Fit P(wrong), verdict and intervals of a bundle on your own cases.",
+    "calibrate": "Fit verdict and intervals of a bundle on your own cases.",
     "statistics": "Store in a bundle what its training scans look like.",
     "evaluate": "Measure a model or a folder of cases against expert labels.",
+    "benchmark": "Tables of the public failure-detection benchmark.",
     "compare": "Show where two label maps or probability volumes differ.",
     "models": "List the model bundles, or show the card of one.",
     "review": "Review cases in a browser: regions, decisions, painting.",
@@ -41,6 +44,9 @@ COMMANDS: dict[str, str] = {
     "dicom": "Write a case folder as DICOM: SEG, maps, structured report.",
 }
 """Subcommands in the order of the help page; each lives in ``CardiacUQTraining/cli/<name>.py``."""
+
+COMPLETING = "_CARDIACUQ_COMPLETE"
+"""Set by the shell where it asks how a line may go on."""
 
 EXTRA_OF: dict[str, str] = {
     "matplotlib": "report",
@@ -121,7 +127,7 @@ def build_app(requested: str | None) -> typer.Typer:
     app = typer.Typer(
         help="Cardiac MRI segmentation that shows where it is unsure. Research use only.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -154,10 +160,10 @@ def _register(app: typer.Typer, name: str, short_help: str) -> None:
     if isinstance(group := getattr(module, "app", None), typer.Typer):
         for info in group.registered_commands:
             if info.callback is not None:
-                info.callback = _interruptible(info.callback)
+                info.callback = _interruptible(with_loudness(info.callback))
         app.add_typer(group, name=name, help=short_help)
     else:
-        app.command(name, short_help=short_help)(_interruptible(module.command))
+        app.command(name, short_help=short_help)(_interruptible(with_loudness(module.command)))
 
 
 def _not_requested() -> None:
@@ -178,7 +184,14 @@ def _interruptible(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _requested(arguments: Sequence[str]) -> str | None:
-    """The first argument that is not an option; the root command has no options with a value."""
+    """The first argument that is not an option; the root command has no options with a value.
+
+    A shell that completes a line names it in the environment instead.
+    """
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    if COMPLETING in os.environ:
+        arguments = line.split()[1:]
+        return next((word for word in arguments if word in COMMANDS), None)
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 

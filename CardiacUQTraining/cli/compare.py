@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 if TYPE_CHECKING:
     from ..evaluation.shared.opinions import Opinion, OpinionsCompared
 
@@ -45,6 +47,7 @@ def command(
     `cardiacuq review` or Slicer. Otherwise dcm.nii.gz (codes A * classes + B), components.csv and
     comparison.json; with --probabilities also the Soft Correction Score between the two.
     """
+    check_writable(output.absolute().parent, output)
     if image is not None:
         words = _as_case(first, second, image, output, probabilities, labels, overwrite)
     else:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.writable import check_writable
 
 from .progress import part_of, shown_progress
 from .segment import DEFAULT_MODEL, open_bundle
@@ -35,10 +35,11 @@ def command(
     from CardiacUQLib.report import REPORT_FILE
     from CardiacUQLib.studies.scan import segment_to_folder
 
-    from ..evaluation.shared.dice import dice_by_name
+    from ..evaluation.shared.dice import dice_by_name, means
 
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: this is a file; give a folder for --output")
+    check_writable(output)
     if cine:
         from .demo_cine import CINE_MODEL, show_cine
 
@@ -55,7 +56,8 @@ def command(
     typer.echo("Dice against the phantom's truth:")
     for name, score in scores.items():
         typer.echo(f"  {name:<20} {score:.2f}")
-    typer.echo(f"  {'mean':<20} {np.mean(list(scores.values())):.2f}")
+    for words, mean in means(scores, heart.labels, result.classes).items():
+        typer.echo(f"  {words:<20} {mean:.2f}")
     typer.echo(f"{len(result.components)} regions where the two stages disagree.")
     page = target / REPORT_FILE
     where = f"Open {page} in a browser" if page.is_file() else f"The result lies in {target}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import typer
 
 from CardiacUQLib.bundles.manifest import ClassInfo
@@ -31,7 +30,7 @@ def show_cine(output: Path, seed: int, model: str) -> None:
     from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.studies.cine import segment_cine
 
-    from ..evaluation.shared.dice import dice_by_name
+    from ..evaluation.shared.dice import dice_by_name, means
 
     bundle = open_bundle(model)
     heart = phantom.cine_phantom(seed, n_frames=FRAMES)
@@ -45,7 +44,8 @@ def show_cine(output: Path, seed: int, model: str) -> None:
         case = read_case(study.folders[phase])
         scores = dice_by_name(case.segmentation, labels, case.classes)
         found = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
-        typer.echo(f"Dice at {phase}: {found}, mean {np.mean(list(scores.values())):.2f}")
+        both = ", ".join(f"{words} {mean:.2f}" for words, mean in means(scores, labels, case.classes).items())
+        typer.echo(f"Dice at {phase}: {found}, {both}")
     measured = study.measures["sizes"]["ef_percent"]["value"]
     text = "undefined" if measured is None else f"{measured:.1f} %"
     typer.echo(f"Ejection fraction {text}, truth {true_ef(heart, heart.ed.classes):.1f} %.")

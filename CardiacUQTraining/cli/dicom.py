@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 if TYPE_CHECKING:
     from CardiacUQLib.cases.casefolder import CaseFolder
 
@@ -31,6 +33,7 @@ def command(
     from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.dicom import write_dicom_outputs
 
+    check_writable(output)
     case = read_case(case_folder)
     found = segmented_phase(case)
     if found is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from CardiacUQLib.base.errors import ExitCode, InputError, UsageError
+from CardiacUQLib.base.writable import check_writable
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import BundleKind, View
 
@@ -77,6 +78,9 @@ def command(
         list[Path] | None,
         typer.Option(help="Cine: earlier evaluation, bundle or training run to compare with; repeatable."),
     ] = None,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark", help="Also the tables of the public failure-detection benchmark.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
 ) -> None:
     """Measure a model against expert labels: Dice, and how well each uncertainty map finds the errors.
@@ -95,11 +99,14 @@ def command(
 
     chosen = parse_methods(methods)
     stored = Stored(store_calibration, store_metrics, store_stage_rule)
+    check_writable(output)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
     cases = of_split(cases, split, cross_validated=cross_validated)
     cases = dataclasses.replace(cases, cases=cases.cases[::every][:limit])
     with opened_model(model, to_be_changed=any(dataclasses.astuple(stored))) as bundle:
+        if any(dataclasses.astuple(stored)):
+            check_writable(bundle.folder)
         passes = PassOptions(
             parse_folds(folds),
             (View.IDENTITY,) if no_tta else bundle.manifest.views,
@@ -112,12 +119,25 @@ def command(
             cine = CineEvaluation(
                 ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
             )
-            _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
+            code = _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
         elif store_stage_rule:
             _store_stage_rule(bundle, cases, passes, device, precision, quiet=quiet)
+            return
         else:
             cascade = CascadeOptions(chosen, device, precision, stored)
-            _evaluate_cascade(bundle, cases, output, passes, cascade, quiet=quiet)
+            code = _evaluate_cascade(bundle, cases, output, passes, cascade, quiet=quiet)
+    if benchmark:
+        _write_benchmark(output, cases.name, quiet=quiet)
+    if code:
+        raise typer.Exit(code)
+
+
+def _write_benchmark(output: Path, name: str, *, quiet: bool) -> None:
+    from ..evaluation.shared import failure_report
+
+    _, page = failure_report.benchmark([(output, name)], output / "benchmark")
+    if not quiet:
+        typer.echo(f"failure detection and calibration as the public benchmark tabulates them: {page}")
 
 
 def _store_stage_rule(
@@ -143,7 +163,7 @@ def _evaluate_cascade(
     options: CascadeOptions,
     *,
     quiet: bool,
-) -> None:
+) -> ExitCode:
     from ..evaluation.lge.command import evaluate_cascade
 
     with shown_progress(lines=False, quiet=quiet) as progress:
@@ -162,8 +182,7 @@ def _evaluate_cascade(
         typer.echo(f"{len(judged.figures)} cases judged: {page}")
     if not judged.figures:
         raise InputError(output, "no case could be judged", "the page lists why, one line per case")
-    if judged.failures:
-        raise typer.Exit(ExitCode.PARTIAL)
+    return ExitCode.PARTIAL if judged.failures else ExitCode.DONE
 
 
 def _evaluate_cine(
@@ -174,7 +193,7 @@ def _evaluate_cine(
     options: CineEvaluation,
     *,
     quiet: bool,
-) -> None:
+) -> ExitCode:
     from ..evaluation.cine.command import evaluate_cine
 
     with shown_progress(lines=False, quiet=quiet) as progress:
@@ -193,8 +212,7 @@ def _evaluate_cine(
         typer.echo(f"{len(judged.figures)} frames judged: {', '.join(map(str, pages))}")
     if not judged.figures:
         raise InputError(output, "no frame could be judged", "the page lists why, one line per frame")
-    if judged.failures:
-        raise typer.Exit(ExitCode.PARTIAL)
+    return ExitCode.PARTIAL if judged.failures else ExitCode.DONE
 
 
 def command_line() -> str:

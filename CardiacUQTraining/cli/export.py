@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 
 def command(
     run: Annotated[Path, typer.Argument(help="Run folder written by `cardiacuq train`.")],
@@ -34,6 +36,7 @@ def command(
 
     from ..export.bundle import export_run
 
+    check_writable(output.absolute().parent, output)
     folder = export_run(
         run,
         output,

@@ -10,6 +10,7 @@ import typer
 
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.safe_files import write_whole
+from CardiacUQLib.base.writable import check_file_writable
 
 if TYPE_CHECKING:
     from CardiacUQLib.cases.casefolder import CaseFolder
@@ -33,6 +34,8 @@ def command(
         raise UsageError("give one case folder, or two: end-diastole, then end-systole")
     if output is not None and output.exists() and not overwrite:
         raise UsageError(f"{output}: this file exists; use --overwrite or another name")
+    if output is not None:
+        check_file_writable(output)
     point = parse_point(rv_insertion)
     content = measures_of([read_case(folder) for folder in cases], point, model)
     typer.echo(content.get("headline", ""))
@@ -45,7 +48,7 @@ def command(
 
 def parse_point(text: str) -> tuple[float, float, float] | None:
     """A point such as "12.5,-30,40"; None for an empty text. Raises UsageError."""
-    from CardiacUQLib.measures.aha import parse_insertion
+    from CardiacUQLib.measures.insertion import parse_insertion
 
     return parse_insertion(text) if text.strip() else None
 

@@ -41,8 +41,8 @@ def _entry(bundle: Bundle) -> str:
         f"{manifest.name} {manifest.version}: {manifest.title}",
         f"  {manifest.kind}, {size}; {manifest.licence}",
         f"  classes: {', '.join(info.name for info in manifest.classes if info.value)}",
+        f"  {_figure(manifest.metrics)}; all figures: cardiacuq models {manifest.name}",
     ]
-    lines += [f"  {figure}" for figure in _figures(manifest.metrics)]
     return "\n".join(lines)
 
 
@@ -50,13 +50,13 @@ def _size_mb(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) / 1e6
 
 
-def _figures(metrics: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The plain numbers of a manifest's metrics, one level of groups deep."""
-    lines = []
-    for key, value in metrics.items():
-        label = f"{prefix}{key.replace('_', ' ')}"
-        if isinstance(value, Mapping) and not prefix:
-            lines += _figures(value, f"{label}, ")
-        elif isinstance(value, (int, float, str)) and not isinstance(value, bool):
-            lines.append(f"{label}: {value:.3g}" if isinstance(value, float) else f"{label}: {value}")
-    return lines
+def _figure(metrics: Mapping[str, Any]) -> str:
+    """The first mean Dice among the figures, with what it was measured on."""
+    for section, values in metrics.items():
+        found = values.items() if isinstance(values, Mapping) else [(section, values)]
+        for key, value in found:
+            name = key.replace("_", " ")
+            if name.lower().startswith("mean dice"):
+                where = f"{section}: " if isinstance(values, Mapping) else ""
+                return f"{where}{name}: {value}"
+    return "no Dice was measured yet"

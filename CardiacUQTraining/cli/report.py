@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 
 def command(
     case_folder: Annotated[Path, typer.Argument(help="A folder that 'cardiacuq segment' has written.")],
@@ -20,6 +22,7 @@ def command(
 
     if not can_render():
         raise UsageError(PACKAGES_MISSING)
+    check_writable(case_folder)
     case = read_case(case_folder)
     try:
         with writing(case.folder, "cardiacuq report"):

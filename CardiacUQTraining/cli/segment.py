@@ -65,6 +65,10 @@ def command(
         bool,
         typer.Option("--probabilities", help="Also write the class probabilities, 8 bits each, one file."),
     ] = False,
+    keep_unlike: Annotated[
+        bool,
+        typer.Option("--keep-unlike", help="Write a result even where nothing like a heart was found."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing case folders.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished cases that are unchanged, do the others.")
@@ -111,6 +115,7 @@ def command(
         ed=ed,
         es=es,
         probabilities=probabilities,
+        keep_unlike=keep_unlike,
     )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from CardiacUQLib.base.writable import check_writable
+
 from ..datasets.catalogue import dataset_help
 
 
@@ -25,6 +27,7 @@ def command(
     from ..training.input_statistics import store_input_statistics
 
     bundle = load_bundle(model)
+    check_writable(bundle.folder)
     count, ranges = store_input_statistics(bundle, open_dataset(dataset, data))
     typer.echo(f"{bundle.folder}: usual ranges of {count} scans stored")
     for name, (low, high) in ranges.items():

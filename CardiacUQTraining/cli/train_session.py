@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ class Order:
 def carry_out(order: Order, stop: StopRequest) -> bool:
     """Check everything that needs no pixel, read the cases, and train; False if it was stopped."""
     asked = order.asked
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # says the precision in every process
     use_threads(asked.threads or 0)
     listed = open_dataset(asked.dataset, None if asked.data is None else Path(asked.data), complete=False)
     listed = training_cases(listed)

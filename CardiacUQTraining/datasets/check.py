@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,12 +58,17 @@ def of_split(dataset: LabelledDataset, split: str, *, cross_validated: bool) -> 
     return replace(dataset, cases=cases)
 
 
-def fingerprint(dataset: LabelledDataset) -> Fingerprint:
-    """Read every case and describe it; what cannot be read is one line each."""
+def fingerprint(
+    dataset: LabelledDataset,
+    look: Callable[[LabelledCase, Volume, np.ndarray], None] = lambda case, volume, labels: None,
+) -> Fingerprint:
+    """Read every case and describe it; what cannot be read is one line each. ``look`` sees what is read."""
     facts, unusable = [], []
     for case in dataset:
         try:
-            facts.append(_facts(case, *case.load(), len(dataset.classes)))
+            volume, labels = case.load()
+            facts.append(_facts(case, volume, labels, len(dataset.classes)))
+            look(case, volume, labels)
         except CardiacUQError as error:
             unusable.append(f"{case.id}: {error}")
     return Fingerprint(dataset, tuple(facts), tuple(unusable), tuple(_doubts(dataset, facts)))

@@ -25,7 +25,7 @@ class _Description(BaseModel):
 
 
 def nnunet_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
-    """The training cases of a folder DatasetXXX_Name, in alphabetical order.
+    """The cases of a folder DatasetXXX_Name, in alphabetical order; those of ``labelsTs`` are for the test.
 
     Labels are understood by their names in dataset.json. Raises :class:`InputError` for several channels,
     regions instead of labels, names that are not understood, or a folder without such cases.
@@ -39,14 +39,14 @@ def nnunet_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
         raise InputError(file, f"label '{regions[0]}' is a region", "give every label one whole number")
     translation = translate({value: name for name, value in found.labels.items()}, file)
     cases = []
-    for label in sorted((folder / "labelsTr").glob(f"*{found.file_ending}")):
-        name = label.name.removesuffix(found.file_ending)
-        image = folder / "imagesTr" / f"{name}_0000{found.file_ending}"
-        if complete:
-            require_pair(image, label)
-        cases.append(
-            LabelledCase(name, "all", image, label, translation.label_map, merged=translation.merged)
-        )
+    for part, split in (("Tr", "train"), ("Ts", "test")):
+        for label in sorted((folder / f"labels{part}").glob(f"*{found.file_ending}")):
+            name = label.name.removesuffix(found.file_ending)
+            image = folder / f"images{part}" / f"{name}_0000{found.file_ending}"
+            if complete:
+                require_pair(image, label)
+            values, merged = translation.label_map, translation.merged
+            cases.append(LabelledCase(name, "all", image, label, values, merged=merged, split=split))
     if not cases:
         place = f"labelsTr/CASE{found.file_ending} with imagesTr/CASE_0000{found.file_ending}"
         raise InputError(folder, "holds no labelled case", f"expected {place}")

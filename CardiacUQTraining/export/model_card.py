@@ -97,6 +97,9 @@ def _stages(manifest: Manifest) -> list[str]:
         lines.append(f"| Outlines of cavity and wall | {say} |")
     if rule.background_weight != 1:
         lines.append(f"| Probability of the background | x {rule.background_weight:g} |")
+    if (finder := manifest.insertion) is not None:
+        off = f"{finder.median_deg:g} degrees off in half, {finder.ninety_deg:g} in nine of ten scans"
+        lines.append(f"| Where AHA segments begin | RV insertion found by {finder.bundle}: {off} |")
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from CardiacUQLib.networks.unet2d import UNet2D
 from CardiacUQLib.networks.unet3d import UNet3D
 
 from ..datasets import LabelledDataset, open_dataset
+from ..datasets.held import read_once
 from .cascade_data import CLASSES, SliceData, StackData
 from .checkpoint import load_weights
 from .crops import crop_cases
@@ -53,13 +55,18 @@ class CascadeMethod:
         """Whole images for the locator, the ROI with a margin for the others."""
         phantoms = None
         if self.recipe.phantoms and self.stages()[stage].phantom_share > 0:
-            phantoms = open_dataset("phantom", None, self.recipe.phantoms)
+            phantoms = self._phantoms
         if stage == LOCATOR:
             return locator_crops(self.recipe.roi, dataset, phantoms, device)
         roi, place = RoiSpec(self.recipe.roi.size_px, self.recipe.roi.spacing_mm), self.recipe.crop_centre
         cases = crop_cases(dataset.cases, roi, MARGIN_PX, device, place)
         made = None if phantoms is None else crop_cases(phantoms.cases, roi, MARGIN_PX, device, place)
         return StageCrops(cases, made)
+
+    @cached_property
+    def _phantoms(self) -> LabelledDataset:
+        """Made once for all stages."""
+        return read_once(open_dataset("phantom", None, self.recipe.phantoms), lambda line: None)
 
     def data(
         self, stage: str, fold: int, crops: StageCrops, held_out: Sequence[str], run: RunFolder

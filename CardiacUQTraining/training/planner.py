@@ -91,6 +91,9 @@ def fit_to_data(recipe: AnyRecipe, facts: HeartFacts, *, started: bool) -> Plan:
         if recipe.locator is not None and recipe.crop_centre is CropCentre.IMAGE:
             changes["crop_centre"] = CropCentre.LABELS
             lines.append("crops: around the labelled heart, as the locator will place them")
+        if facts.patients < recipe.phantoms:
+            changes["phantoms"] = facts.patients
+            lines.append(f"phantoms: {facts.patients}, no more than there are cases")
         depth = min(recipe.stage3d.patch_slices, facts.slices)
         if depth < recipe.stage3d.patch_slices:
             changes["stage3d"] = {"patch_slices": depth}

@@ -4,12 +4,14 @@
 
 Ten kinds (:mod:`wrong_inputs`) are made from labelled EMIDEC and ACDC cases. Each goes through the one
 inference path with a single fold, in turn, as the fits were made; "far" counts those whose distance makes
-every other figure void. How often real cases are flagged falsely is in the evaluation of the bundle.
+every other figure void, "no heart" those that are refused. How often real cases are flagged falsely is in
+the evaluation of the bundle.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from wrong_inputs import MAKERS, Source
@@ -19,8 +21,11 @@ from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.explore import explore
 from CardiacUQLib.inference.jobs import Job
 from CardiacUQLib.uncertainty.assessment import Assessor
-from CardiacUQLib.uncertainty.likeness import KEY, Likeness
+from CardiacUQLib.uncertainty.likeness import Likeness
 from CardiacUQTraining.datasets import open_dataset
+
+NUMBERS = re.compile(r",? (?:probability )?-?[\d.]+(?:e[-+]?\d+)?(?:,| does|$)")
+"""Where the name of a trait ends."""
 
 
 def main() -> None:
@@ -33,15 +38,16 @@ def main() -> None:
     asked = parser.parse_args()
     bundle = ResidentBundle.of(load_bundle(asked.model))
     source = Source(open_dataset("emidec", asked.lge).cases, open_dataset("acdc", asked.cine).cases)
-    print("| kind | flagged | far | most often for |\n| --- | ---: | ---: | --- |")
+    print("| kind | flagged | far | no heart | most often for |\n| --- | ---: | ---: | ---: | --- |")
     total = 0
     for kind in MAKERS:
         found = [likeness(bundle, source, kind, number) for number in range(asked.each)]
         flagged = [one for one in found if one.reasons]
         total += len(flagged)
-        words = [one.reasons[0].rpartition(",")[0].rpartition(" ")[0] for one in flagged]
+        words = [NUMBERS.split(one.reasons[0])[0] for one in flagged]
         often = max(set(words), key=words.count) if words else ""
-        print(f"| {kind} | {len(flagged)} | {sum(one.far for one in found)} | {often} |", flush=True)
+        counts = (len(flagged), sum(one.far for one in found), sum(one.no_heart for one in found))
+        print(f"| {kind} | {' | '.join(map(str, counts))} | {often} |", flush=True)
     print(f"\n{total} of {len(MAKERS) * asked.each} flagged")
 
 
@@ -51,7 +57,7 @@ def likeness(bundle: ResidentBundle, source: Source, kind: str, number: int) -> 
     folds = (manifest.folds[number % len(manifest.folds)],)
     job = Job(MAKERS[kind](source, number), bundle, folds, manifest.views)
     evidence = explore(job, device="cpu").evidence
-    return Assessor(manifest.calibration, manifest.classes).fit(KEY).judge(evidence)
+    return Assessor(manifest.calibration, manifest.classes).likeness(evidence)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> None:
     from CardiacUQLib.bundles.fold_numbers import parse_folds
     from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQLib.images.reading import read_volume, write_map
-    from CardiacUQLib.measures.aha import parse_insertion
+    from CardiacUQLib.measures.insertion import parse_insertion
 
     point = options.rvInsertion
     insertion = parse_insertion(point, "anterior RV insertion") if point else None

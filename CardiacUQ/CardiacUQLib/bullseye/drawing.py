@@ -16,6 +16,7 @@ from ..bundles.colours import HEAT_STOPS, SHARE_STOPS, scale_colours
 from ..bundles.map_catalogue import MapName
 from ..images.slice_number import slice_number
 from ..measures.display import digits
+from ..measures.insertion import READER
 
 SIDE, HEIGHT = 300.0, 350.0
 """Size of one bull's-eye with its title and scale; every other length is in the same unit."""
@@ -126,6 +127,8 @@ def segments_note(measures: Mapping[str, Any]) -> str:
         return ""
     if segments["reference"] == "rv_insertion":
         start = "AHA 17 segments from the anterior insertion of the right ventricle"
+        by = (segments.get("insertion") or {}).get("by")
+        start += f" ({'marked by the reader' if by == READER else f'found by {by}'})" if by else ""
     else:
         start = "17 sectors from 12 o'clock of the image: no RV insertion point, so not AHA segments"
     return f"{start}; base: slice {slice_number(segments['base_slice'])} ({segments['base_rule']})"

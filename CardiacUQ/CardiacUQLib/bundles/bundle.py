@@ -70,6 +70,17 @@ class Bundle:
             )
         return _load_network(self.folder, self.manifest, weight, device)
 
+    def companion(self, name: str) -> Bundle | None:
+        """Another bundle that this one asks for help: in the folder beside it, else by its name.
+
+        None where there is none; raises ModelError for a damaged one.
+        """
+        beside = self.folder.resolve().parent / name
+        if (beside / MANIFEST).is_file():
+            return load_bundle(beside)
+        here = any((models / name / MANIFEST).is_file() for models in bundle_folders())
+        return load_bundle(name) if here else None
+
 
 def bundle_folders() -> tuple[Path, ...]:
     """Where bundles are looked for by name, first match wins.

@@ -118,6 +118,21 @@ class StageRule:
 
 
 @dataclass(frozen=True)
+class InsertionFinder:
+    """Which other bundle is asked for the right ventricle where the labels of this one know none.
+
+    ``bundle`` is its name, ``folds`` are those of its folds that are run. ``median_deg`` and ``ninety_deg``
+    tell how far the anterior insertions found so were off, in half and in nine of ten scans. See
+    :mod:`CardiacUQLib.inference.insertion`.
+    """
+
+    bundle: str
+    folds: tuple[int, ...]
+    median_deg: float
+    ninety_deg: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything inference needs to know besides the weights themselves.
 
@@ -143,6 +158,7 @@ class Manifest:
     combination: str = "uncertainty"
     sharpness: Mapping[str, float] = field(default_factory=dict)
     stage_rule: StageRule = StageRule()
+    insertion: InsertionFinder | None = None
     smallest_lesion_ml: Mapping[str, float] = field(default_factory=dict)
     limitations: tuple[str, ...] = ()
     held_out: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

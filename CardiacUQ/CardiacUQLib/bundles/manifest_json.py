@@ -72,6 +72,7 @@ def _check(manifest: Manifest) -> None:
         raise JsonMismatch("manifest.views is empty")
     _check_roi(manifest)
     _check_fitted(manifest)
+    _check_rules(manifest)
     for name, spec in manifest.networks.items():
         _check_network(manifest, name, spec)
     for name in _REQUIRED_NETWORKS[manifest.kind]:
@@ -117,6 +118,16 @@ def _check_fitted(manifest: Manifest) -> None:
             raise JsonMismatch(f"manifest.sharpness names {network!r}, no stage of a cascade")
         if not math.isfinite(factor) or factor <= 0:
             raise JsonMismatch(f"manifest.sharpness.{network} is not above 0")
+    names = {info.name for info in manifest.classes}
+    for lesion, least in manifest.smallest_lesion_ml.items():
+        if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):
+            raise JsonMismatch(f"manifest.smallest_lesion_ml names {lesion!r}, no lesion of this model")
+        if not math.isfinite(least) or least < 0:
+            raise JsonMismatch(f"manifest.smallest_lesion_ml.{lesion} is no volume")
+
+
+def _check_rules(manifest: Manifest) -> None:
+    """What inference does with the predictions."""
     rule = manifest.stage_rule
     if not 0 <= rule.outline_share <= 1:
         raise JsonMismatch("manifest.stage_rule.outline_share is outside 0..1")
@@ -126,12 +137,12 @@ def _check_fitted(manifest: Manifest) -> None:
     ):
         if not math.isfinite(factor) or factor <= 0:
             raise JsonMismatch(f"manifest.stage_rule.{key} is not above 0")
-    names = {info.name for info in manifest.classes}
-    for lesion, least in manifest.smallest_lesion_ml.items():
-        if lesion not in LESIONS or not names.issuperset(LESIONS[lesion]):
-            raise JsonMismatch(f"manifest.smallest_lesion_ml names {lesion!r}, no lesion of this model")
-        if not math.isfinite(least) or least < 0:
-            raise JsonMismatch(f"manifest.smallest_lesion_ml.{lesion} is no volume")
+    finder = manifest.insertion
+    if finder is not None:
+        if not finder.bundle or Path(finder.bundle).name != finder.bundle or not finder.folds:
+            raise JsonMismatch("manifest.insertion names no bundle or no folds")
+        if not (0 <= finder.median_deg <= finder.ninety_deg <= 180):
+            raise JsonMismatch("manifest.insertion has errors that are no angles up to 180 degrees")
 
 
 def _check_weights(manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ class ResidentBundle(Bundle):
     """A bundle whose networks are read, checked and built once and stay in the memory of this process."""
 
     loaded: dict[tuple[str, int, str], nn.Module] = field(default_factory=dict, compare=False)
+    companions: dict[str, ResidentBundle | None] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, bundle: Bundle) -> ResidentBundle:
@@ -29,3 +30,10 @@ class ResidentBundle(Bundle):
         if key not in self.loaded:
             self.loaded[key] = super().network(network, fold, device)
         return self.loaded[key]
+
+    def companion(self, name: str) -> Bundle | None:
+        """As :meth:`Bundle.companion`, resident too."""
+        if name not in self.companions:
+            found = super().companion(name)
+            self.companions[name] = None if found is None else ResidentBundle.of(found)
+        return self.companions[name]

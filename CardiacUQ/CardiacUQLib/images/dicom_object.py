@@ -11,8 +11,7 @@ def series_of_object(path: Path) -> str:
     """UID of the series of an enhanced object; "" for any other file. Raises InputError for a damaged one."""
     if not is_dicom(path):
         return ""
-    from .dicom_frames import FrameHeader, read_headers  # with pydicom, which most files do not need
+    from .dicom_frames import read_headers  # with pydicom, which most files do not need
 
     frames = read_headers(path)
-    several = isinstance(frames, tuple) and len(frames) > 1
-    return frames[0].series if several and isinstance(frames[0], FrameHeader) else ""
+    return frames[0].series if isinstance(frames, tuple) and len(frames) > 1 else ""

@@ -17,6 +17,7 @@ from ..images.volume import Geometry, Volume
 from ..uncertainty.assessment import Assessment, Assessor
 from ..uncertainty.presence import class_values, drawn_lesions
 from ..uncertainty.traits import scan_traits
+from ..uncertainty.verdict import unlike_verdict
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
@@ -135,10 +136,12 @@ def assess(
     """What is said about the case as a whole.
 
     Predicted Dice and verdict need all views that the bundle was fitted with: without them nothing is
-    known of how they agree, and none is given.
+    known of how they agree, and none is given but that the scan is unlike those of the training.
     """
     if set(job.views) != set(job.source.manifest.views):
-        return Assessment(presence=presence, lacking=(VIEWS_LEFT_OUT,))
+        known = assessor.likeness(evidence, all_views=False)
+        word = unlike_verdict(known, None) if known.reasons else None
+        return Assessment(word, (), presence, known.reasons, known.no_heart, (VIEWS_LEFT_OUT,))
     drawn = drawn_lesions(segmentation, class_values(job.source.manifest.classes))
     return assessor.assess(evidence, presence, drawn)
 

@@ -11,7 +11,7 @@ from ..bundles.manifest import View
 class NetworkOptions:
     """``folds`` and ``views`` None mean all that the bundle has; ``device`` and ``precision`` are names as in
     :mod:`.device`; ``rv_insertion_ras`` is the anterior insertion of the right ventricle in mm;
-    ``probabilities`` keeps the mean softmax of all classes."""
+    ``probabilities`` keeps the mean softmax of all classes, ``keep_unlike`` a result without a heart."""
 
     device: str = "auto"
     precision: str = "auto"
@@ -19,3 +19,4 @@ class NetworkOptions:
     views: tuple[View, ...] | None = None
     rv_insertion_ras: tuple[float, float, float] | None = None
     probabilities: bool = False
+    keep_unlike: bool = False

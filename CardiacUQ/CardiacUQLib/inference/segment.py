@@ -8,22 +8,28 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..base.errors import InputError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import BundleKind, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
-from ..measures.aha import check_insertion
+from ..measures.insertion import Insertion, check_insertion
+from ..uncertainty.verdict import unlike_headline
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
 from .found import Findings
 from .heat_map import default_heat_map
+from .insertion import InsertionSearch, find_insertion
 from .jobs import Job
 from .result import Result, RunRecord
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
+
+NO_HEART = "nothing like a heart was found"
+NO_HEART_REMEDY = "give a short-axis stack of a heart; --keep-unlike writes a result all the same"
 
 
 def segment(
@@ -39,18 +45,20 @@ def segment(
     held_out_case: str | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
     keep_probabilities: bool = False,
+    keep_unlike: bool = False,
 ) -> Result:
     """Segment ``volume`` with ``bundle`` and say where the prediction is unsure.
 
     ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.inference.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
-    ventricle, from which AHA segments are counted. ``keep_probabilities`` adds the mean softmax. How it is
-    computed: :func:`.explore.explore`.
+    ventricle, from which AHA segments are counted; left out, it is sought (:mod:`.insertion`).
+    ``keep_probabilities`` adds the mean softmax, ``keep_unlike`` gives a result even where nothing like a
+    heart was found. How it is computed: :func:`.explore.explore`.
 
-    Raises UsageError (unknown device, precision, fold or view; insertion outside the heart), ModelError
-    (bundle without what its kind needs, or whose networks give no numbers), InsufficientMemoryError,
-    CancelledError.
+    Raises InputError (nothing like a heart), UsageError (unknown device, precision, fold or view; insertion
+    outside the heart), ModelError (bundle without what its kind needs, or whose networks give no numbers),
+    InsufficientMemoryError, CancelledError.
     """
     if rv_insertion_ras is not None:
         check_insertion(volume.geometry, rv_insertion_ras)
@@ -63,10 +71,16 @@ def segment(
         cancel or CancelToken(),
     )
     findings = explore(job, device=device, precision=precision)
-    result = _as_result(job, bundle, findings, rv_insertion_ras)
+    if findings.assessment.no_heart and not keep_unlike:
+        raise InputError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
+    search = InsertionSearch()
+    if rv_insertion_ras is None:
+        search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
+        findings = dataclasses.replace(findings, warnings=(*findings.warnings, *search.warnings))
+    result = _as_result(job, bundle, findings, rv_insertion_ras, search.insertion)
     if result.unlike:  # no number without that word
-        led = f"Unlike the training scans: {result.measures['headline']}"
-        result = dataclasses.replace(result, measures={**result.measures, "headline": led})
+        led = {**result.measures, "headline": unlike_headline(result.measures["headline"])}
+        result = dataclasses.replace(result, measures=led)
     if keep_probabilities:
         p = findings.region.roi.restore(findings.region.final)
         result = dataclasses.replace(result, probabilities=p)
@@ -79,6 +93,7 @@ def _as_result(
     bundle: Bundle,
     findings: Findings,
     rv_insertion_ras: tuple[float, float, float] | None,
+    found_insertion: Insertion | None,
 ) -> Result:
     manifest = bundle.manifest
     where = findings.arithmetic.device
@@ -120,6 +135,7 @@ def _as_result(
             manifest.calibration,
             rv_insertion_ras,
             findings.assessment.presence,
+            found_insertion,
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,

@@ -13,6 +13,7 @@ from ..images.volume import Volume
 from .anatomy import class_values, measurable, volume_ml
 from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures, phase_measures
 from .display import SIZE_NAMES, headline, size_text
+from .insertion import Insertion
 from .lge import LgeMeasures, lge_measures
 
 __all__ = [
@@ -32,13 +33,14 @@ def measure(
     calibration: Mapping[str, Any] | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
     presence: Mapping[str, float] | None = None,
+    known_insertion: Insertion | None = None,
 ) -> dict[str, Any]:
     """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
 
     ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
     ``presence`` is P(lesion) by name. Leave passes and presence out for labels that a reviewer has changed:
-    they say nothing about those.
+    they say nothing about those. ``known_insertion``: :func:`.aha.segment_model`.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
     of network; classes without myocardium or blood pool give the volumes only. Raises
     :class:`UsageError` for labels of another grid or a misplaced insertion point.
@@ -59,6 +61,7 @@ def measure(
             scs=scs,
             error_probability=error_probability,
             rv_insertion_ras=rv_insertion_ras,
+            known_insertion=known_insertion,
         )
     else:
         measures = frame_measures(
@@ -66,6 +69,7 @@ def measure(
             classes,
             intervals=intervals,
             rv_insertion_ras=rv_insertion_ras,
+            known_insertion=known_insertion,
         )
     content = measures_json(measures, presence or {})
     return content | {"method": kind.value, "volumes_ml": _rounded(volumes)}

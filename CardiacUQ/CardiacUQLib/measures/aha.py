@@ -7,8 +7,9 @@ Rules that the paper leaves to the reader, all stated in the result:
   back and head, where the mitral valve is.
 * Levels: the slices with cavity are cut into thirds of their extent by the position of their centre;
   myocardium beyond the last cavity towards the apex is segment 17.
-* Start: the anterior insertion of the right ventricle, from the RV label or a given point. Without
-  either, sector 1 is centred on 12 o'clock of the displayed slice, and the result is no AHA model.
+* Start: the anterior insertion of the right ventricle, from a given point, the RV label, or networks that
+  know a right ventricle (:mod:`CardiacUQLib.inference.insertion`). Without any, sector 1 is centred on
+  12 o'clock of the displayed slice, and the result is no AHA model.
 * Turn: from the anterior insertion through the septum; from the RV label itself where there is one,
   else counter-clockwise as seen from the apex by the patient axes of the image.
 """
@@ -17,18 +18,18 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
 from ..base.errors import UsageError
 from ..images.volume import Geometry
-from .anatomy import Anatomy, largest_region
-from .transmurality import centre_yx, display_angle_deg, radii_mm, sample_chords
+from .anatomy import Anatomy
+from .insertion import Insertion, insertion_from_point, insertion_from_rv
+from .transmurality import centre_yx, display_angle_deg
 
 APEX_TO_BASE_LPS = np.array([-0.2, 1.0, 0.9])
 """Usual direction of the long axis; the normal of the canonical in-plane axes."""
-UP_LPS = np.array([0.0, -0.9, 1.0])
-"""Anterior and head: where the anterior insertion lies, as opposed to the inferior one."""
 
 _WALLS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
 SEGMENT_NAMES: dict[int, str] = dict(
@@ -50,10 +51,10 @@ TERRITORIES = {
 BASAL_BY_SECTOR = np.array([2, 3, 4, 5, 6, 1])
 APICAL_BY_SECTOR = np.array([14, 15, 16, 13])
 CLOCK_START_DEG = 120.0
-CONTACT_MM = 6.0
-FARTHEST_INSERTION_MM = 20.0
 NO_INSERTION = "no RV insertion point: sectors are counted from 12 o'clock of the image, not AHA segments"
 """Note of a model that is no AHA model."""
+OTHER_SIDE = "the right ventricle lies on the other side than the image geometry says: segments follow it"
+"""Note of a model that turns as its RV label says."""
 
 
 class Reference(enum.StrEnum):
@@ -69,6 +70,7 @@ class SegmentModel:
 
     ``start_deg`` is the display angle of the anterior insertion, ``turn`` +1 if the septum follows
     counter-clockwise on the display; ``base_slice`` and ``apex_slice`` are the end slices.
+    ``insertion`` is the point it is counted from, None for an RV label or 12 o'clock.
     """
 
     labels: np.ndarray
@@ -78,6 +80,7 @@ class SegmentModel:
     base_slice: int
     apex_slice: int
     base_rule: str
+    insertion: Insertion | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -109,60 +112,73 @@ class SegmentModel:
 
 
 def segment_model(
-    anatomy: Anatomy, geometry: Geometry, rv_insertion_ras: tuple[float, float, float] | None = None
+    anatomy: Anatomy,
+    geometry: Geometry,
+    rv_insertion_ras: tuple[float, float, float] | None = None,
+    known: Insertion | None = None,
 ) -> SegmentModel | None:
     """Assign every myocardial voxel to one of 17 segments; None if no slice shows a ring.
 
-    ``rv_insertion_ras`` (mm) is the anterior RV insertion point; it wins over the RV label. Raises
-    :class:`UsageError` if it is not beside the left ventricle.
+    ``rv_insertion_ras`` (mm) is the anterior RV insertion point marked now; it wins over the RV label, and
+    that over ``known``, a point marked or found before, which is left out where it fits these labels no more.
+    Raises :class:`UsageError` if the point marked now is not beside the left ventricle.
     """
     ring = np.flatnonzero(anatomy.wall.any(axis=(1, 2)) & anatomy.cavity.any(axis=(1, 2)))
     if ring.size == 0:
         return None
     base_last, rule = base_is_last(anatomy, geometry, ring)
     base, apex = (ring[-1], ring[0]) if base_last else (ring[0], ring[-1])
-    turn = 1 if long_axis_sign(geometry) > 0 else -1
-    reference, start, notes = Reference.RV_INSERTION, CLOCK_START_DEG, ()
-    found = (
-        None if anatomy.rv is None or rv_insertion_ras is not None else insertion_from_rv(anatomy, geometry)
-    )
-    if rv_insertion_ras is not None:
-        start = insertion_from_point(anatomy, geometry, ring, rv_insertion_ras)
-    elif found is not None:
-        start, by_rv = found
-        if by_rv != turn:
-            notes = (
-                "the right ventricle lies on the other side than the image geometry says: segments follow it",
-            )
-        turn = by_rv
-    else:
-        reference = Reference.IMAGE_12_OCLOCK
-        notes = (NO_INSERTION,)
-    model = SegmentModel(
-        np.zeros(anatomy.wall.shape, np.uint8), reference, start, turn, int(base), int(apex), rule, notes
-    )
+    begin = _beginning(anatomy, geometry, ring, rv_insertion_ras, known)
+    empty = np.zeros(anatomy.wall.shape, np.uint8)
+    model = SegmentModel(empty, base_slice=int(base), apex_slice=int(apex), base_rule=rule, **begin)
     _paint(model, anatomy, geometry)
     return model
 
 
-def parse_insertion(text: str, option: str = "--rv-insertion") -> tuple[float, float, float]:
-    """A point such as "12.5,-30,40", R,A,S in mm; raises :class:`UsageError` naming the ``option``."""
-    try:
-        r, a, s = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{option} '{text}' is no point; write R,A,S in mm, such as 12.5,-30,40") from None
-    return r, a, s
+class _Beginning(TypedDict):
+    """The fields of a model that say where it begins."""
+
+    reference: Reference
+    start_deg: float
+    turn: int
+    insertion: Insertion | None
+    notes: tuple[str, ...]
 
 
-def check_insertion(geometry: Geometry, ras: tuple[float, float, float]) -> None:
-    """Raise :class:`UsageError` for a point (mm RAS) outside the image, before anything is computed."""
-    index = _index_of(geometry, ras)
-    size = np.asarray(geometry.size)
-    if not np.isfinite(index).all() or (index < -1.5).any() or (index > size + 0.5).any():
-        raise UsageError(
-            f"the RV insertion point {_named(ras)} mm RAS is outside the image; "
-            "place it on the anterior junction of the right ventricle with the wall"
+def _beginning(
+    anatomy: Anatomy,
+    geometry: Geometry,
+    ring: np.ndarray,
+    marked: tuple[float, float, float] | None,
+    known: Insertion | None,
+) -> _Beginning:
+    """Where segments begin and which way they turn: by the mark, else the label, else what is known."""
+    turn = geometric_turn(geometry)
+    counted = Reference.RV_INSERTION
+    if marked is not None:
+        start = insertion_from_point(anatomy, geometry, ring, marked)
+        return _Beginning(
+            reference=counted, start_deg=start, turn=turn, insertion=Insertion(marked), notes=()
         )
+    if anatomy.rv is not None and (arc := insertion_from_rv(anatomy, geometry)) is not None:
+        start, by_rv = arc
+        notes = () if by_rv == turn else (OTHER_SIDE,)
+        return _Beginning(reference=counted, start_deg=start, turn=by_rv, insertion=None, notes=notes)
+    if known is not None:
+        try:
+            start = insertion_from_point(anatomy, geometry, ring, known.ras)
+            return _Beginning(
+                reference=counted, start_deg=start, turn=turn, insertion=known, notes=known.notes
+            )
+        except UsageError:  # the heart was drawn elsewhere since
+            pass
+    return _Beginning(
+        reference=Reference.IMAGE_12_OCLOCK,
+        start_deg=CLOCK_START_DEG,
+        turn=turn,
+        insertion=None,
+        notes=(NO_INSERTION,),
+    )
 
 
 def base_is_last(anatomy: Anatomy, geometry: Geometry, ring: np.ndarray) -> tuple[bool, str]:
@@ -175,109 +191,17 @@ def base_is_last(anatomy: Anatomy, geometry: Geometry, ring: np.ndarray) -> tupl
     return long_axis_sign(geometry, along_slices=True) > 0, "patient axes"
 
 
+def geometric_turn(geometry: Geometry) -> int:
+    """+1 if, by the patient axes, the septum follows the insertion counter-clockwise on the display."""
+    return 1 if long_axis_sign(geometry) > 0 else -1
+
+
 def long_axis_sign(geometry: Geometry, *, along_slices: bool = False) -> float:
     """Positive if the display's viewing direction (or the slice axis) runs from apex to base."""
     axes = np.reshape(geometry.direction, (3, 3))
     axis = axes[:, 2] if along_slices else np.cross(axes[:, 0], axes[:, 1])
     towards = float(axis @ APEX_TO_BASE_LPS)
     return towards if abs(towards) > 1e-6 else 1.0
-
-
-def insertion_from_point(
-    anatomy: Anatomy, geometry: Geometry, ring: np.ndarray, ras: tuple[float, float, float]
-) -> float:
-    """Display angle of a given RAS point (mm) about the left ventricle of its slice."""
-    index, named = _index_of(geometry, ras), _named(ras)
-    z = int(ring[np.argmin(np.abs(ring - index[2]))])
-    off_mm = abs(index[2] - z) * geometry.spacing[2]
-    if abs(index[2] - z) > 1.5:
-        raise UsageError(
-            f"the RV insertion point {named} mm RAS is {off_mm:.0f} mm off the "
-            "slices that show the left ventricle; place it on the anterior junction of the right ventricle"
-        )
-    heart = largest_region(anatomy.left_ventricle[z])
-    centre = centre_yx(heart)
-    dy, dx = (index[1] - centre[0]) * geometry.spacing[1], (index[0] - centre[1]) * geometry.spacing[0]
-    y, x = np.nonzero(heart)
-    apart = np.hypot((y - index[1]) * geometry.spacing[1], (x - index[0]) * geometry.spacing[0]).min()
-    radius = np.sqrt(heart.sum() * geometry.spacing[0] * geometry.spacing[1] / np.pi)
-    if apart > FARTHEST_INSERTION_MM:
-        raise UsageError(
-            f"the RV insertion point {named} mm RAS is {apart:.0f} mm outside the left ventricle; "
-            "place it on the anterior junction of the right ventricle with the wall"
-        )
-    if np.hypot(dy, dx) < 0.5 * radius:
-        raise UsageError(
-            f"the RV insertion point {named} mm RAS is in the middle of the left ventricle; "
-            "place it on the anterior junction of the right ventricle with the wall"
-        )
-    return float(display_angle_deg(dy, dx))
-
-
-def insertion_from_rv(anatomy: Anatomy, geometry: Geometry) -> tuple[float, int] | None:
-    """Display angle of the anterior insertion and the turn towards the septum, from the RV label.
-
-    In each slice the arc is sought where the right ventricle lies within 6 mm outside the wall; its
-    two ends are the insertions, the anterior one is the end nearer to front and head. The slices'
-    ends are averaged on the circle. None if no slice shows an arc of 20 to 200 degrees.
-    """
-    rv, arcs = anatomy.rv, []
-    if rv is None:
-        return None
-    for z in anatomy.wall_slices:
-        if rv[z].any() and anatomy.cavity[z].any():
-            arc = _contact_arc(anatomy, rv, geometry, z)
-            if arc is not None:
-                arcs.append(arc)
-    if not arcs:
-        return None
-    first, last = (_circular_mean([arc[end] for arc in arcs]) for end in (0, 1))
-    axes = np.reshape(geometry.direction, (3, 3))
-    up_x, up_y = float(axes[:, 0] @ UP_LPS), -float(axes[:, 1] @ UP_LPS)
-    height = [up_x * np.cos(np.radians(a)) + up_y * np.sin(np.radians(a)) for a in (first, last)]
-    return (first, 1) if height[0] >= height[1] else (last, -1)
-
-
-def _index_of(geometry: Geometry, ras: tuple[float, float, float]) -> np.ndarray:
-    lps = np.asarray(ras, float) * np.array([-1.0, -1.0, 1.0])
-    return np.linalg.solve(geometry.index_to_lps, np.append(lps, 1.0))[:3]
-
-
-def _named(ras: tuple[float, float, float]) -> str:
-    return "({:.1f}, {:.1f}, {:.1f})".format(*ras)
-
-
-def _contact_arc(anatomy: Anatomy, rv: np.ndarray, geometry: Geometry, z: int) -> tuple[float, float] | None:
-    heart = largest_region(anatomy.left_ventricle[z])
-    centre = centre_yx(heart)
-    radius = radii_mm(heart, centre, geometry.spacing, beyond_mm=CONTACT_MM)
-    outer = sample_chords(heart, centre, geometry.spacing, radius)
-    edge = np.where(outer.any(axis=1), radius[outer.shape[1] - 1 - np.argmax(outer[:, ::-1], axis=1)], np.inf)
-    beyond = (radius > edge[:, None]) & (radius <= edge[:, None] + CONTACT_MM)
-    touch = np.any(sample_chords(rv[z], centre, geometry.spacing, radius) & beyond, axis=1)
-    if touch.all() or not touch.any():
-        return None
-    start, length = _longest_run(touch, bridge=15)
-    return (float(start), float((start + length) % 360)) if 20 <= length <= 200 else None
-
-
-def _longest_run(touch: np.ndarray, bridge: int) -> tuple[int, int]:
-    """Start and length of the longest circular run of True, gaps up to ``bridge`` closed."""
-    count = len(touch)
-    at = np.flatnonzero(touch)
-    gap = np.diff(np.append(at, at[0] + count))
-    breaks = np.flatnonzero(gap > bridge + 1)
-    if breaks.size == 0:
-        return int(at[0]), count
-    starts = at[(breaks + 1) % len(at)]
-    ends = at[np.roll(breaks, -1)]
-    lengths = (ends - starts) % count + 1
-    best = int(np.argmax(lengths))
-    return int(starts[best]), int(lengths[best])
-
-
-def _circular_mean(angles_deg: list[float]) -> float:
-    return float(np.degrees(np.angle(np.exp(1j * np.radians(angles_deg)).mean())) % 360.0)
 
 
 def _segments(level: int, theta_deg: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
 from .anatomy import anatomy_of, percent, stack_notes
+from .insertion import Insertion
 from .lge import segments_json
 from .segments import SegmentMeasures, per_segment, per_territory
 from .size_catalogue import Scan
@@ -84,10 +85,11 @@ def frame_measures(
     *,
     intervals: Mapping[str, Any] | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
+    known_insertion: Insertion | None = None,
 ) -> FrameMeasures:
     """Measure one frame; raises as :func:`CardiacUQLib.measures.lge.lge_measures` does."""
     anatomy = anatomy_of(frame.labels, classes, frame.geometry)
-    model = segment_model(anatomy, frame.geometry, rv_insertion_ras)
+    model = segment_model(anatomy, frame.geometry, rv_insertion_ras, known_insertion)
     chords = radial_chords(anatomy, frame.geometry)
     volumes = frame.pass_volumes_ml
     passes = None if volumes is None else sizes_of(Scan.FRAME, structures_of(volumes, classes))

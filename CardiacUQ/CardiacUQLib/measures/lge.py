@@ -14,6 +14,7 @@ from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
 from .anatomy import Anatomy, anatomy_of, stack_notes
+from .insertion import Insertion
 from .segments import SegmentMeasures, per_segment, per_territory
 from .size_catalogue import Scan
 from .sizes import Size, only_values, sizes_of, sizes_with_intervals, structures_in, structures_of
@@ -67,19 +68,21 @@ def lge_measures(
     scs: np.ndarray | None = None,
     error_probability: np.ndarray | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
+    known_insertion: Insertion | None = None,
 ) -> LgeMeasures:
     """Measure labels (z, y, x) on ``geometry``.
 
     ``image`` (z, y, x) adds the threshold sizes; ``pass_volumes_ml`` (passes, classes) the intervals,
     calibrated by ``intervals`` = ``manifest.calibration["intervals"]``; ``scs`` and
-    ``error_probability`` (z, y, x) the uncertainty per segment; ``rv_insertion_ras`` (mm) the AHA model.
+    ``error_probability`` (z, y, x) the uncertainty per segment; ``rv_insertion_ras`` (mm) the AHA model,
+    else ``known_insertion``, marked or found before (:func:`.aha.segment_model`).
     Raises :class:`UsageError` for labels that know no infarct or are of another grid, a spacing of zero, a
     misplaced insertion.
     """
     anatomy = anatomy_of(labels, classes, geometry)
     if anatomy.infarct is None:
         raise UsageError("these labels know no infarct; late enhancement is measured by one")
-    model = segment_model(anatomy, geometry, rv_insertion_ras)
+    model = segment_model(anatomy, geometry, rv_insertion_ras, known_insertion)
     chords = radial_chords(anatomy, geometry)
     passes = None if pass_volumes_ml is None else sizes_of(Scan.LGE, structures_of(pass_volumes_ml, classes))
     values = only_values(sizes_of(Scan.LGE, structures_in(anatomy, geometry)))
@@ -109,9 +112,11 @@ def segments_json(
     return {
         "model": "AHA-17" if model.is_aha else "17 sectors from 12 o'clock, not AHA",
         "reference": model.reference.value,
+        "start_deg": model.start_deg,
         "base_slice": model.base_slice,
         "apex_slice": model.apex_slice,
         "base_rule": model.base_rule,
+        "insertion": None if model.insertion is None else model.insertion.as_json(),
         "items": [{"segment": n, **item.as_json()} for n, item in enumerate(segments, start=1)],
         "territories": [item.as_json() for item in territories],
     }

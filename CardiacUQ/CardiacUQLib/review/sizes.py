@@ -25,6 +25,7 @@ from ..measures import (
 from ..measures.aha import NO_INSERTION
 from ..measures.anatomy import anatomy_of, measurable
 from ..measures.display import digits
+from ..measures.insertion import known_insertion
 from ..measures.size_catalogue import Scan
 from ..measures.sizes import only_values, scan_of, sizes_of, structures_in
 from .phases import PHASES, OtherPhase, other_phase, phase_of
@@ -48,7 +49,9 @@ def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) ->
     if rv_insertion_ras is None:
         return measures
     # The networks' intervals stay: only where the segments begin has changed.
-    kept = [note for note in measures.get("notes", ()) if note != NO_INSERTION]
+    before = known_insertion(measures)
+    replaced = {NO_INSERTION, *(() if before is None else before.notes)}
+    kept = [note for note in measures.get("notes", ()) if note not in replaced]
     return {**measures, "segments": _measured(review, rv_insertion_ras)["segments"], "notes": kept}
 
 
@@ -71,7 +74,7 @@ def _measured(
     turn = case.storage.from_stored
     maps = (case.maps.get(name) for name in (MapName.SCS, MapName.ERROR_PROBABILITY))
     scs, wrong = (None if m is None or not _as_computed(review) else turn(m) for m in maps)
-    frame = _frame(review, scs, wrong)
+    frame, known = _frame(review, scs, wrong), known_insertion(case.measures)
     if _is_lge(review):
         measures = lge_measures(
             frame.labels,
@@ -80,9 +83,12 @@ def _measured(
             scs=scs,
             error_probability=wrong,
             rv_insertion_ras=rv_insertion_ras,
+            known_insertion=known,
         )
         return measures_json(measures)
-    alone = measures_json(frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras))
+    alone = measures_json(
+        frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras, known_insertion=known)
+    )
     if other is None:
         return alone
     together = _together(frame, phase_of(case), other, review, rv_insertion_ras)

@@ -34,7 +34,7 @@ from ..inference.options import NetworkOptions
 from ..inference.result import Result
 from ..measures import Frame, cine_measures, measures_json, phase_measures
 from ..measures.beat import find_phases
-from ..uncertainty.verdict import Verdict, worst_of
+from ..uncertainty.verdict import Verdict, unlike_headline, worst_of
 from .options import CaseOptions
 from .scan import fill_with_result, segment_with
 
@@ -200,6 +200,8 @@ def _segment_phases(
         raise InputError(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
+    if any(result.unlike for result in results.values()):
+        together = {**together, "headline": unlike_headline(together["headline"])}
     beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
     film = {"beat": beat} if len(beat) == 2 else {}
     measured = {

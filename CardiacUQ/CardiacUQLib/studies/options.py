@@ -32,5 +32,6 @@ class CaseOptions(NetworkOptions):
             "report": self.report,
             "frames": [self.ed, self.es],
             **({"probabilities": True} if self.probabilities else {}),
+            **({"keep_unlike": True} if self.keep_unlike else {}),
         }
         return json.dumps(asked, sort_keys=True)

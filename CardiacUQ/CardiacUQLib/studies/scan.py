@@ -42,6 +42,7 @@ def segment_with(
         cancel=cancel,
         rv_insertion_ras=options.rv_insertion_ras,
         keep_probabilities=options.probabilities,
+        keep_unlike=options.keep_unlike,
     )
 
 

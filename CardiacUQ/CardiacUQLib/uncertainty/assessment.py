@@ -12,7 +12,7 @@ from ..base.json_codec import JsonMismatch, decode
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
 from . import likeness, presence, quality, verdict
-from .likeness import LikenessCalibration
+from .likeness import Likeness, LikenessCalibration
 from .presence import PresenceCalibration
 from .quality import DiceCalibration, PredictedDice
 from .verdict import Verdict, VerdictCalibration, unlike_verdict
@@ -29,12 +29,14 @@ FITS: Mapping[str, type] = {
 @dataclass(frozen=True)
 class Assessment:
     """``presence`` by lesion name; ``unlike`` says in words in what the scan differs from those of the
-    training, empty where it does not; ``lacking`` names the fits that the bundle does not have."""
+    training, empty where it does not; ``no_heart`` where nothing like a heart was found; ``lacking`` names
+    the fits that the bundle does not have."""
 
     verdict: Verdict | None = None
     predicted_dice: tuple[PredictedDice, ...] = ()
     presence: Mapping[str, float] = field(default_factory=dict)
     unlike: tuple[str, ...] = ()
+    no_heart: bool = False
     lacking: tuple[str, ...] = ()
 
 
@@ -90,11 +92,15 @@ class Assessor:
         word = None
         if dice and verdict_fit is not None:
             word = verdict_fit.judge(dice, probabilities, drawn)
-        known = None if (fit := self.fit(likeness.KEY)) is None else fit.judge(evidence)
-        if known is not None and known.reasons:
+        known = self.likeness(evidence)
+        if known.reasons:
             word = unlike_verdict(known, word)
-        reasons = () if known is None else known.reasons
-        return Assessment(word, dice, dict(probabilities), reasons, self.lacking)
+        return Assessment(word, dice, dict(probabilities), known.reasons, known.no_heart, self.lacking)
+
+    def likeness(self, evidence: Mapping[str, float], *, all_views: bool = True) -> Likeness:
+        """How like the training scans a scan is; as one of them where the bundle cannot tell."""
+        fit: LikenessCalibration | None = self.fit(likeness.KEY)
+        return Likeness() if fit is None else fit.judge(evidence, all_views=all_views)
 
 
 def decode_fit(name: str, stored: Any) -> Any:

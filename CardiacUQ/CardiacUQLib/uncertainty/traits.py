@@ -11,14 +11,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from ..bundles.manifest import ClassInfo
 from .evidence import evidence_key
 from .linear import expit
+from .sides import side_figures
 
 POOLS, WALLS = ("blood pool", "LV"), ("healthy myocardium", "infarct", "MVO", "myocardium")
 MUSCLE = ("healthy myocardium", "myocardium")
+PER_VIEW = "agreement, "
+"""What the names of traits begin with that mean something else when fewer views are run."""
 AGREEMENT = ("promised Dice", "Dice of the views", "Dice of the opinions")
 MOST_COUNTED, ENOUGH_GREY = 200_000, 40
 """Voxels among which distinct grey values are counted, and from how many on it is an image whatever its
@@ -46,8 +48,9 @@ def scan_traits(
     pool = np.isin(labels, [names[n] for n in POOLS if n in names])
     wall = np.isin(labels, [names[n] for n in WALLS if n in names])
     found |= _contrast(normalised, pool, wall) | _shape(pool, wall, pixel_mm, slice_mm)
+    found |= side_figures(normalised, inside, pool | wall, pixel_mm)
     return found | {
-        f"agreement, {key}": evidence[key]
+        f"{PER_VIEW}{key}": evidence[key]
         for structure in names
         if structure in POOLS or structure in MUSCLE
         for key in (evidence_key(structure, figure) for figure in AGREEMENT)
@@ -56,12 +59,23 @@ def scan_traits(
 
 def trait_names(evidence: Mapping[str, float]) -> tuple[str, ...]:
     """The traits among the evidence of a case: what is told of no structure, and the agreement."""
-    return tuple(name for name in evidence if ": " not in name or name.startswith("agreement, "))
+    return tuple(name for name in evidence if ": " not in name or name.startswith(PER_VIEW))
+
+
+def heart_likeness(evidence: Mapping[str, float], *, all_views: bool = True) -> float:
+    """How much like a heart what was found is, 0 .. 1: the share of the cavity's rim that is muscle, times
+    the Dice of the cavity between the views where ``all_views`` were run; 1 where nothing is known."""
+    agreed = [
+        expit(evidence[key])
+        for pool in POOLS
+        if all_views and (key := f"{PER_VIEW}{evidence_key(pool, AGREEMENT[1])}") in evidence
+    ]
+    return evidence.get("closed wall", 1.0) * min(agreed, default=1.0)
 
 
 def readable(name: str, value: float) -> float:
     """A trait's value as people know it: agreement as a Dice, the ventricle in ml, ratios as such."""
-    if name.startswith("agreement, "):
+    if name.startswith(PER_VIEW):
         return expit(value)
     if name == "volume of the ventricle":
         return math.exp(value) - 1.0
@@ -84,6 +98,8 @@ def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
 
 
 def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, float]:
+    from scipy import ndimage  # not at start-up
+
     heart = pool | wall
     around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart], bool) & ~heart
     level = {name: _mean(n, mask) for name, mask in (("pool", pool), ("wall", wall), ("around", around))}
@@ -96,6 +112,8 @@ def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, fl
 
 
 def _shape(pool: np.ndarray, wall: np.ndarray, pixel_mm: float, slice_mm: float) -> dict[str, float]:
+    from scipy import ndimage  # not at start-up
+
     heart = pool | wall
     voxel_ml = pixel_mm**2 * slice_mm / 1000.0
     areas = heart.sum(axis=(1, 2)).astype(float)

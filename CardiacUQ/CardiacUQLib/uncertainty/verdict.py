@@ -100,6 +100,11 @@ def unlike_verdict(likeness: Likeness, judged: Verdict | None) -> Verdict:
     return Verdict(Word.CHECK, reason)
 
 
+def unlike_headline(headline: str) -> str:
+    """The headline of a scan that does not belong here: no number without that word."""
+    return f"Unlike the training scans: {headline}"
+
+
 def _weakest(dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]) -> str:
     """What costs most: a structure with a low predicted Dice, or a lesion that may be missed."""
     if not dice:

@@ -16,13 +16,14 @@ import numpy as np
 from scipy.optimize import minimize
 
 from CardiacUQLib.uncertainty.evidence import alone, evidence_key
-from CardiacUQLib.uncertainty.likeness import LikenessCalibration, TraitRange
+from CardiacUQLib.uncertainty.likeness import LikenessCalibration
 from CardiacUQLib.uncertainty.presence import LesionPresence, PresenceCalibration
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
-from CardiacUQLib.uncertainty.traits import trait_names
 from CardiacUQLib.uncertainty.verdict import RISK_FEATURE, VerdictCalibration, Word
 
 from ..shared.material import CaseMaterial, Choice
+from .fit_likeness import fit_likeness
+from .groups import groups_of
 from .regression import logistic, ridge
 
 T = TypeVar("T")
@@ -33,7 +34,6 @@ MVO_FIGURES = ("least volume", "volume", "soft volume", "soft volume, first")
 SUREST_INFARCT = evidence_key("infarct", "surest voxel")
 """MVO lies in large, plain infarcts: how sure the surest infarct voxel is says more than their volume."""
 DICE_FIGURES = ("promised Dice", "Dice of the views", "Dice of the opinions")
-MARGIN_SHARE, LEAST_MARGIN = 0.12, 0.05
 LOW_DICE = 0.7
 TRUST_RISK, REDO_RISK = 0.15, 0.5
 """Share of failures allowed among trusted cases; probability of failure from which a case is done again."""
@@ -97,18 +97,6 @@ def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
     return Fits(presence, dice, _fit_verdict(cases, predicted, true), fit_likeness(cases))
 
 
-def fit_likeness(cases: Sequence[CaseMaterial]) -> LikenessCalibration:
-    """The range of every trait over the cases and a margin of an eighth of it beyond: one in twenty cases
-    that had no part in the ranges lies outside. A trait that hardly varies has a margin of its size."""
-    found = {}
-    for name in trait_names(cases[0].evidence):
-        values = np.array([case.evidence[name] for case in cases])
-        low, high = float(values.min()), float(values.max())
-        margin = max(MARGIN_SHARE * (high - low), LEAST_MARGIN * max(abs(low), abs(high)), 1e-3)
-        found[name] = TraitRange(*(float(f"{value:.5g}") for value in (low, high, margin)))
-    return LikenessCalibration(found)
-
-
 def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
     """What these fits say about a case."""
     opinion = _decided(fits.presence, case)
@@ -133,16 +121,6 @@ def _out_of_group(
         fitted = fit([case for case in cases if case.case not in away])
         found |= {case.case: apply(fitted, case) for case in part}
     return {case.case: found[case.case] for case in cases}
-
-
-def groups_of(cases: Sequence[CaseMaterial], fewest: int = 5) -> list[list[CaseMaterial]]:
-    """Cases by group; if all share their networks, every fifth case in turn."""
-    groups: dict[str, list[CaseMaterial]] = {}
-    for case in cases:
-        groups.setdefault(case.group, []).append(case)
-    if len(groups) > 1:
-        return list(groups.values())
-    return [part for n in range(fewest) if (part := list(cases[n::fewest]))]
 
 
 def _decided(presence: PresenceCalibration | None, case: CaseMaterial) -> Foresight:

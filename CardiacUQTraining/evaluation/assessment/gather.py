@@ -23,7 +23,8 @@ from ..shared.cases import CaseStore
 from ..shared.judged import check_labels, each_case, file_state
 from ..shared.material import CaseMaterial, choices_of, lesions_of
 from ..shared.predict import Computer, PassOptions, permitted_folds, predict
-from .fit import Fits, fit_all, groups_of
+from .fit import Fits, fit_all
+from .groups import groups_of
 
 FEWEST_CASES = 20
 """With fewer nothing is fitted: what could be said of a case would be a guess."""

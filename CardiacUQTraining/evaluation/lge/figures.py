@@ -112,9 +112,9 @@ def risk_coverage_plot(figures: Mapping[str, CaseFigures]) -> Figure:
         axis.set_xlabel("coverage (share of voxels kept, most certain first)")
         axis.set_title("2D stage" if stage is Stage.SLICES else "cascade", fontsize=10)
         axis.grid(alpha=0.3)
-        axis.set_ylim(bottom=0)
         if axis.get_lines():
             axis.legend(fontsize=8)
+    axes[0].set_ylim(bottom=0)  # after all curves: a limit that is set early cuts those of the other stage
     axes[0].set_ylabel("share of wrong voxels")
     return figure
 

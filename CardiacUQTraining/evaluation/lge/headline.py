@@ -16,7 +16,7 @@ from ..shared.scores import UNION
 from .analysis import Analysis
 from .calibrate import ROW
 from .report import pathological_cases
-from .summary import row_summary, segmentation_summary, stage_comparisons
+from .summary import present_dice, row_summary, segmentation_summary, stage_comparisons
 
 SCS = Row(Stage.CASCADE, Method.SCS)
 CARD_SIZES = ("lv_mass_g", "infarct_volume_ml", "infarct_share_of_lv_percent")
@@ -38,6 +38,9 @@ def headline(analysis: Analysis, classes: Sequence[ClassInfo]) -> dict[str, str]
         "mean Dice, 2D stage": f"{spread(slices['mean_dice'], PERCENT, 1)} % (paired Wilcoxon against the "
         f"cascade, Holm: p = {tests['mean_dice'].p_holm:.2g})",
     }
+    if present := present_dice(judged.figures, [info.value for info in classes if info.value])["cascade"]:
+        mean = PERCENT * sum(one.mean for one in present.values()) / len(present)
+        figures["mean Dice, cascade, each class over the cases that have it"] = f"{mean:.1f} %"
     if SCS.key in rows:
         raw = spread(rows[SCS.key]["mean_dice"], PERCENT, 1)
         figures["mean Dice, cascade without the lesion limit"] = f"{raw} %"

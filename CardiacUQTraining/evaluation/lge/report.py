@@ -13,8 +13,14 @@ from ..shared.judged import Judged
 from ..shared.markdown import Heading, as_plain, page
 from ..shared.methods import ROWS, Method, Row, Stage
 from ..shared.source import FIGURES, PAGE, Source
-from .summary import row_comparisons, row_summary, segmentation_summary, stage_comparisons
-from .tables import segmentation_section, tests_section, uncertainty_section, write_case_tables
+from .summary import present_dice, row_comparisons, row_summary, segmentation_summary, stage_comparisons
+from .tables import (
+    present_section,
+    segmentation_section,
+    tests_section,
+    uncertainty_section,
+    write_case_tables,
+)
 
 LESIONS_FROM = 3
 
@@ -41,10 +47,12 @@ def write_report(
         everyone, ill = segmentation_summary(figures), segmentation_summary(figures, sick)
         stage_tests, summary = stage_comparisons(figures), row_summary(figures)
         tests = row_comparisons(figures, reference_row(figures))
+        present = present_dice(figures, [info.value for info in source.bundle.manifest.classes if info.value])
         names = {info.value: info.name for info in source.bundle.manifest.classes}
         titles = {row.key: row.title for row in ROWS}
         sections += [
             segmentation_section(everyone, ill, stage_tests, names),
+            *([present_section(present, names)] if present[Stage.CASCADE.value] else []),
             uncertainty_section(summary, missing_rows(figures)),
             tests_section(tests, titles),
             *extra_sections,
@@ -52,6 +60,7 @@ def write_report(
         content |= {
             "segmentation": as_plain(everyone),
             "segmentation_pathological": as_plain(ill),
+            "segmentation_present": as_plain(present),
             "segmentation_tests": as_plain(stage_tests),
             "uncertainty": as_plain(summary),
             "uncertainty_tests": as_plain(tests),

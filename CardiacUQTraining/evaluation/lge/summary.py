@@ -48,6 +48,22 @@ def segmentation_summary(
     }
 
 
+def present_dice(figures: Mapping[str, CaseFigures], classes: Iterable[int]) -> dict[str, dict[int, Summary]]:
+    """By stage and class the Dice over the cases in which the reader drew the class; classes that no case
+    has are left out. The other means count a class that is absent from both as 1, which flatters."""
+    found: dict[str, dict[int, Summary]] = {}
+    for stage in Stage:
+        found[stage.value] = {}
+        for value in classes:
+            have = [
+                one for one in figures.values() if len(one.reference_ml) > value and one.reference_ml[value]
+            ]
+            if have:
+                scores = [one.segmentation[stage.value][f"dice_{value}"] for one in have]
+                found[stage.value][value] = summarise(scores)
+    return found
+
+
 def _figure_names(figures: Mapping[str, CaseFigures], stage: Stage) -> list[str]:
     return list(next(iter(figures.values())).segmentation[stage.value]) if figures else []
 

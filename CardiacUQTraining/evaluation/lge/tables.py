@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..shared.cases import CaseFigures
 from ..shared.csv_file import write_csv
 from ..shared.markdown import PERCENT, interval, markdown_table, spread
@@ -63,6 +65,28 @@ def segmentation_section(
             markdown_table(*_official(official, everyone, pathological)),
         ]
     return "\n\n".join(parts)
+
+
+def present_section(present: Mapping[str, Mapping[int, Summary]], class_names: Mapping[int, str]) -> str:
+    """Dice of every class over the cases that have it, and the mean of these."""
+    slices, cascade = present[Stage.SLICES.value], present[Stage.CASCADE.value]
+    rows = [
+        [class_names[value], str(found.count), spread(slices[value], PERCENT, 1), spread(found, PERCENT, 1)]
+        for value, found in cascade.items()
+    ]
+    means = [
+        f"{PERCENT * float(np.mean([one.mean for one in column.values()])):.1f}"
+        for column in (slices, cascade)
+    ]
+    rows.append(["mean of the classes", "", *means])
+    return "\n\n".join(
+        [
+            "### Dice (%) of every class over the cases that have it",
+            markdown_table(["class", "cases", "2D stage", "cascade"], rows),
+            "Nothing is gained here by drawing nothing where nothing is; a lesion that is drawn in a case "
+            "without one costs nothing either. The table above counts both.",
+        ]
+    )
 
 
 def _official(

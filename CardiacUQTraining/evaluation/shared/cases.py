@@ -23,7 +23,7 @@ from CardiacUQLib.base.safe_files import replacing
 from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)

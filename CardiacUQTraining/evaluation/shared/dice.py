@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,15 @@ def dice_by_name(predicted: np.ndarray, truth: np.ndarray, classes: Sequence[Cla
     """Dice of every foreground class by its name."""
     found = dice_per_class(predicted, truth, [info.value for info in classes if info.value])
     return {info.name: found[info.value] for info in classes if info.value}
+
+
+def means(scores: Mapping[str, float], truth: np.ndarray, classes: Sequence[ClassInfo]) -> dict[str, float]:
+    """The mean Dice over all classes, absent from both counting 1, and over those that the truth has."""
+    there = [info.name for info in classes if info.value and (truth == info.value).any()]
+    return {
+        "mean": float(np.mean(list(scores.values()))),
+        "mean of those there": float(np.mean([scores[name] for name in there])) if there else float("nan"),
+    }
 
 
 def mean_foreground_dice(predicted: np.ndarray, truth: np.ndarray, class_count: int) -> float:

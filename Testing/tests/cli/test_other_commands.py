@@ -104,7 +104,7 @@ def test_demo_makes_segments_and_scores_and_can_be_repeated(
     arguments = ("demo", "-o", tmp_path / "demo", "--model", tiny_bundle, "--seed", "5")
     first = cardiacuq(*arguments)
     assert (first.code, first.err) == (ExitCode.DONE, "")
-    for name in ("blood pool", "healthy myocardium", "infarct", "MVO", "mean"):
+    for name in ("blood pool", "healthy myocardium", "infarct", "MVO", "mean", "mean of those there"):
         assert f"  {name} " in first.out
     page = tmp_path / "demo" / "phantom" / "report.html"
     assert str(page) in first.out
@@ -166,3 +166,34 @@ def test_the_film_of_the_cine_demo_and_its_truth_are_written(tmp_path: Path) -> 
     cavity = heart.ed.classes[-1].value
     assert (truth.stored[0] == cavity).sum() == (heart.ed.labels == cavity).sum()
     assert 0 < true_ef(heart, heart.ed.classes) < 100
+
+
+def test_every_command_can_be_quiet_and_verbose(cardiacuq: Command, tiny_bundle: Path) -> None:
+    quiet = cardiacuq("models", tiny_bundle, "--quiet")
+    assert (quiet.code, quiet.out, quiet.err) == (ExitCode.DONE, "", "")
+    verbose = cardiacuq("models", tiny_bundle, "-v")
+    assert "For tests only" in verbose.out and f"cardiacuq {__version__}, Python 3." in verbose.err
+    failed = cardiacuq("models", "nonesuch", "-q", "-v")
+    assert failed.code == ExitCode.MODEL
+    assert "Traceback" in failed.err and failed.err.splitlines()[-1].startswith("cardiacuq: nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "offered"),
+    [
+        ("cardiacuq ca", 1, {"calibrate"}),
+        ("cardiacuq train --ho", 2, {"--hours"}),
+        ("cardiacuq mod", 1, {"models"}),
+    ],
+)
+def test_a_shell_completes_commands_and_their_options(line: str, word: int, offered: set[str]) -> None:
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(word), "_CARDIACUQ_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-m", "CardiacUQTraining.cli"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'CardiacUQ'}", **asked},
+    )
+    assert set(done.stdout.split()) == offered and done.stderr == ""

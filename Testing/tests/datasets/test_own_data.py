@@ -169,8 +169,8 @@ def test_the_check_tells_what_is_wrong_and_what_is_usual(
     assert found.facts[0].class_ml[1] == pytest.approx(500 * 1.25 * 1.25 * 8 / 1000)
     assert main(["dataset", "check", str(table)]) == 6
     told = capsys.readouterr().out
-    assert "4 of 5 cases can be used" in told and "pixels            1.25 mm" in told
-    assert "infarct           in 4 of 4 cases, 2.5 ml" in told
+    assert "4 of 5 cases can be used" in told and "pixels              1.25 mm" in told
+    assert "infarct             in 4 of 4 cases, 2.5 ml" in told
     left = []
     assert len(read_once(open_dataset("table", table, complete=False), left.append)) == 4
     assert left[0].startswith("broken: left out: ")

@@ -67,6 +67,19 @@ def test_no_ejection_fraction_without_a_left_ventricle(bundle, source, tmp_path,
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
+def test_a_phase_unlike_the_training_scans_leads_the_headline_of_study_and_phases(
+    bundle, source, tmp_path, monkeypatch
+):
+    def unlike(*arguments):
+        return dataclasses.replace(segment_with(*arguments), unlike=("odd",))
+
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_with", unlike)
+    study = segment_cine(source, bundle, tmp_path / "out")
+    written = [json.loads(study.summary.read_text("utf-8"))["headline"]]
+    written += [read_case(folder).measures["headline"] for folder in study.folders.values()]
+    assert all(line.startswith("Unlike the training scans: EF") for line in written), written
+
+
 def test_no_ejection_fraction_of_a_few_stray_voxels(bundle, source, tmp_path, monkeypatch):
     def stray(*arguments):
         result = segment_with(*arguments)

@@ -125,6 +125,14 @@ def test_reliability_plot_shows_the_pooled_bins():
     assert right.get_yscale() == "log"
 
 
+def test_no_curve_of_the_risk_plot_is_cut():
+    figures = figures_of(4)
+    for axis in risk_coverage_plot(figures).axes:
+        low, high = axis.get_ylim()
+        assert low == 0
+        assert all(line.get_ydata().max() <= high for line in axis.get_lines())
+
+
 def test_risk_plot_averages_the_cases():
     figures = figures_of(4)
     lines = {line.get_label(): line for line in risk_coverage_plot(figures).axes[1].get_lines()}

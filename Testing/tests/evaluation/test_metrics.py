@@ -220,3 +220,26 @@ class TestSelective:
         assert np.isnan(risk_coverage(np.arange(3), np.zeros(3)).ause)
         with pytest.raises(ValueError, match="at least one"):
             risk_coverage(np.empty(0), np.empty(0))
+
+
+def test_the_mean_over_classes_that_are_there_does_not_count_what_both_leave_out():
+    """One voxel of two classes each, one of them missed: 1, 0 and two absent ones give 0.75, or 0.5."""
+    from CardiacUQLib.bundles.classes import LGE_CLASSES
+    from CardiacUQTraining.evaluation.shared.dice import dice_by_name, means
+
+    truth, found = np.array([[[1, 2]]]), np.array([[[1, 0]]])
+    scores = dice_by_name(found, truth, LGE_CLASSES)
+    assert means(scores, truth, LGE_CLASSES) == {"mean": 0.75, "mean of those there": 0.5}
+
+
+def test_the_dice_of_a_class_over_the_cases_that_have_it():
+    from CardiacUQTraining.evaluation.lge.summary import present_dice
+    from CardiacUQTraining.evaluation.shared.cases import CaseFigures
+
+    def case(dice: float, ml: float) -> CaseFigures:
+        scores = {"2d": {"dice_1": 0.1}, "cascade": {"dice_1": dice}}
+        return CaseFigures("c", "", (0,), 0.0, scores, {}, reference_ml=[9.0, ml])
+
+    found = present_dice({"a": case(0.4, 3.0), "b": case(1.0, 0.0), "c": case(0.6, 1.0)}, [1, 2])
+    assert found["cascade"][1].mean == pytest.approx(0.5) and found["cascade"][1].count == 2
+    assert found["2d"][1].mean == pytest.approx(0.1) and 2 not in found["cascade"]

@@ -32,6 +32,7 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.ensemble",
     "CardiacUQLib.inference.explore",
     "CardiacUQLib.inference.found",
+    "CardiacUQLib.inference.insertion",
     "CardiacUQLib.inference.jobs",
     "CardiacUQLib.inference.locator",
     "CardiacUQLib.inference.looking",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
-from CardiacUQLib.uncertainty.likeness import FAR, Likeness, LikenessCalibration, TraitRange
+from CardiacUQLib.uncertainty.likeness import Likeness
 from CardiacUQLib.uncertainty.look import LookKind
 from CardiacUQLib.uncertainty.looks import (
     Material,
@@ -18,7 +18,8 @@ from CardiacUQLib.uncertainty.looks import (
     proposals,
     worth,
 )
-from CardiacUQLib.uncertainty.traits import readable, scan_traits, trait_names
+from CardiacUQLib.uncertainty.sides import side_names
+from CardiacUQLib.uncertainty.traits import scan_traits, trait_names
 from CardiacUQLib.uncertainty.verdict import Verdict, Word, unlike_verdict
 
 PIXEL_MM = 3.0
@@ -139,7 +140,7 @@ def test_traits_of_a_round_heart() -> None:
     assert found["volume of the ventricle"] == pytest.approx(np.log(volume + 1))
     assert found["blood against muscle"] > 1.0
     assert traits_of(*heart(shift=2))["shift between slices"] == pytest.approx(3.0, abs=0.01)
-    assert set(trait_names(found)) == set(found)
+    assert set(trait_names(found)) | set(side_names()) == set(found)
     assert trait_names({"infarct: volume": 1.0, "roundness": 1.0}) == ("roundness",)
 
 
@@ -152,17 +153,6 @@ def test_traits_tell_a_label_map_disorder_and_an_empty_result() -> None:
     empty = traits_of(image, np.zeros_like(labels))
     assert np.isfinite(list(empty.values())).all()
     assert empty["volume of the ventricle"] == 0.0 and empty["closed wall"] == 0.0
-
-
-def test_likeness_counts_margins_and_names_the_farthest_trait_first() -> None:
-    fit = LikenessCalibration({"a": TraitRange(0.0, 1.0, 0.5), "b": TraitRange(10.0, 20.0, 1.0)})
-    assert fit.judge({"a": 1.5, "b": 9.5}) == Likeness((), 1.0)
-    found = fit.judge({"a": -1.0, "b": 25.0})
-    assert found.reasons == ("b 25, usual 10 to 20", "a -1, usual 0 to 1")
-    assert found.distance == 5.0 and found.far == (FAR < 5.0)
-    assert fit.judge({}) == Likeness()
-    with pytest.raises(ValueError, match="margin above 0"):
-        TraitRange(0.0, 1.0, 0.0)
 
 
 def test_an_unlike_scan_is_never_trusted_and_a_far_one_is_done_again() -> None:
@@ -188,15 +178,6 @@ def test_a_cine_has_traits_too() -> None:
     found = scan_traits(image, image / 50, np.ones((48, 48), bool), cine, CINE_CLASSES, 1.5, 10.0, agreement)
     assert found["roundness"] == pytest.approx(1.0, abs=0.02)
     assert "agreement, LV: Dice of the views" in found
-
-
-def test_the_words_of_a_trait_are_in_numbers_that_people_know() -> None:
-    name = "agreement, blood pool: Dice of the views"
-    fit = LikenessCalibration({name: TraitRange(2.197, 3.89, 0.2)})
-    (words,) = fit.judge({name: 0.0}).reasons
-    assert words == "blood pool, Dice of the views 0.5, usual 0.9 to 0.98"
-    assert readable("volume of the ventricle", np.log(101.0)) == pytest.approx(100.0)
-    assert readable("roundness", 0.7) == 0.7
 
 
 def test_a_small_drawn_lesion_that_may_not_be_there_is_what_the_place_is_about() -> None:

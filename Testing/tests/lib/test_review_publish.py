@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import shutil
@@ -12,11 +13,15 @@ from review_cases import make_case
 
 from CardiacUQLib.base.errors import InputError
 from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.images.orientation import reorder_geometry
+from CardiacUQLib.measures.anatomy import anatomy_of
+from CardiacUQLib.measures.insertion import Insertion, point_at_angle
 from CardiacUQLib.report import can_render, publish, write_report
 from CardiacUQLib.review import (
     ELSEWHERE,
     CaseMaps,
     Review,
+    corrected_measures,
     next_open_case,
     read_queue,
     stamp_in,
@@ -166,3 +171,22 @@ def test_a_folder_without_a_table_is_a_queue_too_and_nothing_is_none(folder, tmp
         read_queue(tmp_path)
     with pytest.raises(InputError, match="is not there"):
         read_queue(tmp_path / "nothing.csv")
+
+
+def test_where_segments_count_from_survives_a_decision(folder) -> None:
+    """A point that was found or marked before the review holds for the corrected labels too."""
+    case = read_case(folder)
+    anatomy = anatomy_of(
+        case.storage.from_stored(case.segmentation),
+        case.classes,
+        reorder_geometry(case.geometry, case.storage),
+    )
+    point = point_at_angle(anatomy, reorder_geometry(case.geometry, case.storage), 120.0)
+    assert point is not None
+    segments = {**case.measures["segments"], "insertion": Insertion(point, "cine-streaming", 24.0).as_json()}
+    known = dataclasses.replace(case, model_measures={**case.measures, "segments": segments})
+    review = Review(CaseMaps.of(known), "Jane Doe")
+    review.take_2d(0)
+    corrected = corrected_measures(review)["segments"]
+    assert corrected["reference"] == "rv_insertion"
+    assert corrected["insertion"]["by"] == "cine-streaming"

@@ -15,7 +15,13 @@ from cascade_fakes import (
 )
 from torch import nn
 
-from CardiacUQLib.base.errors import CancelledError, InsufficientMemoryError, ModelError, UsageError
+from CardiacUQLib.base.errors import (
+    CancelledError,
+    InputError,
+    InsufficientMemoryError,
+    ModelError,
+    UsageError,
+)
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, RoiSpec, View
 from CardiacUQLib.bundles.map_catalogue import MapName
@@ -247,3 +253,24 @@ def test_the_standing_limitations_of_a_bundle_are_not_repeated_with_every_result
     found = segment(volume, FakeBundle(known, networks), device="cpu")
     assert "finds no MVO" not in found.run.warnings
     assert found.verdict is None and found.lacking == ("presence", "predicted_dice", "verdict", "likeness")
+
+
+def test_noise_is_refused_in_one_line_unless_a_result_is_wanted_all_the_same(volume):
+    """Random networks find no closed ring of muscle; a bundle that knows its training scans says so."""
+    known = {"traits": {"closed wall": {"low": 0.9, "high": 1.0, "margin": 0.05}}}
+    source = fake(Pixelwise2D(), FromMasks3D(), calibration={"likeness": known})
+    with pytest.raises(InputError, match=r"nothing like a heart was found; .*--keep-unlike") as caught:
+        segment(volume, source, device="cpu")
+    assert caught.value.exit_code == 3 and "\n" not in str(caught.value)
+    found = segment(volume, source, device="cpu", keep_unlike=True)
+    assert found.unlike[0].startswith("closed wall 0") and "usual 0.9 to 1" in found.unlike[0]
+    assert found.measures["headline"].startswith("Unlike the training scans: ")
+
+
+def test_a_single_view_is_enough_to_see_that_there_is_no_heart(volume):
+    known = {"traits": {"closed wall": {"low": 0.9, "high": 1.0, "margin": 0.05}}}
+    source = fake(Pixelwise2D(), FromMasks3D(), calibration={"likeness": known})
+    with pytest.raises(InputError, match="nothing like a heart"):
+        segment(volume, source, device="cpu", views=(View.IDENTITY,))
+    found = segment(volume, source, device="cpu", views=(View.IDENTITY,), keep_unlike=True)
+    assert found.unlike and found.verdict is not None and found.verdict.risk is None

@@ -14,10 +14,10 @@ from CardiacUQLib.measures.aha import (
     SEGMENT_NAMES,
     TERRITORIES,
     Reference,
-    check_insertion,
     segment_model,
 )
 from CardiacUQLib.measures.anatomy import anatomy_of
+from CardiacUQLib.measures.insertion import check_insertion
 
 CENTRE = (50.3, 49.8)
 NINE = (0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98, 1.0)

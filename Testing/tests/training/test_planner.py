@@ -44,7 +44,7 @@ def test_weights_that_know_their_pixels_keep_them():
 def test_few_patients_and_few_slices():
     plan = fit_to_data(SMALL, HeartFacts(96.0, 1.5, 3, 380.0, 4), started=False)
     assert plan.recipe.folds == 4 and plan.recipe.stage3d.patch_slices == 3
-    assert len(plan.lines) == 4
+    assert plan.recipe.phantoms == 4 and len(plan.lines) == 5
 
 
 def test_a_wide_field_of_view_is_seen_whole_by_the_locator():
