@@ -16,6 +16,7 @@ from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
+from CardiacUQLib.studies.choice import AUTO
 from CardiacUQLib.studies.options import CaseOptions
 
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
@@ -48,7 +49,12 @@ def command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder that receives one case folder per input.")
     ],
-    model: Annotated[str, typer.Option(help="Name of a bundle, or its folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Name of a bundle, or its folder; auto: the one that suits the image, of one scan."
+        ),
+    ] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     folds: Annotated[str, typer.Option(help="Folds to use, such as 0,1; all if empty.")] = "",
     no_tta: Annotated[bool, typer.Option("--no-tta", help="One view of every slice: 3 x faster.")] = False,
@@ -119,6 +125,8 @@ def command(
     )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
+    if model == AUTO:
+        model = choose_model(inputs, options, series, phases)
     asked = CohortOptions(
         resume,
         overwrite,
@@ -162,6 +170,31 @@ def command(
     if problem := export_result(result, job.target, options):
         print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
         raise typer.Exit(ExitCode.EXPORT)
+
+
+def choose_model(inputs: Sequence[Path], options: CaseOptions, series: str, phases: str) -> str:
+    """The folder of the bundle that suits the image; a film or two phases are cine without a look.
+
+    Raises UsageError for more than one scan, and what :func:`choose_bundle` raises.
+    """
+    from CardiacUQLib.bundles.bundle import list_bundles
+    from CardiacUQLib.bundles.manifest import BundleKind
+    from CardiacUQLib.images.cine import is_cine
+    from CardiacUQLib.images.reading import read_volume
+    from CardiacUQLib.studies.choice import choose_bundle
+
+    if phases or all(is_cine(path, series or None) for path in inputs):
+        films = [one for one in list_bundles() if one.manifest.kind is BundleKind.STREAMING]
+        if not films:
+            raise UsageError("--model auto: no bundle for cine is installed")
+        return str(films[0].folder)
+    if len(inputs) > 1:
+        raise UsageError(
+            "--model auto looks at one scan; for several name a bundle, or give a CSV with bundles"
+        )
+    bundle = choose_bundle(read_volume(inputs[0], series=series or None), options)
+    print(f"note: the image suits {bundle.manifest.name}", file=sys.stderr, flush=True)
+    return str(bundle.folder)
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:

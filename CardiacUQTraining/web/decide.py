@@ -69,6 +69,7 @@ def _paint(review: Review, content: Mapping[str, Any]) -> Decision | None:
 
 ACTIONS: Mapping[str, Action] = {
     "keep": lambda review, content: review.keep(_item(review, content)),
+    "accept": lambda review, content: review.accept(_item(review, content)),
     "take_2d": lambda review, content: review.take_2d(_item(review, content)),
     "assign": lambda review, content: review.assign(_item(review, content), _whole(content, "label")),
     "flag": _flag,

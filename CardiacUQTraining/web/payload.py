@@ -45,9 +45,8 @@ def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]
         "default_map": None if maps.default_map is None else maps.default_map.value,
         "heat_stops": list(HEAT_STOPS),
         "hidden_below": HIDDEN_BELOW,
-        "items": [
-            _item(case, review, index, item) for index, item in enumerate(review.items[: review.listed])
-        ],
+        "items": [_item(case, review, index, item) for index, item in enumerate(review.items)],
+        "listed": review.listed,
         "warnings": list(maps.warnings),
         "model": f"{case.case.run.bundle} {case.case.run.bundle_version}".strip(),
         "model_headline": str(maps.measures.get("headline", "")),
@@ -64,7 +63,7 @@ def state_of(case: OpenCase) -> dict[str, Any]:
     last = review.decisions[-1] if review.decisions else None
     return {
         "revision": case.revision,
-        "statuses": [review.status(index).value for index in range(review.listed)],
+        "statuses": [review.status(index).value for index in range(len(review.items))],
         "done": progress.done,
         "progress": progress.as_text(),
         "decided": progress.decided,
@@ -159,6 +158,7 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
         "component": 0 if item.kind is ItemKind.SLICE else index + 1,
         "place": item.kind is ItemKind.PLACE,
         "title": "" if item.look is None else item.look.text,
+        "proposed": item.proposed,
         "slice": item.number if item.kind is ItemKind.SLICE else None,
         "was": item.was,
         "became": item.became,

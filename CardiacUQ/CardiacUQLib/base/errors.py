@@ -50,6 +50,10 @@ class InputError(CardiacUQError):
         self.remedy = remedy
 
 
+class NoHeartError(InputError):
+    """Nothing like a heart was found in an image."""
+
+
 class ModelError(CardiacUQError):
     """A model bundle is missing, damaged or of an unknown version."""
 

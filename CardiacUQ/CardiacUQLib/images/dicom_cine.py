@@ -6,7 +6,7 @@ else its dimension index, else, with a note, its instance number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..base.checksum import sha256_of
 from ..base.errors import InputError
 from .dicom_folder import Series, scan
 from .dicom_headers import FrameHeader
-from .dicom_pixels import read_film
+from .dicom_pixels import read_film, same_pixels
 from .dicom_series import choose, damage_notes, files_in_order, grey_padding, one_type
 from .dicom_stack import by_place, check_positions, main_stack, stack_geometry, without_copies
 from .dicom_suitability import image_notes
@@ -86,7 +86,7 @@ def phases_of(
     kept, copies = without_copies(frames)
     stack, beside = main_stack(folder, kept)
     stack, types = one_type(folder, stack, contrast, _PREFERRED)
-    slices = by_place(stack)
+    slices, repeats = _without_repeats(by_place(stack))
     counts = sorted({len(phases) for phases in slices.values()})
     if len(counts) > 1:
         problem = f"the slices have different numbers of phases ({', '.join(map(str, counts))})"
@@ -98,7 +98,29 @@ def phases_of(
     gaps = check_positions(folder, [phases[0] for phases in slices.values()])
     key, order = _phase_key(folder, list(slices.values()))
     ordered = [sorted(phases, key=key) for phases in slices.values()]
-    return ordered, (*copies, *beside, *types, *gaps, *order)
+    return ordered, (*copies, *beside, *types, *repeats, *gaps, *order)
+
+
+def _without_repeats(
+    slices: Mapping[float, list[FrameHeader]],
+) -> tuple[dict[float, list[FrameHeader]], tuple[str, ...]]:
+    """Where slices have different numbers of phases, those without frames that are there twice: of one
+    moment, with the same pixels."""
+    if len({len(phases) for phases in slices.values()}) == 1:
+        return dict(slices), ()
+    found, left_out = {}, 0
+    for place, phases in slices.items():
+        kept: list[FrameHeader] = []
+        for frame in phases:
+            moment = (frame.trigger_ms, frame.temporal, frame.dimension)
+            twins = [one for one in kept if (one.trigger_ms, one.temporal, one.dimension) == moment]
+            if not any(same_pixels(frame, one) for one in twins):
+                kept.append(frame)
+        found[place], left_out = kept, left_out + len(phases) - len(kept)
+    if not left_out:
+        return found, ()
+    word = "image is there twice and is" if left_out == 1 else "images are there twice and are"
+    return found, (f"{left_out} {word} taken once",)
 
 
 def in_time(folder: Path, phases: Sequence[FrameHeader]) -> list[FrameHeader]:

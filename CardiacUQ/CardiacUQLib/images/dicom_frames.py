@@ -139,6 +139,10 @@ def _enhanced(
         temporal = number(converted, "TemporalPositionIdentifier")
     if temporal is None and phases is not None and phases < len(indices):
         temporal = indices[phases]
+    if temporal is None:
+        temporal = value("NominalPercentageOfCardiacPhase", "CardiacSynchronizationSequence")
+    if temporal is None and content is not None:
+        temporal = _moment(text(content, "FrameReferenceDateTime"))
     trigger = value("NominalCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
     if trigger is None:
         trigger = value("ActualCardiacTriggerDelayTime", "CardiacSynchronizationSequence")
@@ -169,6 +173,18 @@ def _enhanced(
 
 def _values(group: Dataset | None, keyword: str) -> tuple[float, ...]:
     return () if group is None else numbers(group, keyword)
+
+
+def _moment(stamp: str) -> float | None:
+    """Seconds of the day of a DICOM date and time (YYYYMMDDHHMMSS.FFFFFF), None for anything else."""
+    day, seconds = stamp[:8], stamp[14:].split("+")[0].split("-")[0] or "0"
+    clock = stamp[8:14]
+    if len(clock) < 6 or not (day + clock).isdecimal():
+        return None
+    try:
+        return 3600.0 * int(clock[:2]) + 60.0 * int(clock[2:4]) + int(clock[4:]) + float(f"0{seconds}")
+    except ValueError:
+        return None
 
 
 def _scale(transformation: Dataset | None, *holders: Dataset | None) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..base.errors import InputError
+from ..base.errors import NoHeartError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.version import __version__
 from ..bundles.manifest import BundleKind, View
@@ -16,6 +16,7 @@ from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.insertion import Insertion, check_insertion
+from ..uncertainty.evidence import doubt_of_lesions
 from ..uncertainty.verdict import unlike_headline
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
@@ -56,8 +57,8 @@ def segment(
     ``keep_probabilities`` adds the mean softmax, ``keep_unlike`` gives a result even where nothing like a
     heart was found. How it is computed: :func:`.explore.explore`.
 
-    Raises InputError (nothing like a heart), UsageError (unknown device, precision, fold or view; insertion
-    outside the heart), ModelError (bundle without what its kind needs, or whose networks give no numbers),
+    Raises NoHeartError, UsageError (unknown device, precision, fold or view; insertion outside the heart),
+    ModelError (bundle without what its kind needs, or whose networks give no numbers),
     InsufficientMemoryError, CancelledError.
     """
     if rv_insertion_ras is not None:
@@ -72,7 +73,7 @@ def segment(
     )
     findings = explore(job, device=device, precision=precision)
     if findings.assessment.no_heart and not keep_unlike:
-        raise InputError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
+        raise NoHeartError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
     search = InsertionSearch()
     if rv_insertion_ras is None:
         search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
@@ -136,6 +137,7 @@ def _as_result(
             rv_insertion_ras,
             findings.assessment.presence,
             found_insertion,
+            doubt_of_lesions(findings.evidence),
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,
@@ -145,6 +147,8 @@ def _as_result(
         lacking=findings.assessment.lacking,
         looks=findings.looks,
         proposals=findings.proposals if findings.proposals.any() else None,
+        bands=findings.bands,
+        band_maps=findings.band_maps,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..base.errors import NoHeartError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
 from ..cases.casefolder import ExtraWriter, claim_case, fill_case, write_case
 from ..report import can_render, report_writer
+from .choice import better_bundle
 from .options import CaseOptions
 
 if TYPE_CHECKING:
@@ -28,7 +31,35 @@ def segment_with(
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> Result:
-    """As :func:`CardiacUQLib.inference.segment.segment`, with its options in one piece."""
+    """As :func:`CardiacUQLib.inference.segment.segment`, with its options in one piece; a scan that does not
+    belong to the bundle is looked at with the others, and one to which it does belong is named."""
+    try:
+        result = _segment(volume, bundle, options, progress, cancel)
+    except NoHeartError as error:
+        if not (name := better_bundle(volume, bundle, options, cancel)):
+            raise
+        raise NoHeartError(
+            error.path, error.problem, f"the image is {_belongs_to(name)}: choose it with --model"
+        ) from None
+    if not result.unlike or not (name := better_bundle(volume, bundle, options, cancel)):
+        return result
+    unlike, verdict = (*result.unlike, _belongs_to(name)), result.verdict
+    if verdict is not None:
+        verdict = replace(verdict, reason=f"{verdict.reason}; {_belongs_to(name)}")
+    return replace(result, unlike=unlike, verdict=verdict)
+
+
+def _belongs_to(name: str) -> str:
+    return f"like those of bundle '{name}'"
+
+
+def _segment(
+    volume: Volume,
+    bundle: Bundle,
+    options: NetworkOptions,
+    progress: ProgressCallback,
+    cancel: CancelToken | None,
+) -> Result:
     from ..inference.segment import segment  # loads torch, which a wrong option shall not wait for
 
     return segment(

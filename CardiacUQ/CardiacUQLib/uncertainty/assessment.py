@@ -11,7 +11,8 @@ from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
-from . import likeness, presence, quality, verdict
+from . import bands, likeness, presence, quality, verdict
+from .bands import BandCalibration
 from .likeness import Likeness, LikenessCalibration
 from .presence import PresenceCalibration
 from .quality import DiceCalibration, PredictedDice
@@ -22,6 +23,7 @@ FITS: Mapping[str, type] = {
     quality.KEY: DiceCalibration,
     verdict.KEY: VerdictCalibration,
     likeness.KEY: LikenessCalibration,
+    bands.KEY: BandCalibration,
 }
 """What this room reads from ``manifest.calibration``, by name."""
 
@@ -76,6 +78,11 @@ class Assessor:
         """How P(lesion) is computed."""
         return self.fit(presence.KEY)
 
+    @cached_property
+    def bands(self) -> BandCalibration | None:
+        """How bands of contours are found."""
+        return self.fit(bands.KEY)
+
     def probabilities(self, evidence: Mapping[str, float]) -> dict[str, float]:
         """P(lesion) by name; empty without a fit."""
         return {} if self.presence is None else self.presence.probabilities(evidence)
@@ -85,14 +92,16 @@ class Assessor:
         evidence: Mapping[str, float],
         probabilities: Mapping[str, float],
         drawn: Mapping[str, bool],
+        stated: tuple[str, ...] = (),
     ) -> Assessment:
-        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion."""
+        """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion; ``stated``
+        is what the file itself says against it."""
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
         if dice and verdict_fit is not None:
             word = verdict_fit.judge(dice, probabilities, drawn)
-        known = self.likeness(evidence)
+        known = self.likeness(evidence).with_stated(stated)
         if known.reasons:
             word = unlike_verdict(known, word)
         return Assessment(word, dice, dict(probabilities), known.reasons, known.no_heart, self.lacking)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ HEART = 2 / 3
 MIRRORED = 0.75
 """Probability of being mirrored from which it is said."""
 MOST_REASONS = 2
+JUST_BEYOND = 1.01
+"""Distance of what is unlike without a distance of its own."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class Likeness:
     reasons: tuple[str, ...] = ()
     distance: float = 0.0
     heart: float = 1.0
+
+    def with_stated(self, stated: tuple[str, ...]) -> Likeness:
+        """The same with reasons that the file itself states, such as another modality, in front."""
+        if not stated:
+            return self
+        return replace(self, reasons=(*stated, *self.reasons), distance=max(self.distance, JUST_BEYOND))
 
     @property
     def far(self) -> bool:
@@ -110,7 +118,7 @@ class LikenessCalibration:
         words = [self._words(name, known[name]) for name in named]
         if sides := self._sides(evidence):
             words.insert(0, sides)
-        farthest = max(distance / self.limit, *outside.values(), 1.01 if sides else 0.0, 0.0)
+        farthest = max(distance / self.limit, *outside.values(), JUST_BEYOND if sides else 0.0, 0.0)
         return Likeness(
             tuple(words[:MOST_REASONS]), round(farthest, 3), heart_likeness(evidence, all_views=all_views)
         )

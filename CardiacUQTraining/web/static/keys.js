@@ -2,7 +2,7 @@
 
 export const KEYS = [
   ["n", "N", "next open region"], ["p", "P", "previous region"], ["k", "K", "keep the final label, and what was painted"],
-  ["t", "T", "take the other opinion"], ["0-9", "0–9", "give the region a class; while editing choose the class of the brush"],
+  ["a", "A", "accept the proposed outline"], ["t", "T", "take the other opinion"], ["0-9", "0–9", "give the region a class; while editing choose the class of the brush"],
   ["f", "F", "flag for someone else"], ["e", "E", "edit with the brush, and end it"], ["x", "X", "eraser"],
   ["[", "[ ]", "smaller, larger brush"], ["z", "Z", "undo the last decision or stroke"], ["Z", "⇧Z", "redo"],
   ["h", "H", "heat map on and off"], ["l", "L", "outlines on and off"], ["o", "O", "show the other opinion"],

@@ -71,7 +71,7 @@ class Page {
       panels.showClasses(opened, (label) => this.classKey(label));
       this.stage.later(Array(opened.size[0]).keys());
       const first = opened.state.statuses.indexOf("NotStarted");
-      if (opened.items.length) this.goTo(first < 0 ? opened.items.length - 1 : first);
+      if (opened.listed) this.goTo(first < 0 || first >= opened.listed ? opened.listed - 1 : first);
       else this.refresh();
     } catch (problem) {
       this.tell(problem.message);
@@ -105,26 +105,34 @@ class Page {
     this.stage.setItem(this.case.items[index]);
     if (this.editing) this.useClass(this.case.items[index].became);
     this.refresh();
-    this.say(`Region ${index + 1} of ${this.case.items.length}: ${this.case.items[index].card}`);
+    this.say(`${panels.position(this.case, index)}: ${this.case.items[index].card}`);
   }
 
-  /** The next undecided region, from the beginning again if need be; at the end say so. */
+  /** The next undecided region worth a look, from the beginning again if need be; at the end say so. */
   next() {
     this.endEditing();
-    const { items, state } = this.case;
-    for (let step = 1; step <= items.length; step += 1) {
-      const index = (this.current + step) % items.length;
+    const { listed, state } = this.case;
+    const here = Math.min(this.current, listed - 1);
+    for (let step = 1; step <= listed; step += 1) {
+      const index = (here + step) % listed;
       if (state.statuses[index] === "NotStarted") return this.goTo(index);
     }
     this.refresh();
-    this.tell(items.length ? `${state.progress}. Next case: C` : "nothing to look at; next case: C", "good");
+    this.tell(listed ? `${state.progress}. Next case: C` : "nothing to look at; next case: C", "good");
     byId("next-case").focus();
     return undefined;
   }
 
   previous() {
     this.endEditing();
-    this.goTo(this.current > 0 ? this.current - 1 : this.case.items.length - 1);
+    this.goTo(this.current > 0 ? this.current - 1 : this.case.listed - 1);
+  }
+
+  /** One key for a lesion that is not drawn: its proposed outline becomes part of the labels. */
+  accept() {
+    const item = this.case.items[this.current];
+    if (item && item.proposed === null) return this.tell("nothing is proposed here; keep it, give it a class or edit it (E)");
+    return this.decide("accept");
   }
 
   async decide(action, content = {}) {
@@ -249,8 +257,8 @@ class Page {
     const { case: opened } = this;
     const listed = this.cohort.cases.find((one) => one.number === opened.number);
     listed.review = opened.state.can_undo ? {
-      decided: opened.state.decided, items: opened.items.length,
-      flagged: opened.state.statuses.filter((s) => s === "Flagged").length,
+      decided: opened.state.decided, items: opened.listed,
+      flagged: opened.state.statuses.slice(0, opened.listed).filter((s) => s === "Flagged").length,
     } : listed.review && !opened.state.can_undo ? null : listed.review;
     listed.headline = opened.state.headline || listed.headline;
     byId("case-name").textContent = opened.name;
@@ -272,6 +280,9 @@ class Page {
     byId("final-name").textContent = final;
     byId("take-name").textContent = first;
     byId("first-name").textContent = first;
+    byId("accept").hidden = !opened.items.some((one) => one.proposed !== null);
+    byId("accept").disabled = opened.read_only || (item?.proposed ?? null) === null;
+    byId("accept-name").textContent = (item?.proposed ?? null) === null ? "proposal" : panels.nameOf(opened)(item.proposed);
     byId("take").disabled = opened.read_only || !opened.has_first || !item;
     byId("other").disabled = !opened.has_first;
     byId("keep").disabled = byId("flag").disabled = opened.read_only || !item;
@@ -281,7 +292,7 @@ class Page {
       button.disabled = opened.read_only || (!this.editing && !item?.component);
       button.setAttribute("aria-pressed", String(this.editing && Number(button.dataset.label) === this.brush.label));
     }
-    byId("next").disabled = byId("previous").disabled = !opened.items.length;
+    byId("next").disabled = byId("previous").disabled = !opened.listed;
     byId("next-case").disabled = this.cohort.cases.length < 2;
     byId("edit").setAttribute("aria-pressed", String(this.editing));
     byId("brush").hidden = !this.editing;
@@ -297,7 +308,7 @@ class Page {
 
   openSlices() {
     if (!this.case) return [];
-    return this.case.items
+    return this.case.items.slice(0, this.case.listed)
       .filter((_, index) => this.case.state.statuses[index] === "NotStarted").map((item) => item.slice ?? item.voxel[0]);
   }
 
@@ -331,7 +342,7 @@ fillHelp(byId("key-list"));
 window.review = page;
 
 const pressed = {
-  n: () => page.next(), p: () => page.previous(), k: () => page.decide("keep"), t: () => page.decide("take_2d"),
+  n: () => page.next(), p: () => page.previous(), k: () => page.decide("keep"), a: () => page.accept(), t: () => page.decide("take_2d"),
   f: () => page.decide("flag"), e: () => page.toggleEditing(), z: () => page.step("undo"), Z: () => page.step("redo"),
   h: () => byId("heat").click(), l: () => byId("outlines").click(), o: () => byId("other").click(),
   y: () => byId("zoom").click(), c: () => page.nextCase(), x: () => page.editing && page.useClass(page.brush.label ? 0 : page.painted),
@@ -353,7 +364,7 @@ listen((key, event) => {
 });
 
 const clicks = {
-  next: "n", previous: "p", keep: "k", take: "t", flag: "f", edit: "e", undo: "z", redo: "Z", eraser: "x", "next-case": "c", help: "?",
+  next: "n", previous: "p", keep: "k", accept: "a", take: "t", flag: "f", edit: "e", undo: "z", redo: "Z", eraser: "x", "next-case": "c", help: "?",
 };
 for (const [id, key] of Object.entries(clicks)) byId(id).addEventListener("click", () => pressed[key]());
 byId("export").addEventListener("click", () => page.export());

@@ -82,6 +82,7 @@ export class Case {
     if (action === "keep" && (edited || this.voxelsOf(item).some((n) => this.labels[n] !== this.final[n]))) return false;
     if (action === "assign" && item.place) return false; // only the voxels in question change
     if (action === "take_2d") for (const n of this.voxelsOf(item)) this.labels[n] = this.first[n];
+    if (action === "accept") for (const n of this.voxelsOf(item)) this.labels[n] = item.proposed;
     if (action === "assign") for (const n of this.voxelsOf(item)) this.labels[n] = label;
     this.foretold.set(item.key, action === "flag" ? "Flagged" : "Completed");
     this.overlay();

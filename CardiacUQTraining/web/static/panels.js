@@ -99,8 +99,30 @@ export class RegionList extends List {
       const what = item.title ? item.title : item.component ? `${names(item.was)} → ${names(item.became)}` : `whole slice ${item.slice + 1}`;
       const made = entryOf(what, () => choose(index));
       if (item.colour) made.name.prepend(chip(item.colour));
+      made.entry.hidden = index >= opened.listed;
       return made;
     }), "nothing to look at");
+    const rest = this.entries.slice(opened.listed);
+    this.unfold = null;
+    if (rest.length) this.fold(rest);
+  }
+
+  /** One line for what is worth less than a look; pressed it shows them. */
+  fold(rest) {
+    const line = element("li");
+    const button = element("button", "", "soft");
+    button.id = "further";
+    button.type = "button";
+    const show = (open) => {
+      button.setAttribute("aria-expanded", String(open));
+      button.textContent = `${open ? "hide" : "show"} ${rest.length} further region${rest.length === 1 ? "" : "s"}, worth little each`;
+      for (const one of rest) one.entry.hidden = !open;
+    };
+    button.addEventListener("click", () => show(button.getAttribute("aria-expanded") !== "true"));
+    show(false);
+    this.unfold = () => show(true);
+    line.append(button);
+    this.list.insertBefore(line, rest[0].entry);
   }
 
   show(opened, current) {
@@ -111,8 +133,15 @@ export class RegionList extends List {
       const volume = `${millilitres(item.ml)} ml`;
       set(this.entries[index].line, `${item.component ? `slice ${item.voxel[0] + 1}, ${volume}` : volume} · ${word}`);
     });
+    if (current >= opened.listed) this.unfold?.();
     this.choose(current);
   }
+}
+
+/** "Region 2 of 5", or "Further region 1 of 12" beyond those worth a look. */
+export function position(opened, index) {
+  const { listed, items } = opened;
+  return index < listed ? `Region ${index + 1} of ${listed}` : `Further region ${index + 1 - listed} of ${items.length - listed}`;
 }
 
 export const nameOf = (opened) => (label) => opened.classes.find((c) => c.value === label)?.name ?? `label ${label}`;
@@ -125,7 +154,7 @@ function millilitres(ml) {
 export function showCard(opened, current) {
   const item = opened.items[current];
   byId("card-title").textContent = item
-    ? `Region ${current + 1} of ${opened.items.length}` : opened.items.length ? "No region chosen" : "Nothing to look at";
+    ? position(opened, current) : opened.items.length ? "No region chosen" : "Nothing to look at";
   byId("card-text").textContent = item
     ? sentence(item.card) : opened.items.length ? "Press Next (N) to go to the first one." : "";
   const status = item ? opened.state.statuses[current] : null;
@@ -136,7 +165,7 @@ export function showCard(opened, current) {
 
 /** The line of the card without its last part, which the title says. */
 function sentence(card) {
-  return card.replace(/; (region|slice) \d+ of \d+$/, "");
+  return card.replace(/; (further )?(region|slice) \d+ of \d+$/, "");
 }
 
 export function showState(opened) {

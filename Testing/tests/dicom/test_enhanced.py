@@ -63,6 +63,65 @@ def test_a_film_equals_the_classic_series(tmp_path, vendor, files):
     assert film.geometry.matches(read_cine(tmp_path / "classic").geometry, 1e-4)
 
 
+def _edited(folder, change) -> None:
+    for path in folder.iterdir():
+        image = pydicom.dcmread(path)
+        change(image)
+        image.save_as(path)
+
+
+def _phases_by(name: str):
+    """Takes every usual word on time from the frames of an object and leaves one that is rarely used."""
+
+    def change(image) -> None:
+        image.DimensionIndexSequence = list(image.DimensionIndexSequence)[:3]
+        for group in image.PerFrameFunctionalGroupsSequence:
+            content, cardiac = group.FrameContentSequence[0], group.CardiacSynchronizationSequence[0]
+            content.DimensionIndexValues = list(content.DimensionIndexValues)[:3]
+            delay = float(cardiac.NominalCardiacTriggerDelayTime)
+            del cardiac.NominalCardiacTriggerDelayTime
+            if name == "percent":
+                cardiac.NominalPercentageOfCardiacPhase = delay / 10
+            elif name == "clock":
+                content.FrameReferenceDateTime = f"20250102235959.{round(delay * 1000):06d}"
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["percent", "clock"])
+def test_phases_by_words_that_are_rarely_used(tmp_path, name):
+    write_enhanced(tmp_path / "film", grey(), Vendor.PHILIPS, seed=5, description="cine_sax")
+    _edited(tmp_path / "film", _phases_by(name))
+    assert is_cine(tmp_path / "film")
+    np.testing.assert_array_equal(read_cine(tmp_path / "film").stored, grey() * SLOPE + INTERCEPT)
+
+
+def test_phases_without_any_word_on_time_are_refused(tmp_path):
+    write_enhanced(tmp_path / "film", grey(), Vendor.PHILIPS, seed=5, description="cine_sax")
+    _edited(tmp_path / "film", _phases_by("nothing"))
+    with pytest.raises(InputError, match="cannot be put in order"):
+        read_cine(tmp_path / "film")
+
+
+def test_a_frame_that_is_there_twice_is_taken_once_and_another_of_its_moment_is_refused(tmp_path):
+    def twice(image, more: int = 0) -> None:
+        groups = image.PerFrameFunctionalGroupsSequence
+        pixels = np.frombuffer(image.PixelData, np.uint16).reshape(len(groups), ROWS, COLUMNS)
+        image.PixelData = np.concatenate([pixels, pixels[4:5] + np.uint16(more)]).tobytes()
+        groups.append(groups[4])
+        image.NumberOfFrames = len(groups)
+
+    write_enhanced(tmp_path / "film", grey(), Vendor.PHILIPS, seed=5, description="cine_sax")
+    _edited(tmp_path / "film", twice)
+    film = read_cine(tmp_path / "film")
+    np.testing.assert_array_equal(film.stored, grey() * SLOPE + INTERCEPT)
+    assert "1 image is there twice and is taken once" in film.warnings
+    write_enhanced(tmp_path / "other", grey(), Vendor.PHILIPS, seed=5, description="cine_sax")
+    _edited(tmp_path / "other", lambda image: twice(image, 1))
+    with pytest.raises(InputError, match=r"different numbers of phases \(6, 7\)"):
+        read_cine(tmp_path / "other")
+
+
 @pytest.mark.parametrize("vendor", list(Vendor))
 def test_a_second_stack_in_the_object_is_left_out(tmp_path, vendor):
     across = np.full((2, ROWS, COLUMNS), 7, np.uint16)

@@ -274,3 +274,12 @@ def test_a_single_view_is_enough_to_see_that_there_is_no_heart(volume):
         segment(volume, source, device="cpu", views=(View.IDENTITY,))
     found = segment(volume, source, device="cpu", views=(View.IDENTITY,), keep_unlike=True)
     assert found.unlike and found.verdict is not None and found.verdict.risk is None
+
+
+def test_another_modality_is_unlike_the_training_scans_whatever_the_image_looks_like(volume):
+    other = dataclasses.replace(volume, modality="CT")
+    for views in (None, (View.IDENTITY,)):
+        found = segment(other, fake(Pixelwise2D(), FromMasks3D()), device="cpu", views=views)
+        assert found.unlike == ("modality CT instead of MR",)
+        assert found.verdict is not None and "modality CT instead of MR" in found.verdict.reason
+        assert found.measures["headline"].startswith("Unlike the training scans: ")

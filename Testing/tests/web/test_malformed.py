@@ -67,7 +67,19 @@ HOSTS = ("evil.example", "127.0.0.1", "localhost:1", "")
 ORIGINS = ("http://evil.example", "null", "file://", "http://127.0.0.1:1", None)
 BEGINNINGS = (b"GET ", b"POST / HTTP/1.1\r\n", b"", b"PRI * HTTP/2.0\r\n\r\n")
 METHODS = ("GET", "HEAD", "PUT", "DELETE")
-ACTIONS = ("keep", "take_2d", "assign", "flag", "paint", "undo", "redo", "delete", "__class__", "..%2fkeep")
+ACTIONS = (
+    "keep",
+    "accept",
+    "take_2d",
+    "assign",
+    "flag",
+    "paint",
+    "undo",
+    "redo",
+    "delete",
+    "__class__",
+    "..%2fkeep",
+)
 
 
 def test_a_thousand_malformed_requests(served: Served, cohort: Path, capfd) -> None:
