@@ -196,9 +196,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             selector.sortFilterProxyModel().hiddenNodeIDs = hidden
         self.desk.tidy()
         self.insertion.watch(self.desk.volume)
-        if self.films.film is None:  # a volume is chosen before it has its browser and its file
+        if self.films.film is None:  # a volume is chosen before it has its browser and file
             self._watch_film()
-            self.films.check_dicom(self.desk.volume)
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""
@@ -233,7 +232,6 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         volume = self._parameters.inputVolume
         if volume is not self.desk.volume and not self.desk.loading:
             self._watch(volume)
-            self.films.check_dicom(volume)
             self.licences.hide()
             self.queue.leave()
             self.desk.choose(volume, turn_views=turn_views)

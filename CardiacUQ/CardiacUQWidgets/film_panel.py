@@ -89,6 +89,7 @@ class FilmPanel:
         if not self.ui.pairFrame.visible or self.ui.pairSelector.currentNode() is volume:
             self.ui.pairSelector.setCurrentNode(None)
         if self._film is None:
+            self._check_dicom(volume)
             return
         for spin in (self.ui.edSpin, self.ui.esSpin):
             spin.minimum, spin.maximum = 0, self._film.frames
@@ -98,12 +99,12 @@ class FilmPanel:
         self._observed = (self._film.browser, self._film.browser.AddObserver(event, self.on_browse))
         self._show_phases()
 
-    def check_dicom(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+    def _check_dicom(self, volume: slicer.vtkMRMLScalarVolumeNode | None) -> None:
         """Look in a thread whether a volume from an enhanced object is as the object says; if not, another
         one is chosen in its place."""
         path = unchecked_file(volume)
         under_way = self.loading.busy and self._checked is volume  # the nodes it adds come back here
-        if path is None or volume is None or film_of(volume) is not None or under_way:
+        if path is None or volume is None or under_way:
             return
         self._checked = volume
 
