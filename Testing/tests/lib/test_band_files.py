@@ -55,6 +55,6 @@ def test_a_folder_holds_the_bands_on_the_grid_of_the_scan(tmp_path: Path, storag
 def test_the_report_draws_them_and_says_what_they_are(tmp_path: Path) -> None:
     result = banded(tmp_path)
     page = render_report(result)
-    assert "Where a reader" in page and "blood pool: 90 % of a reader" in page
+    assert "Contour bands" in page and "mm inside to" in page and "90 % of a reader" in page
     assert "contour bands of blood pool" in page
-    assert "Where a reader" not in render_report(replace(result, bands=(), band_maps={}))
+    assert "Contour bands" not in render_report(replace(result, bands=(), band_maps={}))
