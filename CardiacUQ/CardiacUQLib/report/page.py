@@ -16,6 +16,7 @@ from ..base.regions import boxes_of
 from ..base.safe_files import write_whole
 from ..base.version import __version__
 from ..bullseye.drawing import segments_note
+from ..bundles.classes import LESIONS
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
@@ -129,6 +130,7 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         transitions=transitions(contents),
         regions=_regions(contents),
         looked_for=MapName.ERROR_PROBABILITY in contents.case.maps,
+        lesions=any(info.name in LESIONS for info in contents.case.classes),
         scar_at_stake=millilitres(sum(look.scar_ml for look in contents.case.looks)),
         least_gain=LEAST_GAIN,
         hidden_regions=max(0, len(contents.case.components) - MOST_REGIONS),
@@ -231,8 +233,11 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
     ]
     if contents.case.bands:
         colours = band_colours(contents)
-        bands = [(band.as_text(), colours[band.structure]) for band in contents.case.bands]
-        columns.append({"kind": "bands", "title": "Where a reader's contour would lie", "bands": bands})
+        bands = [
+            (f"{band.structure}, {band.margins}", colours[band.structure]) for band in contents.case.bands
+        ]
+        share = f"{100 * contents.case.bands[0].share:.0f} %"
+        columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
     return [*columns, {"kind": "corrections", "title": "Corrections (DCM)"}]
 
