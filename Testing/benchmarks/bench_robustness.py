@@ -36,12 +36,12 @@ def coarser(scan: Scan, factor: float = 1.5) -> Scan:
     """Pixels of ``factor`` times the size, smoothed before."""
     volume, truth = scan
     zoom = (1.0, 1 / factor, 1 / factor)
-    array = ndimage.zoom(
-        ndimage.gaussian_filter(volume.array, (0, factor / 2.5, factor / 2.5)), zoom, order=1
-    )
+    smooth = ndimage.gaussian_filter(volume.array, (0, factor / 2.5, factor / 2.5))
+    array = np.asarray(ndimage.zoom(smooth, zoom, order=1), np.float32)
+    labels = np.asarray(ndimage.zoom(truth, zoom, order=0), np.uint8)
     x, y, z = volume.geometry.spacing
     rows, columns = (before / after for before, after in zip(truth.shape[1:], array.shape[1:], strict=True))
-    return _resized(volume, array, (x * columns, y * rows, z)), np.asarray(ndimage.zoom(truth, zoom, order=0))
+    return _resized(volume, array, (x * columns, y * rows, z)), labels
 
 
 def every_second_slice(scan: Scan) -> Scan:
