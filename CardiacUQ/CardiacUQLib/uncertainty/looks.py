@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -229,3 +229,26 @@ def describe(
         text = f"{opinions[0]} said {instead}, {opinions[1]} says {label}"
         return Description(LookKind.CORRECTION, text, at_stake, was=was, became=became)
     return Description(LookKind.DOUBT, f"{label}, or rather {instead}?", at_stake, became=became)
+
+
+def one_for_each_proposal(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """Places that show slices of one proposal become one, worth what they are worth together; the most
+    rewarding first."""
+    kept: dict[object, Look] = {}
+    for look in looks:
+        key = _proposal(look)
+        first = kept.get(key)
+        if first is not None:
+            look = replace(first, gain=first.gain + look.gain, scar_ml=first.scar_ml + look.scar_ml)
+        kept[key] = look
+    return tuple(sorted(kept.values(), key=lambda look: (-look.gain, look.number)))
+
+
+def slices_shown(one: Look, looks: Sequence[Look]) -> tuple[int, ...]:
+    """The slices of all ``looks`` that show the proposal of ``one``, of any other place its own."""
+    return tuple(sorted({look.slice for look in looks if _proposal(look) == _proposal(one)}))
+
+
+def _proposal(look: Look) -> object:
+    """What looks at one proposal have in common, and no others."""
+    return look.label if look.kind is LookKind.SECOND_LOOK else -look.number

@@ -8,14 +8,17 @@ import pytest
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.uncertainty.likeness import Likeness
 from CardiacUQLib.uncertainty.looks import (
+    Look,
     LookKind,
     Material,
     Place,
     describe,
     disc_at,
     disc_of,
+    one_for_each_proposal,
     places,
     proposals,
+    slices_shown,
     worth,
 )
 from CardiacUQLib.uncertainty.sides import side_names
@@ -189,3 +192,18 @@ def test_a_small_drawn_lesion_that_may_not_be_there_is_what_the_place_is_about()
     said = describe(one, found, {}, ("2D", "3D"))
     assert (said.kind, said.text) == (LookKind.DOUBT, "MVO, probability 0.40?")
     assert (said.label, said.probability, said.became) == (None, 0.4, 4)
+
+
+def test_slices_of_one_proposal_are_one_place_with_all_its_slices() -> None:
+    def look(number: int, at: int, kind: LookKind, label: int | None, gain: float) -> Look:
+        return Look(number, kind, at, (0.0, 0.0, 0.0), 15.0, gain, 1.0, "what", label, None)
+
+    mvo, doubt = LookKind.SECOND_LOOK, LookKind.DOUBT
+    looks = [look(1, 6, mvo, 4, 0.05), look(2, 3, doubt, None, 0.06), look(3, 5, mvo, 4, 0.04)]
+    found = one_for_each_proposal(looks)
+    assert [(one.number, round(one.gain, 3), one.scar_ml) for one in found] == [
+        (1, 0.09, 2.0),
+        (2, 0.06, 1.0),
+    ]
+    assert [slices_shown(one, looks) for one in found] == [(5, 6), (3,)]
+    assert one_for_each_proposal([]) == ()
