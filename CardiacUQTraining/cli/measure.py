@@ -61,6 +61,7 @@ def measures_of(
     from CardiacUQLib.cases.study_record import check_one_study
     from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
     from CardiacUQLib.measures.anatomy import class_values
+    from CardiacUQLib.uncertainty.evidence import doubt_of_lesions
 
     first = cases[0]
     if any(case.classes != first.classes for case in cases):
@@ -90,7 +91,8 @@ def measures_of(
     return measures_json(
         lge_measures(
             frame.labels, frame.geometry, first.classes, image=_image(first),
-            pass_volumes_ml=frame.pass_volumes_ml, intervals=intervals, scs=frame.scs,
+            pass_volumes_ml=frame.pass_volumes_ml, intervals=intervals,
+            doubt_ml=doubt_of_lesions(first.record.evidence), scs=frame.scs,
             error_probability=frame.error_probability, rv_insertion_ras=point,
         )
     )  # fmt: skip

@@ -28,6 +28,7 @@ from ..images.probability_file import write_probabilities
 from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
+from ..uncertainty.bands import Band
 from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
@@ -91,6 +92,7 @@ class CaseRecord:
     evidence: Mapping[str, float] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
+    bands: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,17 @@ class CaseFolder:
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
-        return MapsOnDisk(self.record.maps, self.read)
+        return MapsOnDisk({name: name.value for name in self.record.maps}, self.read)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Inner and outer contours between which a reader's is expected."""
+        return self.record.bands
+
+    @cached_property
+    def band_maps(self) -> Mapping[str, np.ndarray]:
+        """Their maps by structure, uint8: 2 within the inner contour, 1 between both, 0 beyond."""
+        return MapsOnDisk({band.structure: band.stem for band in self.bands}, self.read)
 
     def read(self, stem: str) -> np.ndarray:
         """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""
@@ -291,7 +303,7 @@ def read_case(folder: str | Path) -> CaseFolder:
         )
     record = _read_record(folder / CASE_FILE)
     check_files(folder, {file: seal for file, seal in record.files.items() if file not in _LATER})
-    for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps):
+    for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps, *(band.stem for band in record.bands)):
         if f"{stem}{_SUFFIX}" not in record.files:
             raise InputError(folder, f"{CASE_FILE} does not list {stem}{_SUFFIX}", _SEGMENT_AGAIN)
     for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
@@ -318,6 +330,7 @@ def _write_maps(result: Result, folder: Path) -> None:
     optional = {STAGE_2D: result.opinion, PROPOSALS: result.proposals}
     arrays |= {stem: array for stem, array in optional.items() if array is not None}
     arrays.update({map_name.value: array for map_name, array in result.maps.items()})
+    arrays.update({band.stem: result.band_maps[band.structure] for band in result.bands})
     if result.probabilities is not None:
         write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
     for stem, array in arrays.items():
@@ -350,6 +363,7 @@ def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
         evidence=result.evidence,
         lacking=result.lacking,
         looks=result.looks,
+        bands=result.bands,
     )
 
 

@@ -1,31 +1,30 @@
-"""The maps of a case folder, each read when it is first asked for."""
+"""Maps of a case folder that are read when somebody looks at them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
-from ..bundles.map_catalogue import MapName
+K = TypeVar("K", bound=str)
 
 
-class MapsOnDisk(Mapping[MapName, np.ndarray]):
-    """The maps of a case folder by name, each read when first asked for."""
+class MapsOnDisk(Mapping[K, np.ndarray]):
+    """Maps of a case folder by name, each read when first asked for; ``stems`` are their files."""
 
-    def __init__(self, names: Sequence[MapName], read: Callable[[str], np.ndarray]) -> None:
-        self._names = tuple(names)
+    def __init__(self, stems: Mapping[K, str], read: Callable[[str], np.ndarray]) -> None:
+        self._stems = dict(stems)
         self._read = read
-        self._arrays: dict[MapName, np.ndarray] = {}
+        self._arrays: dict[K, np.ndarray] = {}
 
-    def __getitem__(self, name: MapName) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
+    def __getitem__(self, name: K) -> np.ndarray:
         if name not in self._arrays:
-            self._arrays[name] = self._read(MapName(name).value)
+            self._arrays[name] = self._read(self._stems[name])
         return self._arrays[name]
 
-    def __iter__(self) -> Iterator[MapName]:
-        return iter(self._names)
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._stems)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._stems)

@@ -18,6 +18,7 @@ from .jobs import (
     arg_max,
     assess,
     check_finite,
+    contour_bands,
     find_corrections,
     find_region,
     maps_on_image,
@@ -65,7 +66,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        opinion, on_grid = arg_max(roi.restore(first)), roi.restore(final)
+        first_on_grid, on_grid = roi.restore(first), roi.restore(final)
+        opinion = arg_max(first_on_grid)
         decision = decide(on_grid, job.volume.geometry.voxel_volume_ml, manifest, assessor, presence)
         segmentation, labels = (decision.labels(p, manifest) for p in (on_grid, final))
         evidence |= traits(job, roi, crop, labels, evidence)
@@ -73,6 +75,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         restored = maps_on_image(maps, roi)
     with timer.step("looks"):
         looks, proposals = find_looks(job, roi, 0.5 * (first + final), labels, arg_max(first), maps, presence)
+    with timer.step("bands"):
+        bands, band_maps = contour_bands(job, assessor, 0.5 * (first_on_grid + on_grid), segmentation)
     with timer.step("components"):
         corrections = find_corrections(job, opinion, segmentation, restored)
     return Findings(
@@ -89,6 +93,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         assess(job, assessor, evidence, presence, segmentation),
         looks,
         proposals,
+        bands,
+        band_maps,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume, vector3
+from ..uncertainty.looks import Look
 from .components import find_components
 from .found import Findings
 from .maps import discrete_correction_map
@@ -60,5 +61,17 @@ def back_in_place(findings: Findings, volume: Volume, filled: np.ndarray, classe
         segmentation=segmentation,
         opinion=opinion,
         maps=maps,
+        looks=tuple(_moved(look, volume.geometry, filled) for look in findings.looks),
+        proposals=whole(findings.proposals, 0),
+        band_maps={name: whole(array, 0) for name, array in findings.band_maps.items()},
         corrections=find_components(dcm, maps[MapName.SCS], volume.geometry, classes),
     )
+
+
+def _moved(look: Look, geometry: Geometry, filled: np.ndarray) -> Look:
+    """A place counted among the filled slices, where it lies among all."""
+    number = int(filled[look.slice])
+    jump = number - int(filled[0]) - look.slice
+    step = geometry.index_to_ras(np.array([0.0, 0.0, 1.0])) - geometry.index_to_ras(np.zeros(3))
+    position = vector3(np.round(np.array(look.centre_ras) + jump * step, 2))
+    return dataclasses.replace(look, slice=number, centre_ras=position)

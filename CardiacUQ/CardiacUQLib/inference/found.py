@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessment
+from ..uncertainty.bands import Band
 from ..uncertainty.looks import Look
 from .components import Corrections
 from .ensemble import StreamingPass
@@ -39,6 +40,11 @@ class Region:
     passes: Passes = ()
     samples: tuple[CascadePass, ...] = ()
 
+    @property
+    def both(self) -> np.ndarray:
+        """Mean softmax (C, z, size, size) of both opinions, the final one and those that it overrules."""
+        return 0.5 * (self.final + self.opinions.mean(axis=0))
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -46,7 +52,8 @@ class Findings:
 
     ``opinion`` is the label of the 2D stage, or of the dissenting member. ``pass_volumes_ml`` (passes, C).
     ``evidence`` is what the passes know about the case as a whole, ``assessment`` what is said from it;
-    ``looks`` are the places worth a look, ``proposals`` uint8 labels of lesions that are not drawn.
+    ``looks`` are the places worth a look, ``proposals`` uint8 labels of lesions that are not drawn; ``bands``
+    of contours, with their maps by structure.
     """
 
     region: Region
@@ -62,3 +69,5 @@ class Findings:
     assessment: Assessment
     looks: tuple[Look, ...]
     proposals: np.ndarray
+    bands: tuple[Band, ...] = ()
+    band_maps: Mapping[str, np.ndarray] = field(default_factory=dict)

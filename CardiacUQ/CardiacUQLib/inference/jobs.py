@@ -15,6 +15,7 @@ from ..bundles.manifest import Manifest, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume
 from ..uncertainty.assessment import Assessment, Assessor
+from ..uncertainty.bands import Band, find_bands
 from ..uncertainty.presence import class_values, drawn_lesions
 from ..uncertainty.traits import scan_traits
 from ..uncertainty.verdict import unlike_verdict
@@ -149,6 +150,18 @@ def assess(
 def _stated(volume: Volume) -> tuple[str, ...]:
     """What the headers of the scan say against it; files that are not DICOM say nothing."""
     return () if volume.modality in ("", "MR") else (f"modality {volume.modality} instead of MR",)
+
+
+def contour_bands(
+    job: Job, assessor: Assessor, both: np.ndarray, segmentation: np.ndarray
+) -> tuple[tuple[Band, ...], dict[str, np.ndarray]]:
+    """Bands of contours and their maps by structure, on the grid of the volume like the mean softmax ``both``
+    of both opinions (C, z, y, x); none without a fit."""
+    fit = assessor.bands
+    if fit is None:
+        return (), {}
+    x_mm, y_mm = job.volume.geometry.spacing[:2]
+    return find_bands(fit, both, segmentation, job.source.manifest.classes, (y_mm, x_mm))
 
 
 def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, StorageOrder, Volume
+from ..uncertainty.bands import Band
 from ..uncertainty.looks import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
@@ -75,6 +76,8 @@ class Result:
     evidence that these come from (:mod:`CardiacUQLib.uncertainty.evidence`), and what could not be said for
     want of a fit. ``looks`` are the places worth a look, best first; ``proposals`` uint8 labels of lesions
     that are not drawn but may be there; ``probabilities`` the mean softmax (C, z, y, x), on request only.
+    ``bands`` are inner and outer contours between which a reader's is expected, ``band_maps`` their uint8
+    maps by structure: 2 within the inner one, 1 between both, 0 beyond the outer one.
     """
 
     volume: Volume
@@ -98,6 +101,8 @@ class Result:
     looks: tuple[Look, ...] = ()
     proposals: np.ndarray | None = None
     probabilities: np.ndarray | None = None
+    bands: tuple[Band, ...] = ()
+    band_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

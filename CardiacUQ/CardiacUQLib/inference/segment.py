@@ -16,6 +16,7 @@ from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
 from ..measures import measure
 from ..measures.insertion import Insertion, check_insertion
+from ..uncertainty.evidence import doubt_of_lesions
 from ..uncertainty.verdict import unlike_headline
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
@@ -136,6 +137,7 @@ def _as_result(
             rv_insertion_ras,
             findings.assessment.presence,
             found_insertion,
+            doubt_of_lesions(findings.evidence),
         ),
         verdict=findings.assessment.verdict,
         predicted_dice=findings.assessment.predicted_dice,
@@ -145,6 +147,8 @@ def _as_result(
         lacking=findings.assessment.lacking,
         looks=findings.looks,
         proposals=findings.proposals if findings.proposals.any() else None,
+        bands=findings.bands,
+        band_maps=findings.band_maps,
     )
 
 

@@ -17,6 +17,7 @@ from .jobs import (
     arg_max,
     assess,
     check_finite,
+    contour_bands,
     find_corrections,
     find_region,
     maps_on_image,
@@ -78,6 +79,8 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("looks"):
         mean = 0.5 * (final + members.mean(axis=0))
         looks, proposals = find_looks(job, roi, mean, labels, said, maps, {})
+    with timer.step("bands"):
+        bands, band_maps = contour_bands(job, assessor, roi.restore(mean), segmentation)
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
         corrections = find_corrections(job, opinion, segmentation, restored)
@@ -95,4 +98,6 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         assess(job, assessor, evidence, {}, segmentation),
         looks,
         proposals,
+        bands,
+        band_maps,
     )

@@ -16,6 +16,9 @@ from .display import SIZE_NAMES, headline, size_text
 from .insertion import Insertion
 from .lge import LgeMeasures, lge_measures
 
+REVIEWED_INTERVALS = "reviewed_intervals"
+"""Name of the fit in ``manifest.calibration``, and of its copy in ``measures.json`` for a review."""
+
 __all__ = [
     "SIZE_NAMES", "CineMeasures", "Frame", "FrameMeasures", "LgeMeasures", "cine_measures", "frame_measures",
     "headline", "lge_measures", "measure", "measures_json", "phase_measures", "size_text",
@@ -34,13 +37,15 @@ def measure(
     rv_insertion_ras: tuple[float, float, float] | None = None,
     presence: Mapping[str, float] | None = None,
     known_insertion: Insertion | None = None,
+    doubt_ml: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Content of ``measures.json`` for one segmented volume; the single call of :func:`segment`.
 
     ``labels``, ``scs`` and ``error_probability`` are (z, y, x) on ``volume.geometry``;
     ``pass_volumes_ml`` (passes, classes), fold by fold; ``calibration`` is ``manifest.calibration``.
-    ``presence`` is P(lesion) by name. Leave passes and presence out for labels that a reviewer has changed:
-    they say nothing about those. ``known_insertion``: :func:`.aha.segment_model`.
+    ``presence`` is P(lesion) by name, ``doubt_ml`` what of a lesion is in doubt. Leave passes and presence
+    out for labels that a reviewer has changed: they say nothing about those. ``known_insertion``:
+    :func:`.aha.segment_model`.
     A label set with an infarct gives LGE measures, any other those of one cine frame, whatever the kind
     of network; classes without myocardium or blood pool give the volumes only. Raises
     :class:`UsageError` for labels of another grid or a misplaced insertion point.
@@ -58,6 +63,7 @@ def measure(
             image=volume.array,
             pass_volumes_ml=pass_volumes_ml,
             intervals=intervals,
+            doubt_ml=doubt_ml,
             scs=scs,
             error_probability=error_probability,
             rv_insertion_ras=rv_insertion_ras,
@@ -72,6 +78,8 @@ def measure(
             known_insertion=known_insertion,
         )
     content = measures_json(measures, presence or {})
+    reviewed = (calibration or {}).get(REVIEWED_INTERVALS)
+    content |= {} if reviewed is None else {REVIEWED_INTERVALS: reviewed}
     return content | {"method": kind.value, "volumes_ml": _rounded(volumes)}
 
 

@@ -17,7 +17,16 @@ from .anatomy import Anatomy, anatomy_of, stack_notes
 from .insertion import Insertion
 from .segments import SegmentMeasures, per_segment, per_territory
 from .size_catalogue import Scan
-from .sizes import Size, only_values, sizes_of, sizes_with_intervals, structures_in, structures_of
+from .sizes import (
+    Size,
+    only_values,
+    reviewed_sizes,
+    size_doubts,
+    sizes_of,
+    sizes_with_intervals,
+    structures_in,
+    structures_of,
+)
 from .thresholds import ThresholdComparison, compare_thresholds
 from .transmurality import Transmurality, radial_chords, summarise
 
@@ -65,6 +74,8 @@ def lge_measures(
     image: np.ndarray | None = None,
     pass_volumes_ml: np.ndarray | None = None,
     intervals: Mapping[str, Any] | None = None,
+    doubt_ml: Mapping[str, float] | None = None,
+    reviewed_intervals: Mapping[str, Any] | None = None,
     scs: np.ndarray | None = None,
     error_probability: np.ndarray | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
@@ -73,7 +84,8 @@ def lge_measures(
     """Measure labels (z, y, x) on ``geometry``.
 
     ``image`` (z, y, x) adds the threshold sizes; ``pass_volumes_ml`` (passes, classes) the intervals,
-    calibrated by ``intervals`` = ``manifest.calibration["intervals"]``; ``scs`` and
+    calibrated by ``intervals`` = ``manifest.calibration["intervals"]`` and from what is in doubt of each
+    lesion, ``doubt_ml``; for labels that a reader has corrected ``reviewed_intervals``. ``scs`` and
     ``error_probability`` (z, y, x) the uncertainty per segment; ``rv_insertion_ras`` (mm) the AHA model,
     else ``known_insertion``, marked or found before (:func:`.aha.segment_model`).
     Raises :class:`UsageError` for labels that know no infarct or are of another grid, a spacing of zero, a
@@ -85,10 +97,13 @@ def lge_measures(
     model = segment_model(anatomy, geometry, rv_insertion_ras, known_insertion)
     chords = radial_chords(anatomy, geometry)
     passes = None if pass_volumes_ml is None else sizes_of(Scan.LGE, structures_of(pass_volumes_ml, classes))
-    values = only_values(sizes_of(Scan.LGE, structures_in(anatomy, geometry)))
+    structures = structures_in(anatomy, geometry)
+    values, doubts = only_values(sizes_of(Scan.LGE, structures)), size_doubts(Scan.LGE, structures, doubt_ml)
     maps = (scs, error_probability)
     return LgeMeasures(
-        sizes=sizes_with_intervals(values, passes, intervals),
+        sizes=reviewed_sizes(values, reviewed_intervals)
+        if passes is None
+        else sizes_with_intervals(values, passes, intervals, doubts),
         transmurality=summarise(chords),
         infarct_components=connected(anatomy.infarct, np.ones((3, 3, 3)))[1],
         infarct_slices=tuple(np.flatnonzero(anatomy.infarct.any(axis=(1, 2))).tolist()),

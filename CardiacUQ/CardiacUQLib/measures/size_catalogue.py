@@ -57,6 +57,7 @@ class SizeInfo:
     ``formula`` takes the :class:`Structures` of a scan, those of end-diastole and end-systole for a pair,
     and gives (n,), NaN where undefined. Where the label set does not know one of ``needs``, there is no such
     size. ``same_as`` names the size that this is in another unit, and the factor: such a size is not fitted.
+    ``doubted`` names the lesion whose doubtful voxels decide how far the size may be off.
     """
 
     key: str
@@ -66,6 +67,7 @@ class SizeInfo:
     formula: Callable[..., np.ndarray]
     needs: tuple[str, ...] = ()
     same_as: tuple[str, float] | None = None
+    doubted: str = ""
 
 
 def unit_of(key: str) -> str:
@@ -188,6 +190,7 @@ SIZES: tuple[SizeInfo, ...] = (
         _LGE,
         _of("infarct"),
         needs=("infarct",),
+        doubted="infarct",
     ),
     SizeInfo(
         "infarct_mass_g",
@@ -197,6 +200,7 @@ SIZES: tuple[SizeInfo, ...] = (
         lambda at: DENSITY_G_PER_ML * at.known("infarct"),
         needs=("infarct",),
         same_as=("infarct_volume_ml", DENSITY_G_PER_ML),
+        doubted="infarct",
     ),
     SizeInfo(
         "infarct_share_of_lv_percent",
@@ -205,6 +209,7 @@ SIZES: tuple[SizeInfo, ...] = (
         _LGE,
         _share("infarct", "wall"),
         needs=("infarct",),
+        doubted="infarct",
     ),
     SizeInfo(
         "mvo_volume_ml",
@@ -213,6 +218,7 @@ SIZES: tuple[SizeInfo, ...] = (
         _LGE,
         _of("mvo"),
         needs=("mvo",),
+        doubted="MVO",
     ),
     SizeInfo(
         "mvo_share_of_infarct_percent",
@@ -229,6 +235,7 @@ SIZES: tuple[SizeInfo, ...] = (
         _LGE,
         _share("mvo", "wall"),
         needs=("mvo",),
+        doubted="MVO",
     ),
     SizeInfo("blood_pool_volume_ml", "Blood pool volume", _LV_POOL, _LGE, _cavity),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .anatomy import Anatomy, class_values, volume_ml
 from .display import SIZE_NAMES
-from .intervals import Interval, interval_of
+from .intervals import Interval, SizeCalibration, fitted_intervals, interval_of, reviewed_interval_of
 from .size_catalogue import SIZES, Scan, Structures, unit_of
 
 
@@ -88,22 +88,43 @@ def sizes_with_intervals(
     values: Mapping[str, float | None],
     passes: Mapping[str, np.ndarray] | None,
     fitted: Mapping[str, Any] | None,
+    doubts: Mapping[str, float] | None = None,
 ) -> dict[str, Size]:
-    """Attach to every value the interval from its passes."""
+    """Attach to every value the interval from its passes, and from what of it is in doubt."""
+    known, doubts = _in_every_unit(fitted), doubts or {}
     sizes = {}
-    fitted = _in_every_unit(fitted)
     for key, value in values.items():
-        interval, distribution = interval_of(key, value, None if passes is None else passes.get(key), fitted)
-        sizes[key] = Size(key, value, interval, distribution)
+        of_passes = None if passes is None else passes.get(key)
+        sizes[key] = Size(key, value, *interval_of(key, value, of_passes, known, doubts.get(key, 0.0)))
     return sizes
 
 
-def _in_every_unit(fitted: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """With the calibrations that follow from those of the same size in another unit: only the constant
-    part of the scale has a unit."""
-    found = dict(fitted or {})
+def reviewed_sizes(values: Mapping[str, float | None], fitted: Mapping[str, Any] | None) -> dict[str, Size]:
+    """Attach to every value of corrected labels the interval of reviewed cases, where one was fitted."""
+    known = _in_every_unit(fitted)
+    return {key: Size(key, value, *reviewed_interval_of(key, value, known)) for key, value in values.items()}
+
+
+def size_doubts(scan: Scan, structures: Structures, doubt_ml: Mapping[str, float] | None) -> dict[str, float]:
+    """What is in doubt of every size of one label map, in its unit: the size with the volume of its lesion
+    replaced by what of that is in doubt. ``doubt_ml`` is by lesion name; 0 for a size that has none."""
+    found = {}
+    for info in SIZES:
+        known = None if doubt_ml is None else doubt_ml.get(info.doubted)
+        if scan not in info.scans or known is None:
+            continue
+        volume = np.array([known])
+        changed = replace(structures, **{"mvo" if info.doubted == "MVO" else info.doubted: volume})
+        doubt = float(info.formula(changed)[0])
+        found[info.key] = doubt if np.isfinite(doubt) else 0.0
+    return found
+
+
+def _in_every_unit(fitted: Mapping[str, Any] | None) -> dict[str, SizeCalibration]:
+    """With the calibrations that follow from those of the same size in another unit."""
+    found = fitted_intervals(fitted)
     for info in SIZES:
         if info.same_as is not None and info.same_as[0] in found and info.key not in found:
             origin, factor = info.same_as
-            found[info.key] = {**found[origin], "constant": found[origin]["constant"] * factor}
+            found[info.key] = found[origin].in_unit(factor)
     return found

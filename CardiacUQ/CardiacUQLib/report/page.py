@@ -28,7 +28,7 @@ from ..uncertainty.looks import LEAST_GAIN, Look, one_for_each_proposal, slices_
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
-from .pictures import HIDDEN_BELOW, slice_pictures
+from .pictures import HIDDEN_BELOW, band_colours, slice_pictures
 
 if TYPE_CHECKING:
     from ..cases.casefolder import ExtraWriter
@@ -238,6 +238,10 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
         {"kind": "image", "title": "Image"},
         {"kind": "outlines", "title": "Outlines"},
     ]
+    if contents.case.bands:
+        colours = band_colours(contents)
+        bands = [(band.as_text(), colours[band.structure]) for band in contents.case.bands]
+        columns.append({"kind": "bands", "title": "Where a reader's contour would lie", "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
     return [*columns, {"kind": "corrections", "title": "Corrections (DCM)"}]
 

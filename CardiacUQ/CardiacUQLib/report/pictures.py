@@ -1,4 +1,4 @@
-"""Pictures of one slice after another: the image, the outlines of both stages, heat maps, corrections.
+"""Pictures of one slice after another: the image, outlines of both stages, bands, heat maps, corrections.
 
 Every picture is a PNG of the same square field of view around the heart, x to the right and y downwards as
 the slice is stored in slice order. Fills stay at or under a quarter of the opacity so that the image
@@ -17,6 +17,7 @@ from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.slice_number import slice_number
 from ..images.volume import Geometry
+from ..uncertainty.bands import BETWEEN, INSIDE
 from .canvas import PIXELS, Canvas, Field
 from .contents import Contents, HeatColumn
 
@@ -72,13 +73,14 @@ def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[
         plain = Canvas(field, contents.case.geometry.spacing[:2])
         if contents.image is not None:
             plain.show_grey(contents.image[z], grey_window(contents, z, field))
-        copies = [Canvas(field, plain.spacing, plain.image) for _ in range(2 + len(contents.heat_maps))]
-        row = [_outlines(copies[0], contents, z)]
-        row += [
-            _heat(canvas, contents, heat, z)
-            for canvas, heat in zip(copies[1:], contents.heat_maps, strict=False)
-        ]
-        row.append(_corrections(copies[-1], contents, z))
+
+        def copy(plain: Canvas = plain) -> Canvas:
+            return Canvas(field, plain.spacing, plain.image)
+
+        row = [_outlines(copy(), contents, z)]
+        row += [_bands(copy(), contents, z)] if contents.case.bands else []
+        row += [_heat(copy(), contents, heat, z) for heat in contents.heat_maps]
+        row.append(_corrections(copy(), contents, z))
         yield (_image(plain, contents, z), *row)
 
 
@@ -121,6 +123,28 @@ def _outlines(canvas: Canvas, contents: Contents, z: int) -> Picture:
     found = np.unique(contents.segmentation[z])
     present = [info.name for info in contents.case.classes if info.value and info.value in found]
     return Picture(canvas.png(), f"Slice {slice_number(z)}: outlines of {', '.join(present) or 'nothing'}")
+
+
+def band_colours(contents: Contents) -> dict[str, str]:
+    """Colour of the band of every structure: that of its class, the outermost wall's for the whole wall."""
+    colours = {info.name: info.colour for info in contents.case.classes}
+    wall = next((colours[name] for name in _OUTERMOST if name in colours), "#FFFFFF")
+    return {band.structure: colours.get(band.structure, wall) for band in contents.case.bands}
+
+
+def _bands(canvas: Canvas, contents: Contents, z: int) -> Picture:
+    """Each band as the area between its two contours."""
+    colours = band_colours(contents)
+    planes = {name: contents.case.band_maps[name][z] for name in colours}
+    for name, plane in planes.items():
+        fills = np.zeros((256, 4), np.uint8)
+        fills[BETWEEN] = (*rgb(colours[name]), round(255 * FILL))
+        canvas.lay_over(plane, fills)
+    for name, plane in planes.items():
+        canvas.outline(plane == INSIDE, colours[name], width=1.5)
+        canvas.outline(plane > 0, colours[name], width=1.5)
+    shown = [name for name, plane in planes.items() if plane.any()]
+    return Picture(canvas.png(), f"Slice {z + 1}: contour bands of {', '.join(shown) or 'nothing'}")
 
 
 def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:

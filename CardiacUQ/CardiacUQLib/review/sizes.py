@@ -1,11 +1,13 @@
 """Measures of corrected labels: the sizes after every decision, everything when asked for.
 
-An untouched case keeps the measures and intervals of its networks. Corrected labels have no
-intervals: the spread of the networks says nothing about what a reader drew.
+An untouched case keeps the measures and intervals of its networks. The spread of the networks says nothing
+about what a reader drew: once every listed place is decided, sizes have the intervals of reviewed cases,
+where the bundle has them, and none before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..base.errors import UsageError
 from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
 from ..measures import (
+    REVIEWED_INTERVALS,
     Frame,
     cine_measures,
     frame_measures,
@@ -27,7 +30,8 @@ from ..measures.anatomy import anatomy_of, measurable
 from ..measures.display import digits
 from ..measures.insertion import known_insertion
 from ..measures.size_catalogue import Scan
-from ..measures.sizes import only_values, scan_of, sizes_of, structures_in
+from ..measures.sizes import only_values, reviewed_sizes, scan_of, sizes_of, structures_in
+from ..uncertainty.verdict import unlike_headline
 from .phases import PHASES, OtherPhase, other_phase, phase_of
 from .review import Review
 
@@ -45,7 +49,7 @@ def corrected_measures(review: Review, rv_insertion_ras: Point | None = None) ->
     other = other_phase(review.case)
     if not _as_computed(review, other):
         return _measured(review, rv_insertion_ras, other)
-    measures = dict(review.case.measures)
+    measures = _confirmed(review)
     if rv_insertion_ras is None:
         return measures
     # The networks' intervals stay: only where the segments begin has changed.
@@ -82,10 +86,12 @@ def _measured(
             case.classes,
             scs=scs,
             error_probability=wrong,
+            reviewed_intervals=_reviewed_intervals(review),
             rv_insertion_ras=rv_insertion_ras,
             known_insertion=known,
         )
-        return measures_json(measures)
+        content = measures_json(measures)
+        return {**content, "notes": [*content["notes"], *_intervals_note(review)]}
     alone = measures_json(
         frame_measures(frame, case.classes, rv_insertion_ras=rv_insertion_ras, known_insertion=known)
     )
@@ -143,9 +149,43 @@ def corrected_sizes(review: Review) -> dict[str, Any]:
             scan = Scan.PAIR
         else:
             notes.append(_SWAPPED)
-    sizes = {key: {"value": value, "interval": None} for key, value in values.items()}
+    notes += _intervals_note(review)
+    sizes = _size_entries(values, _reviewed_intervals(review))
     content = {"kind": scan.value, "sizes": sizes, "notes": notes}
     return {"headline": headline(content), **content}
+
+
+def _reviewed_intervals(review: Review) -> Mapping[str, Any] | None:
+    """The fits for reviewed cases that the case brought along; None as long as a listed place is open."""
+    return review.case.measures.get(REVIEWED_INTERVALS) if _all_decided(review) else None
+
+
+def _all_decided(review: Review) -> bool:
+    return bool(review.decisions) and review.progress().done
+
+
+def _intervals_note(review: Review) -> list[str]:
+    wanted = REVIEWED_INTERVALS in review.case.measures and not _all_decided(review)
+    return ["intervals follow when every listed place is decided"] if wanted else []
+
+
+def _size_entries(
+    values: Mapping[str, float | None], fitted: Mapping[str, Any] | None
+) -> dict[str, dict[str, Any]]:
+    entries = {key: size.as_json() for key, size in reviewed_sizes(values, fitted).items()}
+    return {key: {**entry, "distribution": None} for key, entry in entries.items()}
+
+
+def _confirmed(review: Review) -> dict[str, Any]:
+    """The networks' measures; with the intervals of reviewed cases once a reader has found nothing to change
+    in any listed place."""
+    measures, fitted = dict(review.case.measures), _reviewed_intervals(review)
+    if fitted is None or "sizes" not in measures:
+        return measures
+    found = _size_entries({key: entry["value"] for key, entry in measures["sizes"].items()}, fitted)
+    lead = headline({**measures, "sizes": found, "presence": {}})
+    unlike = str(measures.get("headline", "")).startswith(unlike_headline(""))
+    return {**measures, "sizes": found, "headline": unlike_headline(lead) if unlike else lead}
 
 
 def _as_computed(review: Review, other: OtherPhase | None = None) -> bool:

@@ -11,7 +11,8 @@ from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
-from . import likeness, presence, quality, verdict
+from . import bands, likeness, presence, quality, verdict
+from .bands import BandCalibration
 from .likeness import Likeness, LikenessCalibration
 from .presence import PresenceCalibration
 from .quality import DiceCalibration, PredictedDice
@@ -22,6 +23,7 @@ FITS: Mapping[str, type] = {
     quality.KEY: DiceCalibration,
     verdict.KEY: VerdictCalibration,
     likeness.KEY: LikenessCalibration,
+    bands.KEY: BandCalibration,
 }
 """What this room reads from ``manifest.calibration``, by name."""
 
@@ -75,6 +77,11 @@ class Assessor:
     def presence(self) -> PresenceCalibration | None:
         """How P(lesion) is computed."""
         return self.fit(presence.KEY)
+
+    @cached_property
+    def bands(self) -> BandCalibration | None:
+        """How bands of contours are found."""
+        return self.fit(bands.KEY)
 
     def probabilities(self, evidence: Mapping[str, float]) -> dict[str, float]:
         """P(lesion) by name; empty without a fit."""

@@ -7,8 +7,9 @@ used; the labels of several folds are a little better than those of one, so a pr
 
 Per structure (class or lesion): the Dice that the two opinions' mean probabilities promise
 (2 sum(p s) / (sum p + sum s) for the labels s), the mean pairwise Dice of the views (Zenk et al., Medical
-Image Analysis 2025) and the Dice of the two opinions. Per lesion also its sizes and how sure its surest
-place is. Shares are kept as log-odds, volumes as logarithms, so that linear models can use them.
+Image Analysis 2025), the Dice of the two opinions, and in ml what is in doubt, the sum of p (1 - p) over the
+mean p of both opinions. Per lesion also its sizes and how sure its surest place is. Shares are kept as
+log-odds, volumes of lesions as logarithms, so that linear models can use them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
 from .linear import logit
 
+DOUBT = "doubt"
 DICE_MARGIN, PEAK_MARGIN = 0.02, 1e-3
 LABELLED_FLOOR_ML, SOFT_FLOOR_ML = 0.2, 0.05
 """Added before a logarithm: less than that is as good as nothing."""
@@ -52,8 +54,10 @@ def fold_evidence(
         mask = np.isin(labels, values)
         seen = [np.isin(view, values) for view in views]
         p, q = mean_final[values].sum(axis=0), mean_first[values].sum(axis=0)
+        both = 0.5 * (p + q)
         figures = {
-            "promised Dice": logit(_promised(0.5 * (p + q), mask), DICE_MARGIN),
+            DOUBT: float((both * (1.0 - both)).sum()) * voxel_ml,
+            "promised Dice": logit(_promised(both, mask), DICE_MARGIN),
             "Dice of the views": logit(
                 float(np.mean([_dice(a, b) for a, b in combinations(seen, 2)] or [1.0])), DICE_MARGIN
             ),
@@ -109,6 +113,12 @@ def mean_evidence(folds: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The evidence of a case: the mean over its folds of every figure. Empty without a fold."""
     several = list(folds)
     return {name: float(np.mean([one[name] for one in several])) for name in (several[0] if several else ())}
+
+
+def doubt_of_lesions(evidence: Mapping[str, float]) -> dict[str, float]:
+    """What is in doubt of every lesion, in ml, by its name."""
+    keys = {lesion: evidence_key(lesion, DOUBT) for lesion in LESIONS}
+    return {lesion: evidence[key] for lesion, key in keys.items() if key in evidence}
 
 
 def structures(classes: Sequence[ClassInfo]) -> dict[str, list[int]]:

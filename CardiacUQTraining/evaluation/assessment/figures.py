@@ -61,8 +61,21 @@ class PresenceFigures:
 
 
 @dataclass(frozen=True)
+class BandFigures:
+    """Contour band of one structure: over how many cases, the mean share of the reader's contour within it,
+    that of the tenth of the cases with the least, and the mean width in mm."""
+
+    structure: str
+    cases: int
+    covered: float
+    worst_tenth: float
+    width_mm: float
+
+
+@dataclass(frozen=True)
 class AssessmentFigures:
-    """Everything; ``words`` gives cases and share of failures by verdict, ``unlike`` the cases flagged."""
+    """Everything; ``words`` gives cases and share of failures (mean Dice below ``low_dice``) by verdict,
+    ``unlike`` the cases flagged."""
 
     mean_dice: float
     scores: tuple[Score, ...]
@@ -72,6 +85,8 @@ class AssessmentFigures:
     unlike: int
     cases: int
     looks: float | None
+    bands: tuple[BandFigures, ...] = ()
+    low_dice: float = LOW_DICE
 
 
 def assessment_figures(
@@ -79,23 +94,26 @@ def assessment_figures(
     material: Sequence[CaseMaterial],
     looks: Mapping[str, CaseLooks],
     names: Mapping[int, str],
+    part: str = Stage.CASCADE.value,
+    low_dice: float = LOW_DICE,
 ) -> AssessmentFigures | None:
-    """Figures of cases that were assessed; None if none was. ``names`` are class names by value."""
+    """Figures of cases that were assessed; None if none was. ``names`` are class names by value, ``part`` is
+    what of their segmentation is given to a user."""
     judged = {case: one for case, one in figures.items() if one.assessment.get("predicted_dice")}
     if len(judged) < 2:
         return None
-    scored = [one.segmentation[Stage.CASCADE.value] for one in judged.values()]
+    scored = [one.segmentation[part] for one in judged.values()]
     dice = np.array([one["mean_dice"] for one in scored])
     said = [{d["structure"]: d for d in one.assessment["predicted_dice"]} for one in judged.values()]
-    scores = [_score("predicted mean Dice", -np.array([s[MEAN]["value"] for s in said]), dice)]
+    scores = [_score("predicted mean Dice", -np.array([s[MEAN]["value"] for s in said]), dice, low_dice)]
     if all(PAIRWISE in one.rows for one in judged.values()):
         before = np.array([one.rows[PAIRWISE]["case_score"] for one in judged.values()])
-        scores.append(_score("1 - pairwise Dice of the passes", before, dice))
+        scores.append(_score("1 - pairwise Dice of the passes", before, dice, low_dice))
     truth = {MEAN: dice}
     truth |= {name: np.array([one[f"dice_{v}"] for one in scored]) for v, name in names.items() if v}
     covered = tuple(_covered(name, [s[name] for s in said], truth[name]) for name in said[0])
     words = [one.assessment["verdict"]["word"] for one in judged.values() if one.assessment["verdict"]]
-    failed = dice < LOW_DICE
+    failed = dice < low_dice
     shares = {}
     for word in Word:
         chosen = np.array([w == word for w in words], bool)
@@ -111,15 +129,29 @@ def assessment_figures(
         sum(bool(one.assessment["unlike"]) for one in judged.values()),
         len(judged),
         float(np.median(listed)) if listed else None,
+        _bands(judged),
+        low_dice,
     )
 
 
-def _score(name: str, doubt: np.ndarray, dice: np.ndarray) -> Score:
+def _bands(judged: Mapping[str, CaseFigures]) -> tuple[BandFigures, ...]:
+    found = []
+    for name in dict.fromkeys(name for one in judged.values() for name in one.bands):
+        bands = [one.bands[name] for one in judged.values() if name in one.bands]
+        covered, width = (np.array([band[key] for band in bands]) for key in ("covered", "width_mm"))
+        worst = np.sort(covered)[: max(1, round(0.1 * covered.size))]
+        found.append(
+            BandFigures(name, covered.size, float(covered.mean()), float(worst.mean()), float(width.mean()))
+        )
+    return tuple(found)
+
+
+def _score(name: str, doubt: np.ndarray, dice: np.ndarray, low_dice: float) -> Score:
     from scipy.stats import spearmanr
 
     found: Any = spearmanr(doubt, 1.0 - dice)
     return Score(
-        name, float(found.statistic), auroc(doubt, dice < LOW_DICE), risk_coverage(doubt, 1.0 - dice).aurc
+        name, float(found.statistic), auroc(doubt, dice < low_dice), risk_coverage(doubt, 1.0 - dice).aurc
     )
 
 
@@ -173,7 +205,7 @@ def assessment_section(found: AssessmentFigures) -> str:
         f"Of {found.cases} cases, by fits that saw neither the case nor any case of its networks; mean Dice "
         f"with lesions shown by their probability {found.mean_dice:.4f}.",
         markdown_table(
-            ["case score", "Spearman with 1 - Dice", f"AUROC of Dice < {LOW_DICE}", "AURC"],
+            ["case score", "Spearman with 1 - Dice", f"AUROC of Dice < {found.low_dice}", "AURC"],
             [[s.name, f"{s.spearman:.3f}", f"{s.auroc:.3f}", f"{s.aurc:.3f}"] for s in found.scores],
         ),
         markdown_table(
@@ -197,7 +229,17 @@ def assessment_section(found: AssessmentFigures) -> str:
         parts.append(markdown_table(head, rows))
     if found.words:
         rows = [[word, str(n), f"{100 * share:.0f} %"] for word, (n, share) in found.words.items()]
-        parts.append(markdown_table(["verdict", "cases", f"of these with Dice < {LOW_DICE}"], rows))
+        parts.append(markdown_table(["verdict", "cases", f"of these with Dice < {found.low_dice}"], rows))
+    if found.bands:
+        head = ["contour band", "cases", "of the reader's contour within", "in the worst tenth", "mean width"]
+        rows = [
+            [
+                b.structure, str(b.cases), f"{100 * b.covered:.0f} %", f"{100 * b.worst_tenth:.0f} %",
+                f"{b.width_mm:.1f} mm",
+            ]
+            for b in found.bands
+        ]  # fmt: skip
+        parts.append(markdown_table(head, rows))
     places = "" if found.looks is None else f" Places listed per case, median: {found.looks:.0f}."
     parts.append(f"Unlike the training scans: {found.unlike} of {found.cases} cases.{places}")
     return "\n\n".join(parts)
@@ -207,7 +249,7 @@ def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
     """What a reader of the card wants to know of the judgements on whole cases, by the name of the figure."""
     score = found.scores[0]
     lines = {
-        f"predicted mean Dice: Spearman / AUROC of Dice < {LOW_DICE} / AURC": (
+        f"predicted mean Dice: Spearman / AUROC of Dice < {found.low_dice} / AURC": (
             f"{score.spearman:.2f} / {score.auroc:.2f} / {score.aurc:.3f}"
         ),
         "predicted Dice, 90 % range covers": ", ".join(
@@ -221,6 +263,10 @@ def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
             f"offered in {one.falsely_offered} of {one.not_there} that have not"
         )
     if found.words:
-        name = f"verdicts, and the share of them with a mean Dice < {LOW_DICE}"
+        name = f"verdicts, and the share of them with a mean Dice < {found.low_dice}"
         lines[name] = ", ".join(f"{w}: {n} cases, {100 * s:.0f} %" for w, (n, s) in found.words.items())
+    if found.bands:
+        lines["contour bands, 90 % of a reader's contour: within / mean width"] = ", ".join(
+            f"{one.structure} {100 * one.covered:.0f} % / {one.width_mm:.1f} mm" for one in found.bands
+        )
     return lines | {"called unlike the training scans": f"{found.unlike} of {found.cases} cases"}

@@ -1,4 +1,4 @@
-"""Fitting presence, predicted Dice, verdict and likeness on cases that their networks had not seen.
+"""Fitting what is said of a case as a whole, on cases that their networks had not seen.
 
 Eighty cases are few, so each judgement is one penalised linear model of few features that are named here
 and not chosen on the data. Inside a fit whatever feeds a later step (P(lesion) feeds the predicted Dice,
@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.optimize import minimize
 
+from CardiacUQLib.uncertainty.bands import BandCalibration
 from CardiacUQLib.uncertainty.evidence import alone, evidence_key
 from CardiacUQLib.uncertainty.likeness import LikenessCalibration
 from CardiacUQLib.uncertainty.presence import LesionPresence, PresenceCalibration
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
 from CardiacUQLib.uncertainty.verdict import RISK_FEATURE, VerdictCalibration, Word
 
+from ..shared.contours import fit_bands, judge_histograms, measured
 from ..shared.material import CaseMaterial, Choice
 from .fit_likeness import fit_likeness
 from .groups import groups_of
@@ -42,12 +44,14 @@ MOST_RESIDUALS = 199
 
 @dataclass(frozen=True)
 class Fits:
-    """All of them; ``presence`` is None where the classes know no lesion."""
+    """All of them; ``presence`` is None where the classes know no lesion, ``bands`` where there are too few
+    contours."""
 
     presence: PresenceCalibration | None
     dice: DiceCalibration
     verdict: VerdictCalibration
     likeness: LikenessCalibration
+    bands: BandCalibration | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ def fit_presence(cases: Sequence[CaseMaterial]) -> PresenceCalibration | None:
     return PresenceCalibration(found) if found else None
 
 
-def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
-    """All fits on ``cases``."""
+def fit_all(cases: Sequence[CaseMaterial], low_dice: float = LOW_DICE) -> Fits:
+    """All fits on ``cases``; a mean Dice below ``low_dice`` is a failure."""
     presence = fit_presence(cases)
     said = _out_of_group(cases, fit_presence, _decided)
     dice = _fit_dice(cases, said)
@@ -94,7 +98,18 @@ def fit_all(cases: Sequence[CaseMaterial]) -> Fits:
         cases, lambda some: _fit_dice(some, said), lambda fit, one: _predicted(fit, one, said)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    return Fits(presence, dice, _fit_verdict(cases, predicted, true), fit_likeness(cases))
+    verdict = _fit_verdict(cases, predicted, true, low_dice)
+    return Fits(presence, dice, verdict, fit_likeness(cases), fit_case_bands(cases))
+
+
+def fit_case_bands(cases: Sequence[CaseMaterial]) -> BandCalibration | None:
+    """The contour bands, with what bands of other groups held of each group's contours."""
+    judged = _out_of_group(
+        cases,
+        lambda some: fit_bands([case.contours for case in some]),
+        lambda fit, case: judge_histograms(fit, case.contours),
+    )
+    return measured(fit_bands([case.contours for case in cases]), list(judged.values()))
 
 
 def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
@@ -202,15 +217,18 @@ def fit_range(error: np.ndarray, spread: np.ndarray) -> DiceRange:
 
 
 def _fit_verdict(
-    cases: Sequence[CaseMaterial], predicted: Mapping[str, tuple[PredictedDice, ...]], true: np.ndarray
+    cases: Sequence[CaseMaterial],
+    predicted: Mapping[str, tuple[PredictedDice, ...]],
+    true: np.ndarray,
+    low_dice: float,
 ) -> VerdictCalibration:
     """``predicted`` is out of group, ``true`` the mean Dice of every case."""
     values = [{RISK_FEATURE: predicted[case.case][0].value} for case in cases]
-    failed = true < LOW_DICE
+    failed = true < low_dice
     risk = logistic(values, failed, (RISK_FEATURE,), RISK_PENALTY)
     risks = np.array([risk.probability(one) for one in values])
     trusted = trusted_up_to(risks, failed, TRUST_RISK)
-    fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), LOW_DICE)
+    fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), low_dice)
     return dataclasses.replace(fit, shares=failure_shares([fit.word(r) for r in risks], failed))
 
 

@@ -15,11 +15,13 @@ from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_pro
 from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.bundles.resident import ResidentBundle
+from CardiacUQLib.images.volume import Geometry
 from CardiacUQLib.inference.found import Findings
 from CardiacUQLib.uncertainty.assessment import FITS
 
 from ...datasets import LabelledCase
 from ..shared.cases import CaseStore
+from ..shared.contours import contours_of
 from ..shared.judged import check_labels, each_case, file_state
 from ..shared.material import CaseMaterial, choices_of, lesions_of
 from ..shared.predict import Computer, PassOptions, permitted_folds, predict
@@ -31,13 +33,16 @@ FEWEST_CASES = 20
 
 
 def material_of(
-    case: LabelledCase, found: Findings, truth: np.ndarray, classes: Sequence[ClassInfo], voxel_ml: float
+    case: LabelledCase, found: Findings, truth: np.ndarray, classes: Sequence[ClassInfo], geometry: Geometry
 ) -> CaseMaterial:
-    """What the fits need of one predicted case; ``truth`` (z, y, x) on the grid of the volume."""
+    """What the fits need of one predicted case; ``truth`` (z, y, x) on the ``geometry`` of the volume."""
+    x_mm, y_mm = geometry.spacing[:2]
     final = found.region.roi.restore(found.region.final)
+    both = found.region.roi.restore(found.region.both)
     voxels = np.bincount(truth.ravel(), minlength=len(classes))
     volumes = {
-        lesion: float(sum(voxels[info.value] for info in classes if info.name in LESIONS[lesion]) * voxel_ml)
+        lesion: float(sum(voxels[info.value] for info in classes if info.name in LESIONS[lesion]))
+        * geometry.voxel_volume_ml
         for lesion in lesions_of(classes)
     }
     return CaseMaterial(
@@ -47,6 +52,7 @@ def material_of(
         {lesion: volume > 0 for lesion, volume in volumes.items()},
         volumes,
         choices_of(final, truth, voxels, classes),
+        contours_of(both, found.segmentation, truth, classes, (y_mm, x_mm)),
     )
 
 
@@ -93,6 +99,7 @@ def as_calibration(fits: Fits) -> dict[str, object]:
         "predicted_dice": fits.dice,
         "verdict": fits.verdict,
         "likeness": fits.likeness,
+        "contour_bands": fits.bands,
     }
     return {name: to_plain(fit) for name, fit in by_name.items() if fit is not None}
 
@@ -153,4 +160,4 @@ def _predicted(
     classes = bare.manifest.classes
     check_labels(case, labels, volume.array.shape, len(classes))
     found = predict(volume, bare, folds, options, computer, cancel)
-    return material_of(case, found, labels, classes, volume.geometry.voxel_volume_ml)
+    return material_of(case, found, labels, classes, volume.geometry)

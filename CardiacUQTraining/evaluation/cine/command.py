@@ -12,16 +12,20 @@ from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, load_bundle
 
 from ...datasets import LabelledDataset
+from ..assessment.figures import AssessmentFigures, assessment_figures
+from ..assessment.store import store_fits
 from ..shared.cases import nan_from_none
 from ..shared.judged import Judged
 from ..shared.models import opened_model
 from ..shared.predict import PassOptions
 from ..shared.source import FIGURES, Source
 from ..shared.stored_metrics import check_unseen, section_title, store_metrics
+from .assess import LOW_DICE, assessed
 from .calibrate import calibrate_cine, store_calibration
 from .compare_variants import PAGE as COMPARISON_PAGE
 from .compare_variants import compare_variants
 from .end_slices import THRESHOLD
+from .frames import ENSEMBLE
 from .headline import headline
 from .judge import check_cine, held_out_cases, judge_cine
 from .report import write_cine_report
@@ -123,15 +127,22 @@ def _evaluate_one(bundle: Bundle, out: Path, task: _Task, *, store: bool) -> tup
         keys, classes = frame_keys(chosen, judged.figures), bundle.manifest.classes
         records = patients(judged.figures, keys, classes)
         calibration = calibrate_cine(judged, keys, records, classes, len(passes.views), task.progress)
-        judged = calibration.judged
+        judged = assessed(calibration.judged, classes)
     page = write_cine_report(
         judged,
         Source(bundle, chosen, task.command, passes.cross_validated),
         out,
         options.threshold,
         calibration=calibration,
+        assessment=_assessment(judged, bundle),
         left_out=len(task.dataset) - len(chosen),
     )
     if store and calibration is not None:
         store_calibration(bundle, calibration, task.dataset.name)
+        store_fits(load_bundle(bundle.folder), judged.material, task.dataset.name, LOW_DICE)
     return judged, page
+
+
+def _assessment(judged: Judged, bundle: Bundle) -> AssessmentFigures | None:
+    names = {info.value: info.name for info in bundle.manifest.classes}
+    return assessment_figures(judged.figures, (), {}, names, ENSEMBLE, LOW_DICE)

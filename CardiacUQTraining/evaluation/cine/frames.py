@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import ClassInfo, View
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
@@ -28,6 +29,7 @@ from ...training.crops import crop_labels
 from ..shared.agreement import class_volumes
 from ..shared.calibration_error import reliability
 from ..shared.cases import CaseArrays, CaseFigures
+from ..shared.contours import contours_of
 from ..shared.dice import dice_per_class
 from ..shared.judged import check_labels
 from ..shared.predict import Computer, PassOptions, outside_of, predict, voxel_of
@@ -111,8 +113,19 @@ def judge_frame(
     for name, values in judged.items():
         rows[name.value] = {"mean_dice": mean_dice}
         rows[name.value] |= map_row(name, values, region.labels, roi_truth, brier)
+    x_mm, y_mm = volume.geometry.spacing[:2]
+    both = region.roi.restore(region.both)
+    contours = contours_of(both, found.found.segmentation, truth, classes, (y_mm, x_mm))
     figures = CaseFigures(
-        case.id, case.group, folds, round(time.perf_counter() - start, 3), segmentation, rows
+        case.id,
+        case.group,
+        folds,
+        round(time.perf_counter() - start, 3),
+        segmentation,
+        rows,
+        assessment=to_plain(found.found.assessment),
+        evidence=dict(found.found.evidence),
+        contours=to_plain(contours),
     )
     return figures, _arrays(region, volume, truth, roi_truth, judged, brier)
 

@@ -30,6 +30,7 @@ def headline(content: Mapping[str, Any]) -> dict[str, str]:
     for key in CARD_SIZES:
         if key in content["sizes"]:
             found[f"{SIZE_NAMES[key]} against the reader"] = _size(key, content)
+    found |= content.get("assessment_headline") or {}
     pooled = content.get("pooled_ece") or {}
     if pooled:
         name = "P(wrong), pooled ECE: union / predicted foreground / whole region"

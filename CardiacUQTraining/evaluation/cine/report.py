@@ -8,6 +8,7 @@ from typing import Any
 
 from CardiacUQLib.base.json_codec import write_json
 
+from ..assessment.figures import AssessmentFigures, assessment_headline, assessment_section
 from ..shared.agreement import SizeRecord
 from ..shared.cases import CaseFigures
 from ..shared.csv_file import write_csv
@@ -55,6 +56,7 @@ def write_cine_report(
     threshold: float,
     *,
     calibration: CineCalibration | None = None,
+    assessment: AssessmentFigures | None = None,
     left_out: int = 0,
 ) -> Path:
     """Write ``evaluation.md``, ``evaluation.json``, ``frames.csv``, ``patients.csv`` and the figures.
@@ -80,6 +82,10 @@ def write_cine_report(
     if judged.figures:
         sections, findings = _analyse(judged, source, out, threshold, calibration)
         content |= findings
+        if assessment is not None:
+            sections.append(assessment_section(assessment))
+            content["assessment"] = as_plain(assessment)
+            content["assessment_headline"] = assessment_headline(assessment)
     write_json(content, out / FIGURES)
     target = out / PAGE
     target.write_text(page(_heading(judged, source, left_out), sections), "utf-8")

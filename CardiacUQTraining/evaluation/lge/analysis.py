@@ -43,6 +43,7 @@ class Analysis:
     orders: tuple[OrderSummary, ...] = ()
     sizes: SizeFigures | None = None
     assessment: AssessmentFigures | None = None
+    looks: Mapping[str, CaseLooks] = field(default_factory=dict)
 
 
 def analyse(
@@ -77,7 +78,7 @@ def analyse(
     names = {info.value: info.name for info in infos}
     whole = assessment_figures(judged.figures, judged.material, looks, names)
     orders = tuple(summarise_walks(by_case))
-    return Analysis(judged, maps, model, compared, orders, assessment=whole)
+    return Analysis(judged, maps, model, compared, orders, assessment=whole, looks=looks)
 
 
 def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
@@ -97,7 +98,14 @@ def write_analysis(analysis: Analysis, source: Source, out: Path) -> Path:
         )
         if analysis.sizes is not None:
             sections.append(sizes_section(analysis.sizes))
-            content["sizes"] = {"agreement": analysis.sizes.agreement, "coverage": analysis.sizes.coverage}
+            content["sizes"] = {
+                "agreement": analysis.sizes.agreement,
+                "coverage": analysis.sizes.coverage,
+                "coverage_before": analysis.sizes.before,
+                "coverage_reviewed": {}
+                if analysis.sizes.reviewed is None
+                else analysis.sizes.reviewed.coverage,
+            }
             paths.append(_bland_altman(analysis.sizes, out / "figures"))
         if analysis.assessment is not None:
             sections.append(assessment_section(analysis.assessment))

@@ -23,6 +23,7 @@ from .analysis import Analysis, analyse, write_analysis
 from .calibrate import store
 from .headline import headline
 from .judge import judge
+from .reviewed import store_reviewed
 from .sizes import size_figures, store_intervals
 
 
@@ -87,7 +88,7 @@ def evaluate_cascade(
         check_unseen(judged.trained_on)
     fit = passes.cross_validated and Method.ERROR_PROBABILITY in options.methods
     analysis = analyse(judged, bundle.manifest.classes, fit_calibration=fit, progress=progress)
-    sizes = size_figures(judged, bundle.manifest, fit=passes.cross_validated)
+    sizes = size_figures(judged, bundle.manifest, analysis.looks, fit=passes.cross_validated)
     analysis = dataclasses.replace(analysis, sizes=sizes)
     page = write_analysis(analysis, Source(bundle, dataset, command, passes.cross_validated), out)
     _store(bundle, dataset.name, analysis, options.stored, passes, command)
@@ -111,6 +112,8 @@ def _store(
         store(current(), analysis.model, provenance(dataset, analysis))
     if stored.calibration and sizes is not None and sizes.fitted:
         store_intervals(current(), sizes, dataset)
+        if sizes.reviewed is not None:
+            store_reviewed(current(), sizes.reviewed, dataset)
     if stored.metrics:
         title = section_title(dataset, cross_validated=passes.cross_validated)
         store_metrics(current(), title, command, headline(analysis, bundle.manifest.classes))

@@ -10,6 +10,7 @@ from CardiacUQLib.measures.size_catalogue import unit_of
 
 from ..assessment.figures import assessment_headline
 from ..shared.agreement import SizeRecord
+from ..shared.fit_intervals import Coverage
 from ..shared.markdown import PERCENT, interval, spread
 from ..shared.methods import Method, Row, Stage
 from ..shared.scores import UNION
@@ -97,9 +98,15 @@ def _sizes(analysis: Analysis) -> dict[str, str]:
             f"{agreement.high:.1f} {unit}, CCC {agreement.concordance:.2f}"
         )
         if key in sizes.coverage:
-            text += f"; 90 % intervals cover {100 * sizes.coverage[key].coverage:.0f} %"
+            text += f"; 90 % intervals cover {_covered(sizes.coverage[key], unit)}"
+        if sizes.reviewed is not None and key in sizes.reviewed.coverage:
+            text += f"; of reviewed cases {_covered(sizes.reviewed.coverage[key], unit)}"
         found[f"{SIZE_NAMES[key]} against the reader"] = text
     return found
+
+
+def _covered(one: Coverage, unit: str) -> str:
+    return f"{100 * one.coverage:.0f} %, {one.mean_width:.1f} {unit} wide"
 
 
 def _percent(value: str, with_interval: str) -> str:

@@ -12,17 +12,21 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle
-from CardiacUQLib.bundles.manifest import BundleKind
+from CardiacUQLib.bundles.manifest import BundleKind, Manifest
 from CardiacUQLib.bundles.map_catalogue import MapName
 from CardiacUQLib.bundles.resident import ResidentBundle
+from CardiacUQLib.images.volume import Geometry
 from CardiacUQLib.inference.calibration import KEY
+from CardiacUQLib.inference.found import Findings
 from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import NetworkSource
+from CardiacUQLib.uncertainty.assessment import Assessor
 
 from ...datasets import LabelledCase, LabelledDataset
 from ...training.crops import crop_labels
 from ..assessment.gather import fits_key, gather, judges, unfitted
 from ..shared.cases import CaseArrays, CaseFigures, CaseStore, run_key
+from ..shared.contours import judge_bands
 from ..shared.dice import mean_foreground_dice
 from ..shared.judged import Judged, check_classes, check_labels, each_case, file_state
 from ..shared.methods import MAP_ROWS, ROWS, Method, Row, Stage, predictions, why_unavailable
@@ -160,6 +164,7 @@ def judge_case(
         (_voxels(final[Stage.CASCADE], classes) * voxel_ml).tolist(),
         to_plain(found.assessment),
         dict(found.evidence),
+        _bands(found, networks.manifest, labels, volume.geometry),
     )
     arrays = CaseArrays(
         region.roi.extract(volume.array),
@@ -175,6 +180,19 @@ def judge_case(
     )
     store.save(figures, arrays, file_state(case) if state is None else state)
     return figures
+
+
+def _bands(
+    found: Findings, manifest: Manifest, truth: np.ndarray, geometry: Geometry
+) -> dict[str, dict[str, float]]:
+    """How the bands did that a user is given; on the labels of the reader as they are."""
+    x_mm, y_mm = geometry.spacing[:2]
+    fit = Assessor(manifest.calibration, manifest.classes).bands
+    both = found.region.roi.restore(found.region.both)
+    judged = judge_bands(
+        fit, both, found.segmentation, found.band_maps, truth, manifest.classes, (y_mm, x_mm)
+    )
+    return {name: to_plain(band) for name, band in judged.items()}
 
 
 def merged_volumes(volumes_ml: np.ndarray, merged: Mapping[int, int]) -> np.ndarray:

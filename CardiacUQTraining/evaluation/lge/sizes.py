@@ -13,11 +13,15 @@ from CardiacUQLib.bundles.manifest import Manifest
 from CardiacUQLib.measures.anatomy import measurable
 from CardiacUQLib.measures.display import SIZE_NAMES
 from CardiacUQLib.measures.size_catalogue import unit_of
+from CardiacUQLib.uncertainty.evidence import doubt_of_lesions
 
+from ..assessment.looking import CaseLooks
 from ..shared.agreement import Agreement, ClassVolumes, SizeRecord, agreements, scan_record
 from ..shared.cases import CaseFigures
-from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.fit_intervals import Coverage, Form, cross_validated_coverage, fit_intervals
 from ..shared.judged import Judged
+from ..shared.statistics import paired_wilcoxon
+from .reviewed import ReviewedSizes, reviewed_record, reviewed_sizes
 
 KEY = "intervals"
 SHOWN_SIZES = ("infarct_mass_g", "infarct_share_of_lv_percent", "mvo_volume_ml", "lv_mass_g")
@@ -31,20 +35,36 @@ class SizeFigures:
     agreement: Mapping[str, Agreement]
     coverage: Mapping[str, Coverage]
     fitted: Mapping[str, Any] | None
+    before: Mapping[str, Coverage] = dataclasses.field(default_factory=dict)
+    """Coverage of the one form that was fitted before forms competed."""
+    reviewed: ReviewedSizes | None = None
 
 
-def size_figures(judged: Judged, manifest: Manifest, *, fit: bool) -> SizeFigures | None:
-    """Agreement of all sizes, and with ``fit`` their intervals with nested coverage; None if no class can
-    be measured or no case was judged."""
+def size_figures(
+    judged: Judged, manifest: Manifest, looks: Mapping[str, CaseLooks], *, fit: bool
+) -> SizeFigures | None:
+    """Agreement of all sizes, and with ``fit`` their intervals with nested coverage, those of reviewed cases
+    where there are places to look at; None if no class can be measured or no case was judged."""
     if not judged.figures or not measurable(manifest.classes):
         return None
     records = tuple(size_record(one, manifest) for one in judged.figures.values() if len(one.pass_volumes_ml))
     if not records:
         return None
     passes_per_fold = len(manifest.views)
-    coverage = cross_validated_coverage(records, passes_per_fold) if fit else {}
-    fitted = fit_intervals(records, passes_per_fold) if fit else None
-    return SizeFigures(records, agreements(records), coverage, fitted)
+    if not fit:
+        return SizeFigures(records, agreements(records), {}, None)
+    reviewed = [
+        reviewed_record(judged.figures[case], judged.store.arrays(case), one, manifest.classes)
+        for case, one in looks.items()
+    ]
+    return SizeFigures(
+        records,
+        agreements(records),
+        cross_validated_coverage(records, passes_per_fold),
+        fit_intervals(records, passes_per_fold),
+        cross_validated_coverage(records, passes_per_fold, (Form.SPREAD,)),
+        reviewed_sizes(reviewed),
+    )
 
 
 def size_record(figures: CaseFigures, manifest: Manifest) -> SizeRecord:
@@ -52,7 +72,8 @@ def size_record(figures: CaseFigures, manifest: Manifest) -> SizeRecord:
     reference, predicted, passes = (
         np.asarray(ml, float) for ml in (figures.reference_ml, figures.predicted_ml, figures.pass_volumes_ml)
     )
-    return scan_record(ClassVolumes(figures.case, reference, predicted, passes), manifest.classes)
+    doubt = doubt_of_lesions(figures.evidence)
+    return scan_record(ClassVolumes(figures.case, reference, predicted, passes), manifest.classes, doubt)
 
 
 def store_intervals(bundle: Bundle, figures: SizeFigures, dataset: str) -> None:
@@ -88,6 +109,34 @@ def sizes_section(figures: SizeFigures) -> str:
                 ("size", "n", "coverage", "below", "above", "mean width", "CRPS", "passes", "value"),
                 [_coverage_row(key, one) for key, one in figures.coverage.items()],
             ),
+            "The form of the width is chosen inside each fit; fitted on all cases it is "
+            + "; ".join(f"{SIZE_NAMES[key]}: {one['form']}" for key, one in (figures.fitted or {}).items())
+            + ". Against the one form of earlier bundles, linear in size and spread of the passes, on "
+            "the same cases (score: width and, twenty times over, how far the reader's size lies outside; "
+            "paired Wilcoxon tests):",
+            _table(
+                (
+                    "size",
+                    "coverage before",
+                    "width before",
+                    "width now",
+                    "p",
+                    "score before",
+                    "score now",
+                    "p",
+                ),
+                [_before_row(key, figures) for key in figures.coverage if key in figures.before],
+            ),
+        ]
+    if figures.reviewed is not None:
+        lines += [
+            f"Intervals of reviewed cases: {figures.reviewed.cases} cases in which every listed place was "
+            "corrected to the reader's labels and nothing else, judged in the same way. The last column is "
+            "the mean width before the review.",
+            _table(
+                ("size", "n", "coverage", "mean width", "mean absolute error", "unreviewed"),
+                [_reviewed_row(key, one, figures) for key, one in figures.reviewed.coverage.items()],
+            ),
         ]
     return "\n\n".join(lines)
 
@@ -108,6 +157,27 @@ def _coverage_row(key: str, one: Coverage) -> Sequence[str]:
     shares = (f"{100 * share:.0f} %" for share in (one.coverage, one.below, one.above))
     scores = (f"{value:.2f}" for value in (one.mean_width, one.crps, one.crps_passes, one.crps_point))
     return (f"{SIZE_NAMES[key]} ({unit_of(key)})", str(one.cases), *shares, *scores)
+
+
+def _before_row(key: str, figures: SizeFigures) -> Sequence[str]:
+    now, before = figures.coverage[key], figures.before[key]
+    numbers = [f"{100 * before.coverage:.0f} %"]
+    for name in ("widths", "scores"):
+        values = np.array(getattr(before, name)), np.array(getattr(now, name))
+        numbers += [*(f"{one.mean():.2f}" for one in values), f"{paired_wilcoxon(*values):.2g}"]
+    return (f"{SIZE_NAMES[key]} ({unit_of(key)})", *numbers)
+
+
+def _reviewed_row(key: str, one: Coverage, figures: SizeFigures) -> Sequence[str]:
+    unreviewed = figures.coverage.get(key)
+    return (
+        f"{SIZE_NAMES[key]} ({unit_of(key)})",
+        str(one.cases),
+        f"{100 * one.coverage:.0f} %",
+        f"{one.mean_width:.2f}",
+        f"{one.crps_point:.2f}",
+        "" if unreviewed is None else f"{unreviewed.mean_width:.2f}",
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

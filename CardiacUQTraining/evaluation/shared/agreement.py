@@ -8,7 +8,7 @@ for LGE: 501 scans of 20 sites, concordance 0.87 for LV mass, 0.77 for scar mass
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.measures.display import SIZE_NAMES
 from CardiacUQLib.measures.size_catalogue import Scan, unit_of
-from CardiacUQLib.measures.sizes import scan_of, sizes_of, structures_of
+from CardiacUQLib.measures.sizes import scan_of, size_doubts, sizes_of, structures_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,13 +40,14 @@ class ClassVolumes:
 class SizeRecord:
     """Sizes of one case by key (unit in the key); NaN where undefined, as a share of nothing.
 
-    ``passes[key]`` is the size in every pass.
+    ``passes[key]`` is the size in every pass, ``doubts[key]`` what of it is in doubt, where that is known.
     """
 
     case: str
     reference: Mapping[str, float]
     predicted: Mapping[str, float]
     passes: Mapping[str, np.ndarray]
+    doubts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,17 @@ class Agreement:
     mean_absolute_error: float
 
 
-def scan_record(volumes: ClassVolumes, classes: Sequence[ClassInfo]) -> SizeRecord:
-    """Sizes of an LGE stack or of a single cine frame."""
+def scan_record(
+    volumes: ClassVolumes, classes: Sequence[ClassInfo], doubt_ml: Mapping[str, float] | None = None
+) -> SizeRecord:
+    """Sizes of an LGE stack or of a single cine frame; ``doubt_ml`` is what of a lesion is in doubt."""
     scan = scan_of(classes)
     reference, predicted, passes = (
         sizes_of(scan, structures_of(ml, classes))
         for ml in (volumes.reference_ml, volumes.predicted_ml, volumes.pass_ml)
     )
-    return SizeRecord(volumes.case, _single(reference), _single(predicted), passes)
+    doubts = size_doubts(scan, structures_of(volumes.predicted_ml, classes), doubt_ml)
+    return SizeRecord(volumes.case, _single(reference), _single(predicted), passes, doubts)
 
 
 def pair_record(case: str, ed: ClassVolumes, es: ClassVolumes, classes: Sequence[ClassInfo]) -> SizeRecord:

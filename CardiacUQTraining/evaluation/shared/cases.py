@@ -47,6 +47,10 @@ class CaseFigures:
     assessment: Mapping[str, Any] = field(default_factory=dict)
     """What was said about the case as a whole, as in ``case.json``."""
     evidence: Mapping[str, float] = field(default_factory=dict)
+    bands: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By structure what the contour band held of the reader's contour, and its width in mm."""
+    contours: Mapping[str, Any] = field(default_factory=dict)
+    """How the reader's contours lie to the scores of bands; kept where no other material is."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.manifest import ClassInfo
 from CardiacUQLib.uncertainty.presence import labels_without
+
+from .contours import ContourHistogram
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Choice:
 class CaseMaterial:
     """One judged case. ``group`` names the networks that predicted it: cases of one group are never on both
     sides of a fit. ``present`` and ``volume_ml`` (the reader's) are by lesion, ``choices`` by the hidden
-    lesions joined with "+" ("" shows all that is drawn)."""
+    lesions joined with "+" ("" shows all that is drawn); ``contours`` how the reader's contours lie to the
+    scores of bands."""
 
     case: str
     group: str
@@ -37,6 +40,7 @@ class CaseMaterial:
     present: Mapping[str, bool]
     volume_ml: Mapping[str, float]
     choices: Mapping[str, Choice]
+    contours: Mapping[str, Mapping[str, ContourHistogram]] = field(default_factory=dict)
 
     def choice(self, hidden: Sequence[str]) -> Choice:
         """The choice that hides these lesions."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CardiacUQLib.measures.intervals import LEVEL, interval_of
+from CardiacUQLib.measures.intervals import LEVEL, fitted_intervals, interval_of
 from CardiacUQTraining.evaluation.shared.agreement import SizeRecord
 from CardiacUQTraining.evaluation.shared.fit_intervals import (
+    Form,
+    column_of,
     cross_validated_coverage,
     fit_intervals,
-    fit_scale,
+    narrowest,
 )
+from CardiacUQTraining.evaluation.shared.fit_scale import fit_scale, quantile_scale
 
 KEY = "infarct_share_of_lv_percent"
 
@@ -31,7 +34,7 @@ def simulated(seed: int, count: int, passes: int = 3) -> list[SizeRecord]:
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit_intervals(simulated(1, 300), passes_per_fold=3)
+    return fitted_intervals(fit_intervals(simulated(1, 300), passes_per_fold=3))
 
 
 def test_fresh_cases_are_covered_as_promised(fitted):
@@ -73,14 +76,55 @@ def test_scale_finds_its_coefficients():
     random = np.random.default_rng(0)
     size, spread = random.uniform(0, 40, 20000), random.uniform(0, 3, 20000)
     residual = random.laplace(0, 0.5 + 0.05 * size + 0.8 * spread)
-    assert fit_scale(residual, size, spread) == pytest.approx([0.5, 0.05, 0.8], rel=0.1)
+    design = np.stack([np.ones_like(size), size, spread], axis=1)
+    assert fit_scale(design, residual) == pytest.approx([0.5, 0.05, 0.8], rel=0.1)
+
+
+def test_quantile_regression_finds_the_quantile_of_every_size():
+    random = np.random.default_rng(0)
+    size = random.uniform(0, 40, 2000)
+    residual = random.uniform(0, 1, 2000) * (2.0 + 0.1 * size)
+    design = np.stack([np.ones_like(size), size], axis=1)
+    assert quantile_scale(design, residual, 0.95) == pytest.approx([1.9, 0.095], rel=0.05)
+
+
+def test_the_form_that_knows_what_matters_wins():
+    """Errors as wide as what is in doubt, which the spread of the passes says nothing about."""
+    random = np.random.default_rng(7)
+    records = []
+    for n in range(120):
+        size, doubt = random.uniform(5, 40), random.uniform(0.1, 6.0)
+        truth, values = size + doubt * random.laplace(), size + random.normal(0, 1.0, 3)
+        records.append(SizeRecord(f"c{n:04d}", {KEY: truth}, {KEY: size}, {KEY: values}, {KEY: doubt}))
+    chosen, calibration = narrowest(column_of(records, KEY, 3), 3)
+    assert chosen == Form.DOUBT
+    sure, unsure = (calibration.interval(20.0, 1.0, doubt) for doubt in (0.2, 5.0))
+    assert unsure.high - unsure.low > 5 * (sure.high - sure.low)
+    ours, constant = (
+        cross_validated_coverage(records, 3, forms)[KEY] for forms in (tuple(Form), (Form.CONSTANT,))
+    )
+    assert ours.coverage >= 0.86 and ours.mean_width < constant.mean_width
+    assert np.mean(ours.scores) < np.mean(constant.scores) and len(ours.widths) == 120
+
+
+def test_a_size_of_zero_gets_its_own_interval_where_that_is_narrower():
+    """Nothing shown is nearly always right; what is shown is off by up to ten."""
+    random = np.random.default_rng(8)
+    records = []
+    for n in range(120):
+        size = 0.0 if n % 2 else random.uniform(10, 40)
+        truth = size + (random.uniform(0, 0.2) if n % 2 else random.uniform(-10, 10))
+        records.append(SizeRecord(f"c{n:04d}", {KEY: truth}, {KEY: size}, {KEY: np.full(3, size)}))
+    chosen, calibration = narrowest(column_of(records, KEY, 3), 3, (Form.CONSTANT,))
+    assert chosen == "constant, shown or not"
+    assert calibration.interval(0.0).high < 0.5 and calibration.interval(20.0).high > 25
 
 
 def test_flawless_cases_promise_no_flawless_future():
     """All but one case without error: the unit of width stays above zero."""
     residual = np.zeros(40)
     residual[7] = 4.0
-    coefficients = fit_scale(residual, np.zeros(40), np.zeros(40))
+    coefficients = fit_scale(np.stack([np.ones(40), np.zeros(40)], axis=1), residual)
     assert coefficients[0] >= 0.1 * 4.0 / 40
 
 

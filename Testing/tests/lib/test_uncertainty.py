@@ -194,7 +194,7 @@ def test_an_assessment_from_stored_numbers() -> None:
     assert found.verdict.risk == pytest.approx(expit(-2 * (mean - 0.7) / 0.1), abs=1e-3)
     assert found.verdict.word is Word.CHECK
     assert found.verdict.reason == "MVO may be missed, probability 0.30"
-    assert found.lacking == ("likeness",)
+    assert found.lacking == ("likeness", "contour_bands")
 
 
 def test_without_fits_nothing_is_said_and_what_is_lacking_is_named() -> None:

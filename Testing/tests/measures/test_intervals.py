@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CardiacUQLib.measures.intervals import (
+    Scale,
     SizeCalibration,
     crps,
+    fitted_intervals,
     interval_of,
     residual_quantiles,
+    reviewed_interval_of,
     shortest_range,
     within_fold_spread,
 )
@@ -34,7 +39,7 @@ def test_spread_is_taken_inside_folds():
 
 
 def test_interval_is_size_plus_scaled_residuals_clipped():
-    fitted = SizeCalibration(1.0, 0.1, 2.0, tuple(np.linspace(-1, 1, 39)), 39)
+    fitted = SizeCalibration(Scale(1.0, 0.1, 2.0), tuple(np.linspace(-1, 1, 39)), 39)
     interval = fitted.interval(20.0, 0.5)  # scale 1 + 2 + 1 = 4; 37 of 39 residuals, the first such stretch
     low, high = np.linspace(-1, 1, 39)[[0, 36]]
     assert (interval.low, interval.high) == pytest.approx((20 + 4 * low, 20 + 4 * high))
@@ -44,34 +49,73 @@ def test_interval_is_size_plus_scaled_residuals_clipped():
 
 
 def test_biased_residuals_never_exclude_the_size():
-    fitted = SizeCalibration(1.0, 0.0, 0.0, tuple(np.linspace(2, 5, 30)), 30)
+    fitted = SizeCalibration(Scale(1.0), tuple(np.linspace(2, 5, 30)), 30)
     interval = fitted.interval(10.0, 0.0)
     assert interval.low == 10.0
     assert interval.high > 14.0
 
 
 def test_calibration_survives_json():
-    fitted = SizeCalibration(0.5, 0.25, 1.5, (-1.0, 0.0, 2.0), 3, passes_per_fold=2)
+    fitted = SizeCalibration(Scale(0.5, 0.25, 1.5), (-1.0, 0.0, 2.0), 3, passes_per_fold=2)
     assert SizeCalibration.from_json(fitted.as_json()) == fitted
+    whole = replace(fitted, above=Scale(2.0, per_doubt=1.0), at_zero=fitted)
+    assert fitted_intervals({"lv_mass_g": whole.as_json(), "fitted_on": {"cases": 3}}) == {"lv_mass_g": whole}
+
+
+def test_an_earlier_bundle_has_three_coefficients():
+    entry = {"constant": 1.0, "per_size": 0.1, "per_spread": 2.0, "residuals": [-1.0, 1.0], "cases": 2}
+    found = SizeCalibration.from_json(entry)
+    assert found == SizeCalibration(Scale(1.0, 0.1, 2.0), (-1.0, 1.0), 2)
+
+
+def test_every_term_of_the_scale_counts():
+    scale = Scale(1.0, per_size=0.1, per_spread=2.0, per_root=0.5, per_doubt=3.0)
+    assert scale.width(16.0, 0.5, 0.2) == pytest.approx(1.0 + 1.6 + 1.0 + 2.0 + 0.6)
+
+
+def test_a_scale_above_and_a_calibration_at_zero():
+    residuals = tuple(np.linspace(-1, 1, 41))
+    zero = SizeCalibration(Scale(0.5), residuals, 41)
+    fitted = SizeCalibration(Scale(1.0), residuals, 41, above=Scale(3.0, per_doubt=1.0), at_zero=zero)
+    shown, none = fitted.interval(20.0, doubt=2.0), fitted.interval(0.0, doubt=2.0)
+    low, high = shortest_range(residuals)
+    assert (shown.low, shown.high) == pytest.approx((20 + low, 20 + 5 * high))
+    assert (none.low, none.high) == pytest.approx((0.0, 0.5 * high))
+    assert fitted.distribution(20.0, doubt=2.0)[[0, -1]] == pytest.approx([19.0, 25.0])
+
+
+def test_another_unit_changes_nothing_but_the_unit():
+    residuals = tuple(np.linspace(-1, 1, 41))
+    fitted = SizeCalibration(Scale(1.0, 0.1, 2.0, 0.5, 3.0), residuals, 41, above=Scale(2.0, per_root=1.0))
+    ml, grams = fitted.interval(20.0, 0.5, 0.2), fitted.in_unit(1.05).interval(21.0, 0.525, 0.21)
+    assert (grams.low, grams.high) == pytest.approx((1.05 * ml.low, 1.05 * ml.high))
+
+
+def test_a_reviewed_size_needs_no_passes():
+    fitted = {"infarct_share_of_lv_percent": SizeCalibration(Scale(1.0), tuple(np.linspace(-1, 1, 41)), 41)}
+    interval, distribution = reviewed_interval_of("infarct_share_of_lv_percent", 99.8, fitted)
+    assert interval.calibrated and interval.high == 100.0 and len(distribution) == 41
+    assert reviewed_interval_of("infarct_share_of_lv_percent", None, fitted) == (None, None)
+    assert reviewed_interval_of("lv_mass_g", 99.8, fitted) == (None, None)
 
 
 def test_without_calibration_the_passes_are_shown_as_such():
-    interval, distribution = interval_of("lv_mass_g", 100.0, np.arange(90.0, 111.0), None)
+    interval, distribution = interval_of("lv_mass_g", 100.0, np.arange(90.0, 111.0), {})
     assert not interval.calibrated
     assert (interval.low, interval.high) == pytest.approx((91.0, 109.0))
     assert len(distribution) == 21
 
 
 def test_no_passes_no_interval():
-    assert interval_of("lv_mass_g", 100.0, None, None) == (None, None)
-    assert interval_of("lv_mass_g", None, np.ones(3), None) == (None, None)
-    assert interval_of("lv_mass_g", 100.0, np.array([100.0]), None) == (None, None)
-    assert interval_of("ef_percent", 50.0, np.array([np.nan, np.nan]), None) == (None, None)
+    assert interval_of("lv_mass_g", 100.0, None, {}) == (None, None)
+    assert interval_of("lv_mass_g", None, np.ones(3), {}) == (None, None)
+    assert interval_of("lv_mass_g", 100.0, np.array([100.0]), {}) == (None, None)
+    assert interval_of("ef_percent", 50.0, np.array([np.nan, np.nan]), {}) == (None, None)
 
 
 def test_passes_that_all_agree_make_no_interval_of_width_zero():
-    assert interval_of("mvo_volume_ml", 0.0, np.zeros(15), None) == (None, None)
-    interval, _ = interval_of("mvo_volume_ml", 0.5, np.zeros(15), None)
+    assert interval_of("mvo_volume_ml", 0.0, np.zeros(15), {}) == (None, None)
+    interval, _ = interval_of("mvo_volume_ml", 0.5, np.zeros(15), {})
     assert (interval.low, interval.high) == (0.0, 0.5), "the final size lies elsewhere: that is a spread"
 
 
@@ -98,9 +142,9 @@ def test_crps_is_never_negative_and_moves_along(samples, truth):
 
 
 def test_distribution_has_the_interval_inside():
-    fitted = SizeCalibration(1.0, 0.0, 1.0, tuple(np.linspace(-2, 3, 80)), 80)
+    fitted = SizeCalibration(Scale(1.0, per_spread=1.0), tuple(np.linspace(-2, 3, 80)), 80)
     interval, distribution = interval_of(
-        "ef_percent", 50.0, np.full(6, 50.0), {"ef_percent": fitted.as_json()}
+        "ef_percent", 50.0, np.full(6, 50.0), fitted_intervals({"ef_percent": fitted.as_json()})
     )
     inside = np.mean((distribution >= interval.low) & (distribution <= interval.high))
     assert interval.calibrated
