@@ -9,7 +9,7 @@ PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
+.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -29,6 +29,9 @@ test: $(READY) ## lint, types, rules of the house, quick tests
 # thousands of broken inputs and hundreds of kills instead of the sample that `make test` takes; about an hour
 torture: $(READY) ## crash tests at length
 	@CARDIACUQ_TORTURE=1 $(PY) -m pytest -q Testing/tests/lasting Testing/tests/cohort/test_cohort_campaign.py
+
+docs: $(READY) ## the site of Docs, into build/site
+	@$(PY) -m sphinx -W -q -b html Docs build/site && echo "build/site/index.html"
 
 setup: $(READY) ## make .venv from constraints.txt
 

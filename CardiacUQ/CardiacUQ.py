@@ -33,7 +33,7 @@ from CardiacUQScene import (
     tidy_cases,
 )
 from CardiacUQScene.film import film_of
-from CardiacUQWidgets import computer, inputfile, launch, selftest, startup
+from CardiacUQWidgets import about, computer, inputfile, launch, selftest, startup
 from CardiacUQWidgets.computer_panel import ComputerPanel
 from CardiacUQWidgets.contrast import Contrast
 from CardiacUQWidgets.desk import Desk
@@ -66,10 +66,11 @@ class CardiacUQ(ScriptedLoadableModule):
             "while a case is reviewed: N next open region, P previous, K keep, D take 2D, 1-4 class, E edit, "
             "L flag, Z undo, Y redo, H heat map, X export. "
             "Nothing is uploaded. Research use only."
-        )
+        ) + about.links(about.HELP)
         parent.acknowledgementText = _(
-            "The methods are published; the model cards name the papers and the data used for training."
-        )
+            "The methods are published; please cite the paper of the one you used. "
+            "The model cards name the data used for training."
+        ) + about.links(about.PAPERS)
         slicer.app.connect("startupCompleted()", startup.register)
 
 

@@ -2,6 +2,7 @@
 
     from CardiacUQLib import read_volume, load_bundle, segment
     result = segment(read_volume("lge.nii.gz"), load_bundle("lge-cascade"))
+    result.save("out/lge")
 
 Importing the package loads nothing heavy: each name is fetched from its module when first used.
 """
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .images.reading import read_volume
     from .images.volume import Volume
     from .inference.result import Result
-    from .inference.segment import segment
+    from .studies.shown import segment
 
 __all__ = ["Result", "Volume", "__version__", "errors", "load_bundle", "read_volume", "segment"]
 
@@ -28,7 +29,7 @@ _HOME = {
     "Volume": "images.volume",
     "load_bundle": "bundles.bundle",
     "read_volume": "images.reading",
-    "segment": "inference.segment",
+    "segment": "studies.shown",
 }
 
 

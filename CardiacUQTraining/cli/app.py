@@ -55,6 +55,7 @@ EXTRA_OF: dict[str, str] = {
     "distributed": "cluster",
     "lightning_fabric": "train",
     "monai": "train",
+    "nibabel": "monai",
     "pydantic": "train",
     "sklearn": "train",
     "starlette": "web",

@@ -141,6 +141,9 @@ def case_name(path: Path) -> str:
     """Short name of the case in ``path``: the file or folder name without its image suffix.
 
     A link gives its own name, not that of its target; "." and ".." give the name of the folder they mean.
+
+    >>> case_name(Path("study/lge.nii.gz"))
+    'lge'
     """
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow the link

@@ -22,6 +22,13 @@ def soft_correction_score(p2d: Array, p3d: Array) -> Array:
 
     ``p2d`` and ``p3d`` are softmax outputs (F, C, ...), views undone. Returns (...): the absolute
     difference averaged over passes and classes, 0 .. 2/C. Raises ValueError if the shapes differ.
+
+    One pass, two classes, two voxels: at the first the stages agree, at the second they exclude each other.
+
+    >>> p2d = np.array([[[0.9, 1.0], [0.1, 0.0]]])
+    >>> p3d = np.array([[[0.9, 0.0], [0.1, 1.0]]])
+    >>> soft_correction_score(p2d, p3d).tolist()
+    [0.0, 1.0]
     """
     if p2d.shape != p3d.shape:
         raise ValueError(f"the stages differ in shape: {tuple(p2d.shape)} and {tuple(p3d.shape)}")
@@ -41,6 +48,9 @@ def entropy(p: Array, *, axis: int = 0, normalised: bool = False) -> Array:
     """Shannon entropy of the probabilities ``p`` over the class ``axis``, in nats (0 log 0 = 0).
 
     0 .. ln C, or 0 .. 1 with ``normalised`` (divided by ln C).
+
+    >>> entropy(np.array([0.5, 0.5]), normalised=True).item()
+    1.0
     """
     # rounding can leave a probability just above 1, whose term would be negative
     nats = _negative_p_log_p(p).sum(axis=axis).clip(min=0)
@@ -67,6 +77,11 @@ def discrete_correction_map(s2d: np.ndarray, s3d: np.ndarray, n_classes: int) ->
 
     S2D * C + S3D where the labels differ, else 0; uint8, same shape. Raises ValueError if the shapes
     differ, a label is not below C, or C exceeds 16 (the codes would not fit into a byte).
+
+    Healthy myocardium (2) that became infarct (3), with five classes, and a voxel that stayed what it was:
+
+    >>> discrete_correction_map(np.array([2, 1]), np.array([3, 1]), 5).tolist()
+    [13, 0]
     """
     if s2d.shape != s3d.shape:
         raise ValueError(f"the label maps differ in shape: {s2d.shape} and {s3d.shape}")
@@ -84,6 +99,9 @@ def decode_dcm(code: int, n_classes: int) -> tuple[int, int]:
 
     Raises ValueError for a number that encodes no correction: 0, a pair of equal labels, or C * C
     and more.
+
+    >>> decode_dcm(13, 5)
+    (2, 3)
     """
     was, became = divmod(int(code), n_classes)
     if not 0 < code < n_classes * n_classes or was == became:

@@ -61,7 +61,7 @@ class RunRecord:
     default_map: MapName | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """A segmented volume. All arrays are (z, y, x) on ``volume.geometry``, voxel for voxel.
 
@@ -103,6 +103,13 @@ class Result:
     probabilities: np.ndarray | None = None
     bands: tuple[Band, ...] = ()
     band_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line for people: verdict, sizes, how much there is to look at, and which model said so."""
+        said = [] if self.verdict is None else [self.verdict.as_text()]
+        said += [str(self.measures.get("headline", "")), f"{len(self.components)} regions of corrections"]
+        said += [f"{self.run.bundle} {self.run.bundle_version}"]
+        return f"<Result {self.name}: {'; '.join(word for word in said if word)}>"
 
     @property
     def name(self) -> str:

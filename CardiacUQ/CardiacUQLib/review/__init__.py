@@ -1,7 +1,8 @@
 """Review of one case, as plain data: the queue, the decisions, their undoing, the training case.
 
->>> review = Review(CaseMaps.of(result), reviewer="Jane Doe")   # doctest: +SKIP
->>> review.take_2d(0); review.undo(); export_reviewed(review, folder)    # doctest: +SKIP
+review = Review(CaseMaps.of(result), reviewer="Jane Doe")
+review.take_2d(0)
+export_reviewed(review, folder)
 """
 
 from .belonging import corrected_labels

@@ -41,6 +41,8 @@ RUNS_NETWORKS = (
     "CardiacUQLib.inference.slice_context",
     "CardiacUQLib.inference.streaming",
     "CardiacUQLib.inference.views",
+    "CardiacUQLib.inference.whole_model",
+    "CardiacUQLib.studies.shown",
 )
 """The only modules of the core that may load torch when they are imported."""
 

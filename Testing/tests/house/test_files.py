@@ -17,6 +17,8 @@ TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".json", ".csv", ".html", ".xml"
 MACHINE_PATH = re.compile(r"(?<![\w.~>/-])/(?:work|tmp|root|home|Users|mnt)/[\w.-]+|\b[A-Z]:\\\\?Users")
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 PICKLING_CALLS = {"torch.load", "torch.save"}
+WRITTEN_FOR_OTHERS = {("CardiacUQTraining.export.monai_bundle", "torch.save")}
+"""MONAI knows no other format for weights; nothing of ours reads it."""
 
 
 def test_files_stay_readable_in_one_sitting(tracked_files: list[Path]) -> None:
@@ -53,8 +55,9 @@ def test_nothing_is_pickled(sources: list[Source]) -> None:
         pickles = [i for i in source.imports if i.target.split(".")[0] in PICKLES]
         found += [f"{source.module}:{i.line} {i.target}" for i in pickles]
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in PICKLING_CALLS:
-                found.append(f"{source.module}:{node.lineno} {ast.unparse(node)}")
+            called = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            if called in PICKLING_CALLS and (source.module, called) not in WRITTEN_FOR_OTHERS:
+                found.append(f"{source.module}:{node.lineno} {called}")
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and _is_true(node.value):
                 found.append(f"{source.module}:{node.value.lineno} allow_pickle=True")
     assert not found
