@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ class Order:
 
 def carry_out(order: Order, stop: StopRequest) -> bool:
     """Check everything that needs no pixel, read the cases, and train; False if it was stopped."""
-    asked = order.asked
+    began, asked = time.monotonic(), order.asked
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # says the precision in every process
     use_threads(asked.threads or 0)
     listed = open_dataset(asked.dataset, None if asked.data is None else Path(asked.data), complete=False)
@@ -64,7 +65,7 @@ def carry_out(order: Order, stop: StopRequest) -> bool:
     cases, left_out = _read(listed, order.words, leads=ranks.leads)
     measured = order.dry or not (order.begun or stop or ranks.count > 1)
     wanted = replace(asked, hours=None) if order.begun else asked
-    prepared = prepare(fabric, order.recipe, cases, wanted, measured=measured)
+    prepared = prepare(fabric, order.recipe, cases, wanted, measured=measured, began=began)
     if not order.words.quiet and (order.dry or not order.begun):
         lines = [*cases_lines(cases, left_out if order.dry else ()), *plan_lines(prepared, ranks.count)]
         typer.echo("\n".join([*lines, f"command   {asked.command(order.run.path)}"]))

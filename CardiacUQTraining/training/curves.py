@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CURVES = "curves.png"
 DPI = 100
+LOG_FROM = 10.0
+"""Losses that fall by more than this factor are drawn on a logarithmic scale."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colour-blind-safe (Okabe and Ito), by fold."""
 
@@ -33,7 +35,7 @@ def read_curves(
 
 
 def draw_curves(curves: Mapping[str, Mapping[int, Sequence[Mapping[str, str]]]]) -> bytes:
-    """PNG with a row of two panels per stage: loss on a logarithmic scale, validation Dice."""
+    """PNG with a row of two panels per stage: loss and validation Dice."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 2.6 * max(1, len(curves)) + 0.4), layout="constrained")
@@ -45,7 +47,8 @@ def draw_curves(curves: Mapping[str, Mapping[int, Sequence[Mapping[str, str]]]])
             _line(right, rows, "validation_dice", style | {"marker": "o", "markersize": 3})
         left.set(ylabel="loss", title=stage)
         right.set(ylabel="validation Dice", title=stage, ylim=(0, 1))
-        if all(float(row["loss"]) > 0 for rows in by_fold.values() for row in rows):
+        losses = [float(row["loss"]) for rows in by_fold.values() for row in rows]
+        if min(losses) > 0 and max(losses) > LOG_FROM * min(losses):
             left.set_yscale("log")
         for axis in (left, right):
             axis.set_xlabel("epoch")

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.duration import duration
+
 from ..datasets import LabelledDataset
 from .cost import OVERHEAD_SECONDS, Costs, validations
 from .recipe import CascadeRecipe, CropCentre, StreamingRecipe, changed
@@ -155,7 +157,7 @@ def fit_to_hours(recipe: AnyRecipe, costs: Costs, folds: int, hours: float, case
     """Epochs of all stages scaled alike until they fill the ``hours``; no more than so many steps as the
     recipe takes with the cases it was made for. ``cases`` are those of a fold's training."""
     stages = recipe.stages()
-    budget = 3600.0 * hours * USED_SHARE
+    budget = 3600.0 * max(0.0, hours) * USED_SHARE
     counts, fixed, work = {}, 0.0, 0.0
     for name, stage in stages.items():
         cost = costs.stages[name]
@@ -174,7 +176,11 @@ def fit_to_hours(recipe: AnyRecipe, costs: Costs, folds: int, hours: float, case
         changes[_part(recipe, name)] = part
     planned = changed(recipe, changes)
     told = ", ".join(f"{name} {stage.epochs}" for name, stage in planned.stages().items())
-    why = "more would not teach so few cases" if factor == most else f"what {hours:g} hours hold"
+    why = (
+        "more would not teach so few cases"
+        if factor == most
+        else f"what fits into {duration(3600 * max(0.0, hours))}"
+    )
     return Plan(planned, (f"epochs: {told}; {why}",))
 
 

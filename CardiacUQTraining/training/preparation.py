@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,13 +73,20 @@ def split(dataset: LabelledDataset, recipe: AnyRecipe) -> tuple[tuple[str, ...],
 
 
 def prepare(
-    fabric: Fabric, recipe: AnyRecipe, dataset: LabelledDataset, asked: Asked, *, measured: bool
+    fabric: Fabric,
+    recipe: AnyRecipe,
+    dataset: LabelledDataset,
+    asked: Asked,
+    *,
+    measured: bool,
+    began: float | None = None,
 ) -> Prepared:
     """Fit the recipe to the cases and the hours if hours are given, make the crops, measure a few steps.
 
-    ``dataset`` should give its cases from memory. Raises UsageError for folds that there are not, or too
-    few cases for them.
+    ``dataset`` should give its cases from memory. What has passed since ``began`` (monotonic clock, else now)
+    counts as part of the hours. Raises UsageError for folds that there are not, or too few cases for them.
     """
+    began = time.monotonic() if began is None else began
     if asked.fast:
         recipe = unaugmented(recipe)
     if asked.hours is None:
@@ -88,19 +96,23 @@ def prepare(
     held_out = split(dataset, plan.recipe)
     samples = _samples(plan.recipe, dataset, held_out[0])
     plan = plan.then(fit_batches(plan.recipe, samples, Ranks(fabric).count))
-    prepared, planned = _to_hours(fabric, plan, dataset, asked)
+    prepared, planned = _to_hours(fabric, plan, dataset, asked, began)
     if not started and _epochs(planned.recipe) < TOO_FEW_EPOCHS * _epochs(recipe):
         coarse = plan.then(with_coarser_pixels(plan.recipe))
-        prepared, planned = _to_hours(fabric, coarse, dataset, asked)
+        prepared, planned = _to_hours(fabric, coarse, dataset, asked, began)
     return replace(prepared, recipe=planned.recipe, lines=planned.lines)
 
 
-def _to_hours(fabric: Fabric, plan: Plan, dataset: LabelledDataset, asked: Asked) -> tuple[Prepared, Plan]:
+def _to_hours(
+    fabric: Fabric, plan: Plan, dataset: LabelledDataset, asked: Asked, began: float
+) -> tuple[Prepared, Plan]:
     prepared = _made(fabric, plan.recipe, dataset, asked, measured=True)
     if prepared.costs is None or asked.hours is None:
         raise ValueError("a plan needs its costs and its hours")
     cases = len(dataset) - len(prepared.held_out[0])
-    fitted = fit_to_hours(plan.recipe, prepared.costs, len(prepared.folds), asked.hours, cases)
+    hours = asked.hours - (time.monotonic() - began) / 3600
+    left = Ranks(fabric).agree(lambda: hours)
+    fitted = fit_to_hours(plan.recipe, prepared.costs, len(prepared.folds), left, cases)
     return prepared, plan.then(fitted)
 
 

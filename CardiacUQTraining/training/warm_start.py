@@ -151,13 +151,10 @@ class WarmStart:
         Raises :class:`UsageError` or ModelError if the stage is not finished there for one of the ``folds``.
         """
         begun = self.earlier.record()
-        earlier, known, ours = (
-            RECIPE.validate_python(begun["recipe"]),
-            begun.get("held_out", {}),
-            run.held_out(),
-        )
-        same_cases = all(sorted(known.get(str(fold), ())) == sorted(ours[fold]) for fold in folds)
-        if not same_cases or earlier.decisive(stage) != recipe.decisive(stage):
+        if RECIPE.validate_python(begun["recipe"]).decisive(stage) != recipe.decisive(stage):
+            return False
+        known, ours = begun.get("held_out", {}), run.held_out()
+        if any(sorted(known.get(str(fold), ())) != sorted(ours[fold]) for fold in folds):
             return False
         for fold in folds:
             save_weights(self.earlier.weights(fold, stage, method), run.final(fold, stage))

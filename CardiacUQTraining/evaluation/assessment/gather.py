@@ -138,14 +138,23 @@ def gather(
         return ()
     bare, kept = unfitted(networks), MaterialStore(store.folder.parent / "material", store.key)
     lean = dataclasses.replace(options, dropout_samples=0)
+    parts = _parts(cases)
+    listed = {case for own in networks.manifest.held_out.values() for case in own}
 
     def one(case: LabelledCase) -> CaseMaterial:
         folds = permitted_folds(networks.manifest, case.id, lean)
         state = f"{file_state(case)};{folds}"
         found = kept.get(case.id, state, lambda: _predicted(case, bare, folds, lean, computer, cancel))
-        return dataclasses.replace(found, group=",".join(map(str, folds)))
+        group = ",".join(map(str, folds))
+        return dataclasses.replace(found, group=group if case.id in listed else f"{group} {parts[case.id]}")
 
     return tuple(each_case(cases, one, progress)[0].values())
+
+
+def _parts(cases: Sequence[LabelledCase], count: int = 5) -> dict[str, int]:
+    """Cases that share all networks are dealt into parts, those of one patient into the same."""
+    order = {name: n for n, name in enumerate(dict.fromkeys(case.patient or case.id for case in cases))}
+    return {case.id: order[case.patient or case.id] % count for case in cases}
 
 
 def _predicted(

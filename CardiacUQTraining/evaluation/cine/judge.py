@@ -16,7 +16,7 @@ from CardiacUQLib.inference.calibration import KEY
 
 from ...datasets import LabelledCase, LabelledDataset
 from ..shared.cases import CaseFigures, CaseStore, run_key
-from ..shared.judged import Judged, check_classes, each_case, file_state
+from ..shared.judged import Judged, check_classes, each_case, file_state, patients_of
 from ..shared.predict import Computer, PassOptions, permitted_folds
 from .frames import judge_frame
 
@@ -60,7 +60,7 @@ def judge_cine(
     training = {case for cases_of_fold in manifest.held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
     store = _store(manifest, dataset, out, options, computer, ())
-    return Judged(figures, failures, store, leaked)
+    return Judged(figures, failures, store, leaked, patients=patients_of(dataset.cases))
 
 
 def held_out_cases(dataset: LabelledDataset, manifest: Manifest, options: PassOptions) -> LabelledDataset:

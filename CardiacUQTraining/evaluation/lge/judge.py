@@ -28,7 +28,14 @@ from ..assessment.gather import fits_key, gather, judges, unfitted
 from ..shared.cases import CaseArrays, CaseFigures, CaseStore, run_key
 from ..shared.contours import judge_bands
 from ..shared.dice import mean_foreground_dice
-from ..shared.judged import Judged, check_classes, check_labels, each_case, file_state
+from ..shared.judged import (
+    Judged,
+    check_classes,
+    check_labels,
+    each_case,
+    file_state,
+    patients_of,
+)
 from ..shared.methods import MAP_ROWS, ROWS, Method, Row, Stage, predictions, why_unavailable
 from ..shared.predict import (
     Computer,
@@ -94,7 +101,7 @@ def judge(
     held_out = bundle.manifest.held_out
     training = {case for cases_of_fold in held_out.values() for case in cases_of_fold}
     leaked = () if options.cross_validated else tuple(case for case in figures if case in training)
-    return Judged(figures, failures, store, leaked, material)
+    return Judged(figures, failures, store, leaked, material, patients_of(cases))
 
 
 def check_cascade(bundle: Bundle) -> None:

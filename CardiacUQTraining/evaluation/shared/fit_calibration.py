@@ -38,6 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import linalg
@@ -238,16 +239,22 @@ def _as_model(beta: np.ndarray, terms: Sequence[TermPlan], classes: int) -> Erro
 
 
 def patient_folds(
-    cases: Sequence[str], network_folds: Mapping[str, tuple[int, ...]], parts: int = 5
+    cases: Sequence[str],
+    network_folds: Mapping[str, tuple[int, ...]],
+    parts: int = 5,
+    patients: Mapping[str, str] = MappingProxyType({}),
 ) -> list[list[str]]:
     """Groups of cases that are tested together, each by a model fitted on all the others.
 
     Cases predicted by the same network fold form a group, so that the model is also tested on a network
-    it was not fitted on. If all cases share their networks, ``parts`` groups are dealt out in turn.
+    it was not fitted on. If all cases share their networks, ``parts`` groups are dealt out in turn, all cases
+    of one of the ``patients`` (by case) into the same.
     """
     by_network: dict[tuple[int, ...], list[str]] = {}
     for case in cases:
         by_network.setdefault(network_folds[case], []).append(case)
     if len(by_network) > 1:
         return list(by_network.values())
-    return [group for n in range(parts) if (group := list(cases[n::parts]))]
+    order = {name: n for n, name in enumerate(dict.fromkeys(patients.get(case, case) for case in cases))}
+    dealt = [[case for case in cases if order[patients.get(case, case)] % parts == n] for n in range(parts)]
+    return [group for group in dealt if group]

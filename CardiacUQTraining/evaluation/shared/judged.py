@@ -36,6 +36,13 @@ class Judged:
     """Cases that the folds which judged them had seen in training."""
     material: tuple[CaseMaterial, ...] = ()
     """What the fits of whole cases are made of; empty without cross-validation."""
+    patients: Mapping[str, str] = field(default_factory=dict)
+    """Whose case it is, of cases that are not a patient of their own: ED and ES of one, or several scans."""
+
+
+def patients_of(cases: Sequence[LabelledCase]) -> dict[str, str]:
+    """The patient of every case that names one, by case."""
+    return {case.id: case.patient for case in cases if case.patient}
 
 
 def each_case(

@@ -42,7 +42,8 @@ def fit_out_of_fold(
     samples = {case: sample_case(judged.store.arrays(case), classes, n) for n, case in enumerate(cases)}
     if not all_outcomes(samples):
         return None
-    groups = patient_folds(cases, {case: one.folds for case, one in judged.figures.items()})
+    networks = {case: one.folds for case, one in judged.figures.items()}
+    groups = patient_folds(cases, networks, patients=judged.patients)
     maps: dict[str, np.ndarray] = {}
     for number, group in enumerate(groups):
         progress(number / (len(groups) + 1), f"error probability, part {number + 1} of {len(groups)}")

@@ -218,6 +218,9 @@ class TestFit:
         assert fit_calibration.patient_folds(list("abcd"), folds) == [["a", "c"], ["b", "d"]]
         same = dict.fromkeys("abcdef", (0, 1))
         assert fit_calibration.patient_folds(list("abcdef"), same) == [["a", "f"], ["b"], ["c"], ["d"], ["e"]]
+        phases = {"a": "p", "b": "p", "c": "q", "d": "q"}
+        dealt = fit_calibration.patient_folds(list("abcdef"), same, 2, phases)
+        assert dealt == [["a", "b", "e"], ["c", "d", "f"]], "ED and ES of a patient never part"
 
 
 def judged_of(cases, folder):

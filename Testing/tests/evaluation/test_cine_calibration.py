@@ -94,6 +94,18 @@ def test_a_case_carries_p_wrong_and_calibrated_intervals(calibrated, tmp_path):
     assert sizes["lv_volume_ml"]["calibrated"] is True
 
 
+def test_a_cine_bundle_is_calibrated_on_cases_that_no_fold_has_seen(acdc, tmp_path):
+    write_band_bundle(tmp_path / "shipped", members=(None, UNSURE), folds=(0,), held_out={0: ("elsewhere",)})
+    where = ["--model", str(tmp_path / "shipped"), "--dataset", "acdc", "--data", str(acdc)]
+    assert main(["calibrate", *where, "-o", str(tmp_path / "ours"), "--device", "cpu"]) == ExitCode.DONE
+    ours = load_bundle(tmp_path / "ours")
+    for name in ("error_probability", "intervals"):
+        assert ours.manifest.calibration[name]["fitted_on"]["frames"] == 2 * PATIENTS
+    assert "intervals of sizes: 40 frames of ACDC, predicted unseen" in ours.model_card
+    assert "are few" not in ours.model_card
+    assert not load_bundle(tmp_path / "shipped").manifest.calibration
+
+
 def test_a_bundle_that_gains_a_fold_keeps_the_frames_of_the_others(calibrated, acdc, tmp_path, monkeypatch):
     """Fold by fold: frames judged before are read again, those of the new fold alone are computed."""
     folder, _ = calibrated

@@ -80,6 +80,17 @@ def test_a_resumed_second_course_knows_where_it_began(tmp_path, train):
     assert RunFolder(tmp_path / "second").final(0, "stage3d").exists()
 
 
+def test_a_stage_of_other_cases_is_trained_again_even_by_the_same_recipe(tmp_path, emidec_like, train):
+    """Fine-tuning on other cases with the recipe of before must not end before it began."""
+    assert train("first", tiny_recipe()) == 0
+    record = tmp_path / "first" / "run.json"
+    content = json.loads(record.read_text())
+    content["dataset"], content["held_out"] = "elsewhere", {"0": ["a", "b"], "1": ["c"]}
+    record.write_text(json.dumps(content))
+    assert train("second", tiny_recipe(), "--start-from", str(tmp_path / "first")) == 0
+    assert (tmp_path / "second" / "fold0" / "stage2d" / "log.csv").exists()
+
+
 @pytest.fixture
 def bundle(tmp_path, train):
     """Bundle of a finished first run."""
