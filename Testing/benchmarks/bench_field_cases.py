@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from field_trials import TRIALS, Ran, Trial
+from field_trials import QUICK_SHARE, SHARE, TRIALS, Ran, Trial
 
 SECONDS = 600
 
@@ -125,7 +125,7 @@ def _try(place: Workplace, trial: Trial, *, quick: bool) -> Ran:
     if quick and arguments[0] == "segment":
         arguments += ["--folds", "0", "--no-tta"]
     ended = place.run(arguments, case, trial.environment)
-    return Ran(ended.returncode, ended.stdout, ended.stderr, _measured(out))
+    return Ran(ended.returncode, ended.stdout, ended.stderr, _measured(out), QUICK_SHARE if quick else SHARE)
 
 
 def _measured(out: Path) -> dict[str, Any]:

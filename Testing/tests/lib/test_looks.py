@@ -22,7 +22,7 @@ from CardiacUQLib.uncertainty.looks import (
     worth,
 )
 from CardiacUQLib.uncertainty.sides import side_names
-from CardiacUQLib.uncertainty.traits import scan_traits, trait_names
+from CardiacUQLib.uncertainty.traits import AT_THE_EDGE, scan_traits, trait_names
 from CardiacUQLib.uncertainty.verdict import Verdict, Word, unlike_verdict
 
 PIXEL_MM = 3.0
@@ -137,7 +137,10 @@ def test_traits_of_a_round_heart() -> None:
     assert found["roundness"] == pytest.approx(1.0, abs=0.02)
     assert found["closed wall"] == 1.0
     assert found["shift between slices"] == pytest.approx(0.0, abs=1e-6)
-    assert found["share beyond the image"] == 0.0
+    assert found[AT_THE_EDGE] == 0.0
+    seen = np.ones((48, 48), bool)
+    seen[:, :12] = False  # the image ends where the outermost wall of the larger slices begins
+    assert traits_of(image, labels, seen)[AT_THE_EDGE] == pytest.approx(2 / 5)
     assert found["distinct grey values"] == 40
     volume = (labels > 0).sum() * 1.5**2 * 10 / 1000
     assert found["volume of the ventricle"] == pytest.approx(np.log(volume + 1))
