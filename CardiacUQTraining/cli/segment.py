@@ -262,7 +262,7 @@ def _segment_file(
 def need_a_look(result: Result) -> str:
     """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
     from CardiacUQLib.bundles.map_catalogue import MapName
-    from CardiacUQLib.uncertainty.looks import one_for_each_proposal
+    from CardiacUQLib.uncertainty.look import one_for_each_proposal
 
     if MapName.ERROR_PROBABILITY in result.maps:
         count, scar = len(one_for_each_proposal(result.looks)), sum(look.scar_ml for look in result.looks)

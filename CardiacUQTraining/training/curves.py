@@ -37,21 +37,26 @@ def read_curves(
 def draw_curves(curves: Mapping[str, Mapping[int, Sequence[Mapping[str, str]]]]) -> bytes:
     """PNG with a row of two panels per stage: loss and validation Dice."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 2.6 * max(1, len(curves)) + 0.4), layout="constrained")
     grid = figure.subplots(max(1, len(curves)), 2, squeeze=False)
     for (stage, by_fold), (left, right) in zip(curves.items(), grid, strict=False):
         for fold, rows in by_fold.items():
-            style = {"color": COLOURS[fold % len(COLOURS)], "label": f"fold {fold}", "linewidth": 1.5}
+            style = {"color": COLOURS[fold % len(COLOURS)], "label": f"fold {fold}"}
+            style |= {"linewidth": 1.5, "marker": "o", "markersize": 3}
             _line(left, rows, "loss", style)
-            _line(right, rows, "validation_dice", style | {"marker": "o", "markersize": 3})
+            _line(right, rows, "validation_dice", style)
         left.set(ylabel="loss", title=stage)
         right.set(ylabel="validation Dice", title=stage, ylim=(0, 1))
+        last = max(int(row["epoch"]) for rows in by_fold.values() for row in rows)
         losses = [float(row["loss"]) for rows in by_fold.values() for row in rows]
         if min(losses) > 0 and max(losses) > LOG_FROM * min(losses):
             left.set_yscale("log")
         for axis in (left, right):
             axis.set_xlabel("epoch")
+            axis.set_xlim(0, last + 1)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.grid(alpha=0.3)
         left.legend(fontsize=8)
     written = io.BytesIO()

@@ -30,6 +30,8 @@ RECIPE_CASES = 80
 USED_SHARE = 0.88
 """Of the hours given: a busy machine is slower than it was when it was measured."""
 VALIDATION_SHARE = 0.1
+STEPS_AT_FULL_RATE = 100
+"""A few large steps only undo what earlier weights have learned."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,12 @@ def fit_batches(recipe: AnyRecipe, samples: Mapping[str, int], processes: int) -
     return Plan(changed(recipe, changes), tuple(lines))
 
 
-def fit_to_hours(recipe: AnyRecipe, costs: Costs, folds: int, hours: float, cases: int) -> Plan:
+def fit_to_hours(
+    recipe: AnyRecipe, costs: Costs, folds: int, hours: float, cases: int, *, started: bool = False
+) -> Plan:
     """Epochs of all stages scaled alike until they fill the ``hours``; no more than so many steps as the
-    recipe takes with the cases it was made for. ``cases`` are those of a fold's training."""
+    recipe takes with the cases it was made for. ``cases`` are those of a fold's training. A training that was
+    ``started`` from earlier weights and takes few steps takes small ones."""
     stages = recipe.stages()
     budget = 3600.0 * max(0.0, hours) * USED_SHARE
     counts, fixed, work = {}, 0.0, 0.0
@@ -173,6 +178,9 @@ def fit_to_hours(recipe: AnyRecipe, costs: Costs, folds: int, hours: float, case
         part: dict[str, Any] = {"epochs": epochs, "validate_every": -(-epochs // min(counts[name], epochs))}
         if stage.perturbation is not None:
             part["perturbation"] = {"after_epoch": stage.perturbation.after_epoch * epochs // stage.epochs}
+        share = min(1.0, epochs * costs.stages[name].steps / STEPS_AT_FULL_RATE)
+        if started and share < 1:
+            part["optimiser"] = {"learning_rate": float(f"{stage.optimiser.learning_rate * share:.3g}")}
         changes[_part(recipe, name)] = part
     planned = changed(recipe, changes)
     told = ", ".join(f"{name} {stage.epochs}" for name, stage in planned.stages().items())

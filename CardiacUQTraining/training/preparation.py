@@ -112,7 +112,8 @@ def _to_hours(
     cases = len(dataset) - len(prepared.held_out[0])
     hours = asked.hours - (time.monotonic() - began) / 3600
     left = Ranks(fabric).agree(lambda: hours)
-    fitted = fit_to_hours(plan.recipe, prepared.costs, len(prepared.folds), left, cases)
+    started = asked.start_from is not None
+    fitted = fit_to_hours(plan.recipe, prepared.costs, len(prepared.folds), left, cases, started=started)
     return prepared, plan.then(fitted)
 
 

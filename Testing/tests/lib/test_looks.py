@@ -7,18 +7,15 @@ import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.uncertainty.likeness import Likeness
+from CardiacUQLib.uncertainty.look import Look, LookKind, one_for_each_proposal, slices_shown
 from CardiacUQLib.uncertainty.looks import (
-    Look,
-    LookKind,
     Material,
     Place,
     describe,
     disc_at,
     disc_of,
-    one_for_each_proposal,
     places,
     proposals,
-    slices_shown,
     worth,
 )
 from CardiacUQLib.uncertainty.sides import side_names

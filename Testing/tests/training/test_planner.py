@@ -86,6 +86,18 @@ def test_the_shares_of_the_stages_stay_and_late_errors_come_as_late():
     assert planned.stage3d.perturbation.after_epoch == 12 * planned.stage3d.epochs // SMALL.stage3d.epochs
 
 
+def test_few_steps_from_earlier_weights_are_small_ones():
+    """Two seconds a step and 36 s for each stage of one fold: hardly a step."""
+    costs = Costs({name: StageCost(8, 2.0, 0.0, 1) for name in SMALL.stages()}, 0)
+    bare, started = (fit_to_hours(SMALL, costs, 1, 0.03, 8, started=s).recipe for s in (False, True))
+    assert bare.locator.optimiser == SMALL.locator.optimiser
+    steps = 8 * started.locator.epochs
+    expected = SMALL.locator.optimiser.learning_rate * steps / 100
+    assert steps < 100 and started.locator.optimiser.learning_rate == pytest.approx(expected, rel=0.01)
+    plenty = fit_to_hours(SMALL, costs, 1, 30, 8, started=True).recipe
+    assert plenty.locator.optimiser == SMALL.locator.optimiser
+
+
 def test_coarser_pixels_see_the_same_region():
     coarse = with_coarser_pixels(SMALL).recipe.roi
     assert coarse.size_px == 48 and coarse.size_px * coarse.spacing_mm == pytest.approx(80 * 1.458, abs=0.1)
