@@ -141,6 +141,8 @@ def _shape(pool: np.ndarray, wall: np.ndarray, pixel_mm: float, slice_mm: float)
 
 def _at_the_edge(heart: np.ndarray, inside: np.ndarray) -> float:
     """Share of the slices with a ventricle (z, y, x) whose ventricle reaches the end of the image."""
+    from scipy import ndimage
+
     shown = heart.any(axis=(1, 2))
     ends = ndimage.binary_dilation(~inside) if not inside.all() else np.zeros_like(inside)
     return float((heart & ends).any(axis=(1, 2)).sum() / max(1, shown.sum()))
