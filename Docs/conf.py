@@ -38,7 +38,8 @@ def _as_mathml(translator: Any, node: Any) -> None:
 
     block = isinstance(node, nodes.math_block)
     mathml = convert(node.astext(), display="block" if block else "inline")
-    translator.body.append(f'<div class="equation">{mathml}</div>' if block else mathml)
+    # the theme lets wide equations scroll, and would cut what MathML draws above and below its line
+    translator.body.append(f'<div style="padding: 0.8em 0">{mathml}</div>' if block else mathml)
     raise nodes.SkipNode
 
 

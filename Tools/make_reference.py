@@ -51,7 +51,7 @@ FILES = {
     "cohort-row.json": "the case's row of the cohort",
 }
 """What a case folder may hold besides the maps."""
-WIDTH = 100
+WIDTH = 84
 """Characters of a line of help."""
 API = (
     ("Reading and segmenting", "function", ("CardiacUQLib.images.reading.read_volume",)),

@@ -9,7 +9,18 @@ from pathlib import Path
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PROGRAMS = ("cardiacuq", ".venv/bin/cardiacuq", "make", "pip", "python", "dask", "srun", "torchrun", "cp")
+PROGRAMS = (
+    "cardiacuq",
+    ".venv/bin/cardiacuq",
+    "make",
+    "pip",
+    "python",
+    "dask",
+    "srun",
+    "torchrun",
+    "cp",
+    "printf",
+)
 PROGRAMS += ("docker", "apptainer", "kubectl")
 SHELL, PYTHON, YAML, FIGURE = "shell", "python", "yaml", "figure"
 _FENCE = re.compile(r"^```(\S*)")

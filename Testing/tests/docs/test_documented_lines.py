@@ -37,7 +37,7 @@ def _commands() -> list[tuple[str, str]]:
 
 
 def _with_options() -> list[tuple[str, str]]:
-    return [(page, line) for page, line in _commands() if "cardiacuq " in line and page != OWN_DATA]
+    return [(page, line) for page, line in _commands() if "cardiacuq " in line]
 
 
 def _python() -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from CardiacUQTraining.cli.app import COMMANDS
 from CardiacUQTraining.datasets.catalogue import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-TUTORIALS = ("tutorial-clinician", "tutorial-annotator", "python")
+TUTORIALS = ("tutorial-clinician", "tutorial-annotator", "own-data", "python")
 
 
 @pytest.fixture(scope="module")
