@@ -9,11 +9,13 @@ import numpy as np
 import slicer
 import vtk
 
+from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from CardiacUQLib.images.slice_number import slice_number
 from CardiacUQLib.measures.aha import NO_INSERTION
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.review import CaseMaps
+from CardiacUQLib.uncertainty.evidence import alone
 
 SLICE_COLUMN = "slice"
 _SHARES = {
@@ -60,8 +62,11 @@ def measure_rows(measures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, s
     for key, name in _SHARES.items():
         if measures.get(key) is not None:
             yield name, digits(measures[key]), "%", ""
-    for name, volume in measures.get("volumes_ml", {}).items():
-        yield f"{name[:1].upper()}{name[1:]}, volume drawn", digits(volume), "ml", ""
+    volumes = measures.get("volumes_ml", {})
+    for name, volume in volumes.items():
+        joined = name in LESIONS and set(LESIONS[name]) <= set(volumes)
+        known = alone(name) if joined else name
+        yield f"{known[:1].upper()}{known[1:]}, volume drawn", digits(volume), "ml", ""
     segments = measures.get("segments") or {}
     if segments.get("model"):
         yield "Segments", str(segments["model"]), "", ""

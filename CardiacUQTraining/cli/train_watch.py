@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..training.recipe import TrainingRecipe
     from ..training.run_folder import RunFolder
 
-PAGE_SECONDS = 20.0
-"""The page is drawn at most so often: drawing takes half a second."""
+PAGE_SECONDS = 60.0
+"""The page is drawn at most so often: drawing takes a second of the processor."""
 
 
 @dataclass(frozen=True)

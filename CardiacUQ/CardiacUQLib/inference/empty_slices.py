@@ -61,14 +61,14 @@ def back_in_place(findings: Findings, volume: Volume, filled: np.ndarray, classe
         segmentation=segmentation,
         opinion=opinion,
         maps=maps,
-        looks=tuple(_moved(look, volume.geometry, filled) for look in findings.looks),
+        looks=tuple(moved(look, volume.geometry, filled) for look in findings.looks),
         proposals=whole(findings.proposals, 0),
         band_maps={name: whole(array, 0) for name, array in findings.band_maps.items()},
         corrections=find_components(dcm, maps[MapName.SCS], volume.geometry, classes),
     )
 
 
-def _moved(look: Look, geometry: Geometry, filled: np.ndarray) -> Look:
+def moved(look: Look, geometry: Geometry, filled: np.ndarray) -> Look:
     """A place counted among the filled slices, where it lies among all."""
     number = int(filled[look.slice])
     jump = number - int(filled[0]) - look.slice

@@ -240,8 +240,11 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
     ]
     if contents.case.bands:
         colours = band_colours(contents)
-        bands = [(band.as_text(), colours[band.structure]) for band in contents.case.bands]
-        columns.append({"kind": "bands", "title": "Where a reader's contour would lie", "bands": bands})
+        bands = [
+            (f"{band.structure}, {band.margins}", colours[band.structure]) for band in contents.case.bands
+        ]
+        share = f"{100 * contents.case.bands[0].share:.0f} %"
+        columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
     return [*columns, {"kind": "corrections", "title": "Corrections (DCM)"}]
 

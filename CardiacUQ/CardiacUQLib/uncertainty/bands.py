@@ -86,14 +86,18 @@ class Band:
         """Name of its map among the files of a case."""
         return f"band_{self.structure.lower().replace(' ', '_')}"
 
-    def as_text(self) -> str:
-        """ "infarct: 90 % of a reader's contour between 2.1 mm inside and 4.0 mm outside" """
+    @property
+    def margins(self) -> str:
+        """ "2.1 mm inside to 4.0 mm outside" of what is drawn."""
         if self.inner_mm is None or self.outer_mm is None:
-            return f"{self.structure}: none is drawn"
-        return (
-            f"{self.structure}: {100 * self.share:.0f} % of a reader's contour between "
-            f"{self.inner_mm:.1f} mm inside and {self.outer_mm:.1f} mm outside"
-        )
+            return "none is drawn"
+        return f"{self.inner_mm:.1f} mm inside to {self.outer_mm:.1f} mm outside"
+
+    def as_text(self) -> str:
+        """ "infarct: 90 % of a reader's contour from 2.1 mm inside to 4.0 mm outside" """
+        if self.inner_mm is None:
+            return f"{self.structure}: {self.margins}"
+        return f"{self.structure}: {100 * self.share:.0f} % of a reader's contour from {self.margins}"
 
 
 def band_structures(classes: Sequence[ClassInfo]) -> dict[str, list[int]]:

@@ -34,6 +34,8 @@ from .fit_scale import fit_scale, quantile_scale
 
 PARTS = 10
 MOST_RESIDUALS = 199
+FEWEST_BEYOND = 3
+"""Cases beyond either quantile without which quantile regression only joins dots."""
 DERIVED = tuple(info.key for info in SIZES if info.same_as is not None)
 """Not fitted: the same size as another one in another unit."""
 
@@ -183,9 +185,7 @@ def narrowest(
     shown = column.size != 0
     parts = [np.flatnonzero(shown), np.flatnonzero(~shown)]
     found: list[tuple[float, str, SizeCalibration]] = []
-    for form in forms:
-        if form.terms and not any(column.term(name).any() for name in form.terms):
-            continue
+    for form in [form for form in forms if _may_compete(form, column)] or [Form.CONSTANT]:
         calibration = _fit(column, form, passes_per_fold)
         found.append((_mean_width(calibration, column), form.value, calibration))
         if min(part.size for part in parts) >= 2 * FEWEST_CASES:
@@ -193,6 +193,13 @@ def narrowest(
             both = dataclasses.replace(there, at_zero=absent)
             found.append((_mean_width(both, column), f"{form.value}, shown or not", both))
     return min(found, key=lambda one: one[0])[1:]
+
+
+def _may_compete(form: Form, column: Column) -> bool:
+    """Whether its terms differ between the cases, and enough of them lie beyond a quantile to draw it."""
+    if form is Form.QUANTILES and column.truth.size * (1.0 - LEVEL) / 2 < FEWEST_BEYOND:
+        return False
+    return not form.terms or any(column.term(name).any() for name in form.terms)
 
 
 def _mean_width(calibration: SizeCalibration, column: Column) -> float:

@@ -9,6 +9,8 @@ import pytest
 
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec, View
+from CardiacUQTraining.evaluation.assessment.looking import CaseLooks
+from CardiacUQTraining.evaluation.lge.reviewed import reviewed_record
 from CardiacUQTraining.evaluation.lge.sizes import size_figures, size_record, sizes_section
 from CardiacUQTraining.evaluation.shared.cases import CaseArrays, CaseFigures, CaseStore
 from CardiacUQTraining.evaluation.shared.judged import Judged
@@ -61,7 +63,7 @@ def test_sizes_are_those_of_the_whole_image():
 
 
 def test_sizes_agree_and_intervals_cover(judged):
-    found = size_figures(judged, MANIFEST, fit=True)
+    found = size_figures(judged, MANIFEST, {}, fit=True)
     assert found.agreement["lv_mass_g"].count == 48
     assert found.agreement["infarct_volume_ml"].concordance > 0.9
     assert 0.8 <= found.coverage["infarct_share_of_lv_percent"].coverage <= 1.0
@@ -70,13 +72,31 @@ def test_sizes_agree_and_intervals_cover(judged):
 
 
 def test_page_lists_agreement_and_coverage_only_where_fitted(judged):
-    page = sizes_section(size_figures(judged, MANIFEST, fit=True))
+    page = sizes_section(size_figures(judged, MANIFEST, {}, fit=True))
     assert "| Infarct share of LV mass (%) | 48 |" in page
     assert "CRPS" in page
-    assert "CRPS" not in sizes_section(size_figures(judged, MANIFEST, fit=False))
+    assert "CRPS" not in sizes_section(size_figures(judged, MANIFEST, {}, fit=False))
 
 
 def test_nothing_to_measure_gives_nothing(judged):
     no_heart = dataclasses.replace(MANIFEST, classes=LGE_CLASSES[:1])
-    assert size_figures(judged, no_heart, fit=True) is None
-    assert size_figures(dataclasses.replace(judged, figures={}), MANIFEST, fit=True) is None
+    assert size_figures(judged, no_heart, {}, fit=True) is None
+    assert size_figures(dataclasses.replace(judged, figures={}), MANIFEST, {}, fit=True) is None
+
+
+def test_a_reviewed_case_is_right_where_the_reader_looked_and_its_interval_narrower(judged):
+    """The first half of all slices is listed and corrected, the third place is not listed."""
+    first, rest = np.zeros((4, 20, 20), bool), np.zeros((4, 20, 20), bool)
+    first.reshape(-1)[:310], rest.reshape(-1)[310:] = True, True
+    looks = {case: CaseLooks((first, rest), 1, {}, {}, {}, {}) for case in judged.figures}
+    one, arrays = judged.figures["c01"], judged.store.arrays("c01")
+    record = reviewed_record(one, arrays, looks["c01"], LGE_CLASSES)
+    corrected = np.where(first, arrays.truth, arrays.segmentation)
+    assert record.predicted["infarct_volume_ml"] == pytest.approx((corrected == 3).sum() * 0.04)
+    assert record.reference["infarct_volume_ml"] == pytest.approx(one.reference_ml[3])
+    found = size_figures(judged, MANIFEST, looks, fit=True)
+    key = "infarct_volume_ml"
+    assert found.reviewed.cases == 48 and found.reviewed.fitted[key]["per_spread"] == 0
+    assert found.reviewed.coverage[key].mean_width < found.coverage[key].mean_width
+    page = sizes_section(found)
+    assert "Intervals of reviewed cases: 48 cases" in page and "The form of the width" in page

@@ -123,6 +123,10 @@ def test_empty_slices_do_not_reach_the_networks_and_cut_nothing(tiny_bundle: Pat
     dense = without_empty_slices(gapped, filled_slices(gapped))
     np.testing.assert_array_equal(dense.array, whole.array)
     bundle = load_bundle(tiny_bundle)
+    limits = {"form": "level", "inner": -9.0, "outer": 9.0, "covered": None, "width_mm": None}
+    fits = {"contour_bands": {"structures": {"blood pool": limits}, "share": 0.9, "fitted_on": {}}}
+    manifest = dataclasses.replace(bundle.manifest, calibration={**bundle.manifest.calibration, **fits})
+    bundle = dataclasses.replace(bundle, manifest=manifest)
     expected, found = segment(whole, bundle, device="cpu"), segment(gapped, bundle, device="cpu")
     kept = [0, 1, 3, 4, 5]
     np.testing.assert_array_equal(found.segmentation[kept], expected.segmentation)
@@ -131,6 +135,24 @@ def test_empty_slices_do_not_reach_the_networks_and_cut_nothing(tiny_bundle: Pat
     for name, array in expected.maps.items():
         np.testing.assert_array_equal(found.maps[name][kept], array)
     assert found.segmentation.any()
+    bands, as_dense = (one.band_maps["blood pool"] for one in (found, expected))
+    np.testing.assert_array_equal(bands[kept], as_dense)
+    assert as_dense.any() and not bands[2].any()
+
+
+def test_a_place_is_told_where_it_lies_among_all_slices() -> None:
+    from CardiacUQLib.inference.empty_slices import moved
+    from CardiacUQLib.uncertainty.looks import Look, LookKind
+
+    volume = with_mask(np.insert(scan(), 2, -32768, axis=0), np.s_[2])
+    dense = without_empty_slices(volume, filled := filled_slices(volume))
+    for number, among_all in enumerate((0, 1, 3, 4, 5)):
+        at = dense.geometry.index_to_ras(np.array([10.0, 12.0, number]))
+        look = Look(1, LookKind.DOUBT, number, (float(at[0]), float(at[1]), float(at[2])), 9.0, 0.1, 0.0, "")
+        placed = moved(look, volume.geometry, filled)
+        assert placed.slice == among_all
+        truth = volume.geometry.index_to_ras(np.array([10.0, 12.0, among_all]))
+        np.testing.assert_allclose(placed.centre_ras, truth, atol=0.02)
 
 
 def test_nothing_is_labelled_in_padding(tiny_bundle: Path) -> None:

@@ -134,5 +134,5 @@ def test_the_fit_travels_as_numbers_and_a_bundle_without_it_says_so() -> None:
 
 def test_words() -> None:
     told = Band("infarct", 2.13, 4.0, 0.9).as_text()
-    assert told == "infarct: 90 % of a reader's contour between 2.1 mm inside and 4.0 mm outside"
+    assert told == "infarct: 90 % of a reader's contour from 2.1 mm inside to 4.0 mm outside"
     assert Band("infarct", None, None, 0.9).as_text() == "infarct: none is drawn"

@@ -431,3 +431,13 @@ def test_the_heat_map_rises_evenly_in_lightness() -> None:
 
 def test_a_scene_without_cases_has_none(app: StandaloneScene) -> None:
     assert all_cases(app.scene) == ()
+
+
+def test_the_volume_of_a_class_is_not_called_that_of_the_lesion_with_its_core() -> None:
+    from CardiacUQScene.tables import measure_rows
+
+    def names(volumes: dict[str, float]) -> list[str]:
+        return [row[0] for row in measure_rows({"volumes_ml": volumes})]
+
+    assert names({"infarct": 73.0, "MVO": 26.0}) == ["Infarct without MVO, volume drawn", "MVO, volume drawn"]
+    assert names({"infarct": 99.0}) == ["Infarct, volume drawn"], "no MVO is told apart: it is in there"

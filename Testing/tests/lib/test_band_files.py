@@ -1,0 +1,60 @@
+"""Contour bands of a case: in its folder, read back, in its report, and from the way that segments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from review_cases import make_result, write_image
+
+from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.images.reading import read_stored_map
+from CardiacUQLib.inference.result import Result
+from CardiacUQLib.report import can_render
+from CardiacUQLib.report.page import render_report
+from CardiacUQLib.uncertainty.bands import BETWEEN, INSIDE, BandCalibration, BandFit, BandForm, find_bands
+
+FITS = BandCalibration(
+    {
+        "blood pool": BandFit(BandForm.DISTANCE, -3.0, 5.0, 0.9, 8.0),
+        "infarct": BandFit(BandForm.LEVEL, -2.0, 3.0, 0.9, 9.0),
+    }
+)
+
+
+def banded(folder: Path, storage: str = "axial") -> Result:
+    """A case of the phantom with bands around its labels."""
+    image = folder / "heart.nii.gz"
+    result = make_result(image, write_image(image, storage))
+    x_mm, y_mm = result.geometry.spacing[:2]
+    p = np.stack([result.segmentation == n for n in range(5)]).astype(np.float32)
+    bands, maps = find_bands(FITS, p, result.segmentation, result.classes, (y_mm, x_mm))
+    return replace(result, bands=bands, band_maps=maps)
+
+
+@pytest.mark.parametrize("storage", ["axial", "sagittal", "left-handed"])
+def test_a_folder_holds_the_bands_on_the_grid_of_the_scan(tmp_path: Path, storage: str) -> None:
+    result = banded(tmp_path, storage)
+    case = read_case(write_case(result, tmp_path / "cases"))
+    assert case.bands == result.bands and set(case.band_maps) == {"blood pool", "infarct"}
+    for name, band in case.band_maps.items():
+        np.testing.assert_array_equal(band, result.band_maps[name])
+    stored = read_stored_map(case.folder / "band_blood_pool.nii.gz", case.source_geometry)
+    np.testing.assert_array_equal(case.storage.from_stored(stored), result.band_maps["blood pool"])
+    inside, band = (case.band_maps["blood pool"] == value for value in (INSIDE, BETWEEN))
+    assert (inside <= (case.segmentation == 1)).all() and band.any()
+    (case.folder / "band_infarct.nii.gz").unlink()
+    with pytest.raises(InputError, match="band_infarct"):
+        read_case(case.folder)
+
+
+@pytest.mark.skipif(not can_render(), reason="the report needs jinja2 and Pillow")
+def test_the_report_draws_them_and_says_what_they_are(tmp_path: Path) -> None:
+    result = banded(tmp_path)
+    page = render_report(result)
+    assert "Contour bands" in page and "mm inside to" in page and "90 % of a reader" in page
+    assert "contour bands of blood pool" in page
+    assert "Contour bands" not in render_report(replace(result, bands=(), band_maps={}))
