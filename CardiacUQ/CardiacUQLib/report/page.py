@@ -16,6 +16,7 @@ from ..base.regions import boxes_of
 from ..base.safe_files import write_whole
 from ..base.version import __version__
 from ..bullseye.drawing import segments_note
+from ..bundles.classes import LESIONS
 from ..bundles.colours import HEAT_STOPS, correction_colour
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
@@ -130,6 +131,7 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         regions=_regions(contents),
         places=_places(contents.case.looks),
         looked_for=MapName.ERROR_PROBABILITY in contents.case.maps,
+        lesions=any(info.name in LESIONS for info in contents.case.classes),
         scar_at_stake=millilitres(sum(look.scar_ml for look in contents.case.looks)),
         least_gain=LEAST_GAIN,
         hidden_regions=max(0, len(contents.case.components) - MOST_REGIONS),

@@ -22,7 +22,7 @@ from CardiacUQLib.inference.calibration import KEY, ErrorProbability
 from ..shared.agreement import ClassVolumes, SizeRecord, scan_record
 from ..shared.calibration_error import Reliability
 from ..shared.cases import CaseFigures
-from ..shared.fit_intervals import Coverage, cross_validated_coverage, fit_intervals
+from ..shared.fit_intervals import Coverage, Form, cross_validated_coverage, fit_intervals
 from ..shared.judged import Judged
 from ..shared.out_of_fold import fit_out_of_fold
 from ..shared.scores import CROP, PREDICTED, UNION
@@ -30,6 +30,10 @@ from .frames import ENSEMBLE, VOLUMES, map_row
 from .summary import FrameKey
 
 INTERVALS = "intervals"
+FORMS = (Form.ROOT,)
+"""What widths depend on. On 100 patients of ACDC a competition of forms chose intervals that cover 83 %
+(ejection fraction, 13.5 points wide); this one alone covers 88 %, 13.8 wide, and the spread of the passes
+through both phases 88 %, 14.4 wide: it adds nothing, and on scans of another kind it is out of scale."""
 FRAME_SIZES = ("lv_volume_ml", "rv_volume_ml")
 """Sizes of a frame whose phase is not known; mass and volumes of a pair have intervals of their own."""
 
@@ -57,9 +61,10 @@ def calibrate_cine(
     """Fit both on judged frames; ``records`` are the patients' sizes. Without enough frames, or without
     any error, the model is None and the figures stay as they are."""
     singles = frame_records(judged.figures, keys, classes)
-    fitted = fit_intervals(records, passes_per_fold) | fit_intervals(singles, passes_per_fold)
-    coverage = cross_validated_coverage(records, passes_per_fold)
-    coverage |= cross_validated_coverage(singles, passes_per_fold)
+    fitted = fit_intervals(records, passes_per_fold, FORMS)
+    fitted |= fit_intervals(singles, passes_per_fold, FORMS)
+    coverage = cross_validated_coverage(records, passes_per_fold, FORMS)
+    coverage |= cross_validated_coverage(singles, passes_per_fold, FORMS)
     found = fit_out_of_fold(judged, len(classes), progress)
     if found is None:
         return CineCalibration(judged, {}, None, fitted, coverage)

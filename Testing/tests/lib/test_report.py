@@ -12,7 +12,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from CardiacUQLib.bundles.classes import LGE_CLASSES
+from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.bundles.colours import correction_colour, heat_colours
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
@@ -25,6 +25,7 @@ from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.report.page import headlines, millilitres, transitions
 from CardiacUQLib.report.pictures import field_of_view, slice_pictures
+from CardiacUQLib.uncertainty.look import Look, LookKind
 from CardiacUQLib.uncertainty.quality import PredictedDice
 from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
@@ -146,6 +147,20 @@ def test_a_cine_speaks_of_members_not_of_stages(result: Result) -> None:
     assert "2D said" not in page and "stage" not in page
     alike = dataclasses.replace(result, kind=BundleKind.STREAMING, dcm=np.zeros_like(result.dcm))
     assert "all members agree everywhere" in render_report(alike)
+
+
+def test_a_model_without_lesions_puts_no_scar_at_stake(result: Result) -> None:
+    looks = (Look(1, LookKind.DOUBT, 1, (0.0, 0.0, 0.0), 15.0, 0.03, 0.4, "background, or rather LV?"),)
+    wrong = result.maps[MapName.SCS]
+    with_looks = dataclasses.replace(
+        result, looks=looks, maps={**result.maps, MapName.ERROR_PROBABILITY: wrong}
+    )
+    page = render_report(with_looks)
+    assert "about 0.40 ml of scar at stake" in page and "Scar at stake (ml)" in page
+    cine = dataclasses.replace(with_looks, classes=CINE_CLASSES, kind=BundleKind.STREAMING)
+    page = render_report(cine)
+    assert "Look here first" in page and "0.030" in page
+    assert "scar" not in page.lower()
 
 
 def test_calibrated_cases_get_a_column_more(result: Result) -> None:
