@@ -89,8 +89,11 @@ def fit_presence(cases: Sequence[CaseMaterial]) -> PresenceCalibration | None:
     return PresenceCalibration(found) if found else None
 
 
-def fit_all(cases: Sequence[CaseMaterial], low_dice: float = LOW_DICE) -> Fits:
-    """All fits on ``cases``; a mean Dice below ``low_dice`` is a failure."""
+def fit_all(
+    cases: Sequence[CaseMaterial], low_dice: float = LOW_DICE, trust_risk: float = TRUST_RISK
+) -> Fits:
+    """All fits on ``cases``; a mean Dice below ``low_dice`` is a failure, of which trusted
+    cases may hold the share ``trust_risk``."""
     presence = fit_presence(cases)
     said = _out_of_group(cases, fit_presence, _decided)
     dice = _fit_dice(cases, said)
@@ -98,7 +101,7 @@ def fit_all(cases: Sequence[CaseMaterial], low_dice: float = LOW_DICE) -> Fits:
         cases, lambda some: _fit_dice(some, said), lambda fit, one: _predicted(fit, one, said)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    verdict = _fit_verdict(cases, predicted, true, low_dice)
+    verdict = _fit_verdict(cases, predicted, true, (low_dice, trust_risk))
     return Fits(presence, dice, verdict, fit_likeness(cases), fit_case_bands(cases))
 
 
@@ -220,14 +223,15 @@ def _fit_verdict(
     cases: Sequence[CaseMaterial],
     predicted: Mapping[str, tuple[PredictedDice, ...]],
     true: np.ndarray,
-    low_dice: float,
+    wanted: tuple[float, float],
 ) -> VerdictCalibration:
     """``predicted`` is out of group, ``true`` the mean Dice of every case."""
     values = [{RISK_FEATURE: predicted[case.case][0].value} for case in cases]
+    low_dice, trust_risk = wanted
     failed = true < low_dice
     risk = logistic(values, failed, (RISK_FEATURE,), RISK_PENALTY)
     risks = np.array([risk.probability(one) for one in values])
-    trusted = trusted_up_to(risks, failed, TRUST_RISK)
+    trusted = trusted_up_to(risks, failed, trust_risk)
     fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), low_dice)
     return dataclasses.replace(fit, shares=failure_shares([fit.word(r) for r in risks], failed))
 

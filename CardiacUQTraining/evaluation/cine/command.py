@@ -20,7 +20,7 @@ from ..shared.models import opened_model
 from ..shared.predict import PassOptions
 from ..shared.source import FIGURES, Source
 from ..shared.stored_metrics import check_unseen, section_title, store_metrics
-from .assess import LOW_DICE, assessed
+from .assess import LOW_DICE, TRUST_RISK, assessed
 from .calibrate import calibrate_cine, store_calibration
 from .compare_variants import PAGE as COMPARISON_PAGE
 from .compare_variants import compare_variants
@@ -139,7 +139,7 @@ def _evaluate_one(bundle: Bundle, out: Path, task: _Task, *, store: bool) -> tup
     )
     if store and calibration is not None:
         store_calibration(bundle, calibration, task.dataset.name)
-        store_fits(load_bundle(bundle.folder), judged.material, task.dataset.name, LOW_DICE)
+        store_fits(load_bundle(bundle.folder), judged.material, task.dataset.name, LOW_DICE, TRUST_RISK)
     return judged, page
 
 
