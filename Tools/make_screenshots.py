@@ -152,10 +152,11 @@ class Walk:
         self._result()
 
     def review(self) -> None:
-        """Go to the first region, take the 2D label there, keep the next."""
+        """Go to the first region, accept what it proposes or take the 2D label there, keep the next."""
         self.widget.review.press("N")
         self.picture("region")
-        self.widget.review.press("D")
+        item = self.widget.review.session.item
+        self.widget.review.press("D" if item.proposed is None else "A")
         self.widget.review.press("P")
         self.picture("corrected")
         self.widget.review.press("N")
@@ -179,12 +180,13 @@ class Walk:
         import numpy as np
         import vtk
 
-        from CardiacUQScene import insertion_markup
+        from CardiacUQScene import insertion_markup, show_heart
         from CardiacUQScene.views import ROOM_AROUND_HEART
 
         self.ui.correctionsCheckBox.checked = False
         self.ui.reviewSection.collapsed, self.ui.measuresSection.collapsed = True, False
         self.ui.insertionButton.click()
+        show_heart(self.widget.desk.nodes)  # the middle slice, not that of the last region
         view = self.red.logic.GetSliceNode()  # the heart is in its middle
         frame = view.GetSliceToRAS()
         right, up, middle = (

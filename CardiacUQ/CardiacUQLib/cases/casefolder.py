@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,7 @@ class CaseFolder:
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
         """All voxel-wise maps, float32."""
-        return MapsOnDisk({name: name.value for name in self.record.maps}, self.read)
+        return MapsOnDisk({name: name.value for name in self.record.maps}, replace(self).read)
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -234,7 +234,7 @@ class CaseFolder:
     @cached_property
     def band_maps(self) -> Mapping[str, np.ndarray]:
         """Their maps by structure, uint8: 2 within the inner contour, 1 between both, 0 beyond."""
-        return MapsOnDisk({band.structure: band.stem for band in self.bands}, self.read)
+        return MapsOnDisk({band.structure: band.stem for band in self.bands}, replace(self).read)
 
     def read(self, stem: str) -> np.ndarray:
         """The map in file ``stem``.nii.gz, (z, y, x); raises InputError if the file is damaged."""

@@ -11,7 +11,11 @@ K = TypeVar("K", bound=str)
 
 
 class MapsOnDisk(Mapping[K, np.ndarray]):
-    """Maps of a case folder by name, each read when first asked for; ``stems`` are their files."""
+    """Maps of a case folder by name, each read when first asked for; ``stems`` are their files.
+
+    ``read`` must not lead to the holder of these maps: arrays in a circle stay in memory until the collector
+    finds them, which over a queue of cases is late.
+    """
 
     def __init__(self, stems: Mapping[K, str], read: Callable[[str], np.ndarray]) -> None:
         self._stems = dict(stems)

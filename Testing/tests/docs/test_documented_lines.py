@@ -157,6 +157,11 @@ def test_commands_within_sentences_have_options_that_exist(capsys: pytest.Captur
     assert not wrong
 
 
+def test_the_page_on_own_cases_is_run_by_its_own_test() -> None:
+    test = REPOSITORY / "Testing" / "tests" / "training" / "test_own_data_tutorial.py"
+    assert f'"{OWN_DATA}"' in test.read_text("utf-8")
+
+
 def test_python_on_pages_is_python() -> None:
     for _, text in _python():
         ast.parse(text)

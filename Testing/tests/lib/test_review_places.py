@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,3 +133,18 @@ def test_a_place_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
     folder = write_case(replace(result, looks=(replace(result.looks[0], slice=99),)), tmp_path / "cases")
     with pytest.raises(InputError, match=r"case\.looks\[0\] lies in slice 99 of 6"):
         read_case(folder)
+
+
+def test_a_case_that_nobody_holds_is_gone_at_once(tmp_path: Path) -> None:
+    """Without waiting for the collector: its arrays would pile up over a queue of cases."""
+    case = stored(make_placed(tmp_path), tmp_path)
+    review = review_of(case)
+    review.accept(0)
+    review.release()
+    left = [weakref.ref(case), weakref.ref(review), weakref.ref(review.case)]
+    gc.disable()
+    try:
+        del case, review
+        assert [ref() for ref in left] == [None, None, None]
+    finally:
+        gc.enable()
