@@ -41,7 +41,7 @@ def coarser(scan: Scan, factor: float = 1.5) -> Scan:
     )
     x, y, z = volume.geometry.spacing
     rows, columns = (before / after for before, after in zip(truth.shape[1:], array.shape[1:], strict=True))
-    return _resized(volume, array, (x * columns, y * rows, z)), ndimage.zoom(truth, zoom, order=0)
+    return _resized(volume, array, (x * columns, y * rows, z)), np.asarray(ndimage.zoom(truth, zoom, order=0))
 
 
 def every_second_slice(scan: Scan) -> Scan:
