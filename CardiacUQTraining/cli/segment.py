@@ -262,9 +262,10 @@ def _segment_file(
 def need_a_look(result: Result) -> str:
     """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
     from CardiacUQLib.bundles.map_catalogue import MapName
+    from CardiacUQLib.uncertainty.look import one_for_each_proposal
 
     if MapName.ERROR_PROBABILITY in result.maps:
-        count, scar = len(result.looks), sum(look.scar_ml for look in result.looks)
+        count, scar = len(one_for_each_proposal(result.looks)), sum(look.scar_ml for look in result.looks)
         places = f"{count} place{'s' * (count != 1)} to look at" if count else "no place to look at"
         return f"{places}, about {scar:.1f} ml of scar at stake" if scar >= 0.05 else places
     count = len(result.components)

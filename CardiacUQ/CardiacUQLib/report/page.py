@@ -25,7 +25,7 @@ from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
-from ..uncertainty.look import LEAST_GAIN
+from ..uncertainty.look import LEAST_GAIN, Look, one_for_each_proposal, slices_shown
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
@@ -129,6 +129,7 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         outlined=[info for info in contents.case.classes if info.value],
         transitions=transitions(contents),
         regions=_regions(contents),
+        places=_places(contents.case.looks),
         looked_for=MapName.ERROR_PROBABILITY in contents.case.maps,
         lesions=any(info.name in LESIONS for info in contents.case.classes),
         scar_at_stake=millilitres(sum(look.scar_ml for look in contents.case.looks)),
@@ -138,6 +139,14 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         heat_colours=", ".join(HEAT_STOPS),
         hidden_below=HIDDEN_BELOW,
     )
+
+
+def _places(looks: Sequence[Look]) -> list[tuple[Look, str]]:
+    """The places as they are reviewed, with the numbers of their slices."""
+    return [
+        (look, ", ".join(str(slice_number(index)) for index in slices_shown(look, looks)))
+        for look in one_for_each_proposal(looks)
+    ]
 
 
 def millilitres(volume_ml: float) -> str:
@@ -307,5 +316,4 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["slice_number"] = slice_number
     return environment.get_template("page.html")

@@ -6,7 +6,7 @@ its disc in one slice, less what a proposal or a better place has already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..bundles.classes import LESIONS
 from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
 from ..images.volume import Geometry
-from ..uncertainty.look import Look, LookKind
+from ..uncertainty.look import Look, one_for_each_proposal
 from .case_maps import CaseMaps
 
 DOUBTED_FROM = 0.3
@@ -32,7 +32,7 @@ class PlaceRegion:
 
 def place_regions(case: CaseMaps) -> tuple[PlaceRegion, ...]:
     """The places of a case, the most rewarding first; none where nobody has looked."""
-    looks = _one_for_each_proposal(case.looks or ())
+    looks = one_for_each_proposal(case.looks or ())
     outlines = [_outline(case, look) for look in looks]
     taken = np.zeros(case.segmentation.shape, bool)
     for outline in outlines:
@@ -61,18 +61,6 @@ def in_question(case: CaseMaps, place: PlaceRegion) -> np.ndarray:
         parts = LESIONS.get(case.class_name(look.became), ())
         return place.mask & np.isin(labels, [c.value for c in case.classes if c.name in parts])
     return place.mask & (labels == look.became) & (case.maps[MapName.ERROR_PROBABILITY] >= DOUBTED_FROM)
-
-
-def _one_for_each_proposal(looks: tuple[Look, ...]) -> list[Look]:
-    """Places that show slices of one proposal become one, worth what they are worth together."""
-    kept: dict[object, Look] = {}
-    for look in looks:
-        key = look.label if look.kind is LookKind.SECOND_LOOK else -look.number
-        first = kept.get(key)
-        if first is not None:
-            look = replace(first, gain=first.gain + look.gain, scar_ml=first.scar_ml + look.scar_ml)
-        kept[key] = look
-    return sorted(kept.values(), key=lambda look: (-look.gain, look.number))
 
 
 def _outline(case: CaseMaps, look: Look) -> np.ndarray | None:

@@ -36,7 +36,7 @@ from ..measures import Frame, cine_measures, measures_json, phase_measures
 from ..measures.beat import find_phases
 from ..uncertainty.verdict import Verdict, unlike_headline, worst_of
 from .options import CaseOptions
-from .scan import fill_with_result, segment_with
+from .scan import fill_with_result, segment_alone
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
@@ -181,7 +181,7 @@ def _segment_phases(
     results: dict[str, Result] = {}
     for number, (phase, volume) in enumerate(phases.items()):
         start, end = (SEGMENTED * part / len(phases) for part in (number, number + 1))
-        results[phase] = segment_with(
+        results[phase] = segment_alone(
             volume, bundle, networks, portion(progress, start, end, f"{phase}: "), cancel
         )
     progress(SEGMENTED, "measuring and writing")

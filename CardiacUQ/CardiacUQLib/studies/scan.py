@@ -34,7 +34,7 @@ def segment_with(
     """As :func:`CardiacUQLib.inference.segment.segment`, with its options in one piece; a scan that does not
     belong to the bundle is looked at with the others, and one to which it does belong is named."""
     try:
-        result = _segment(volume, bundle, options, progress, cancel)
+        result = segment_alone(volume, bundle, options, progress, cancel)
     except NoHeartError as error:
         if not (name := better_bundle(volume, bundle, options, cancel)):
             raise
@@ -53,13 +53,14 @@ def _belongs_to(name: str) -> str:
     return f"like those of bundle '{name}'"
 
 
-def _segment(
+def segment_alone(
     volume: Volume,
     bundle: Bundle,
     options: NetworkOptions,
-    progress: ProgressCallback,
-    cancel: CancelToken | None,
+    progress: ProgressCallback = ignore_progress,
+    cancel: CancelToken | None = None,
 ) -> Result:
+    """The same without a look at other bundles: a film belongs to its kind by its headers."""
     from ..inference.segment import segment  # loads torch, which a wrong option shall not wait for
 
     return segment(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 RADIUS_MM = 15.0
 LEAST_GAIN = 0.015
@@ -41,3 +42,26 @@ class Look:
     probability: float | None = None
     was: int | None = None
     became: int | None = None
+
+
+def one_for_each_proposal(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """Places that show slices of one proposal become one, worth what they are worth together; the most
+    rewarding first."""
+    kept: dict[object, Look] = {}
+    for look in looks:
+        key = _proposal(look)
+        first = kept.get(key)
+        if first is not None:
+            look = replace(first, gain=first.gain + look.gain, scar_ml=first.scar_ml + look.scar_ml)
+        kept[key] = look
+    return tuple(sorted(kept.values(), key=lambda look: (-look.gain, look.number)))
+
+
+def slices_shown(one: Look, looks: Sequence[Look]) -> tuple[int, ...]:
+    """The slices of all ``looks`` that show the proposal of ``one``, of any other place its own."""
+    return tuple(sorted({look.slice for look in looks if _proposal(look) == _proposal(one)}))
+
+
+def _proposal(look: Look) -> object:
+    """What looks at one proposal have in common, and no others."""
+    return look.label if look.kind is LookKind.SECOND_LOOK else -look.number

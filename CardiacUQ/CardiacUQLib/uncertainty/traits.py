@@ -22,6 +22,7 @@ MUSCLE = ("healthy myocardium", "myocardium")
 PER_VIEW = "agreement, "
 """What the names of traits begin with that mean something else when fewer views are run."""
 AGREEMENT = ("promised Dice", "Dice of the views", "Dice of the opinions")
+AT_THE_EDGE = "share of slices with the ventricle at the edge of the image"
 MOST_COUNTED, ENOUGH_GREY = 200_000, 40
 """Voxels among which distinct grey values are counted, and from how many on it is an image whatever its
 depth."""
@@ -43,11 +44,12 @@ def scan_traits(
     values (z, size, size), each slice with mean 0 and variance 1, ``inside`` (size, size) True where the
     region lies within the image, final ``labels``. Distances in mm.
     """
-    found = _grey(image, normalised) | {"share beyond the image": 1.0 - float(inside.mean())}
+    found = _grey(image, normalised)
     names = {info.name: info.value for info in classes if info.value}
     pool = np.isin(labels, [names[n] for n in POOLS if n in names])
     wall = np.isin(labels, [names[n] for n in WALLS if n in names])
     found |= _contrast(normalised, pool, wall) | _shape(pool, wall, pixel_mm, slice_mm)
+    found[AT_THE_EDGE] = _at_the_edge(pool | wall, inside)
     found |= side_figures(normalised, inside, pool | wall, pixel_mm)
     return found | {
         f"{PER_VIEW}{key}": evidence[key]
@@ -135,6 +137,15 @@ def _shape(pool: np.ndarray, wall: np.ndarray, pixel_mm: float, slice_mm: float)
         if len(shown) > 2
         else 0.0,
     }
+
+
+def _at_the_edge(heart: np.ndarray, inside: np.ndarray) -> float:
+    """Share of the slices with a ventricle (z, y, x) whose ventricle reaches the end of the image."""
+    from scipy import ndimage
+
+    shown = heart.any(axis=(1, 2))
+    ends = ndimage.binary_dilation(~inside) if not inside.all() else np.zeros_like(inside)
+    return float((heart & ends).any(axis=(1, 2)).sum() / max(1, shown.sum()))
 
 
 def _roundness(plane: np.ndarray) -> float:

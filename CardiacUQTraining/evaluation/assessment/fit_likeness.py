@@ -18,8 +18,9 @@ from .groups import groups_of
 SHRINKAGE = 0.3
 """Share of the correlations that is given up: eighty scans are few for two dozen traits."""
 LEAST_SPREAD = 1e-3
-MARGIN_SHARE, LEAST_MARGIN = 0.05, 1e-3
-"""Of the size of a trait that hardly varies: how far beyond its range is still usual."""
+MARGIN_SHARE, LEAST_MARGIN = 0.05, 0.1
+"""Of the size of a trait that hardly varies, and at least: how far beyond its range is still usual. Such
+traits are shares of slices, one of ten of which says little, and counts."""
 USUAL_SPREADS = 3.0
 """Robust spreads of the logarithm of the distance, above its median, up to which a distance is usual."""
 SIDES_PENALTY = 1.0

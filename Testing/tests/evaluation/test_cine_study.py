@@ -18,7 +18,7 @@ from CardiacUQLib.inference.cavity import cavity_volumes
 from CardiacUQLib.measures.beat import find_phases
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
-from CardiacUQLib.studies.scan import segment_with
+from CardiacUQLib.studies.scan import segment_alone
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
 
@@ -71,9 +71,9 @@ def test_a_phase_unlike_the_training_scans_leads_the_headline_of_study_and_phase
     bundle, source, tmp_path, monkeypatch
 ):
     def unlike(*arguments):
-        return dataclasses.replace(segment_with(*arguments), unlike=("odd",))
+        return dataclasses.replace(segment_alone(*arguments), unlike=("odd",))
 
-    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_with", unlike)
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_alone", unlike)
     study = segment_cine(source, bundle, tmp_path / "out")
     written = [json.loads(study.summary.read_text("utf-8"))["headline"]]
     written += [read_case(folder).measures["headline"] for folder in study.folders.values()]
@@ -82,12 +82,12 @@ def test_a_phase_unlike_the_training_scans_leads_the_headline_of_study_and_phase
 
 def test_no_ejection_fraction_of_a_few_stray_voxels(bundle, source, tmp_path, monkeypatch):
     def stray(*arguments):
-        result = segment_with(*arguments)
+        result = segment_alone(*arguments)
         labels = np.where(result.segmentation == 3, 0, result.segmentation)
         labels[2, 24, 28] = 3
         return dataclasses.replace(result, segmentation=labels)
 
-    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_with", stray)
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_alone", stray)
     with pytest.raises(InputError, match="no left ventricle was found at end-diastole"):
         segment_cine(source, bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

@@ -94,11 +94,11 @@ class Outcome:
 def test_the_verdict_names_the_bundle_that_suits(seen, monkeypatch):
     seen(ODD, LIKE)
     outcome = Outcome(("odd",), Verdict(Word.CHECK, "unlike the training scans: odd"))
-    monkeypatch.setattr(scan, "_segment", lambda *arguments: outcome)
+    monkeypatch.setattr(scan, "segment_alone", lambda *arguments: outcome)
     found = scan.segment_with(noise_volume(), LGE, NetworkOptions())
     assert found.verdict.reason == "unlike the training scans: odd; like those of bundle 'film'"
     assert found.unlike == ("odd", "like those of bundle 'film'")
-    monkeypatch.setattr(scan, "_segment", lambda *arguments: Outcome((), None))
+    monkeypatch.setattr(scan, "segment_alone", lambda *arguments: Outcome((), None))
     assert scan.segment_with(noise_volume(), LGE, NetworkOptions()) == Outcome((), None)
 
 
@@ -106,7 +106,7 @@ def test_a_refusal_names_the_bundle_that_suits(seen, monkeypatch):
     def refuse(volume, *others):
         raise NoHeartError(volume.path or "scan", "nothing like a heart was found", "give another")
 
-    monkeypatch.setattr(scan, "_segment", refuse)
+    monkeypatch.setattr(scan, "segment_alone", refuse)
     seen(NOTHING, LIKE)
     with pytest.raises(NoHeartError, match="like those of bundle 'film': choose it with --model"):
         scan.segment_with(noise_volume(), LGE, NetworkOptions())

@@ -7,7 +7,7 @@ import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.uncertainty.likeness import Likeness
-from CardiacUQLib.uncertainty.look import LookKind
+from CardiacUQLib.uncertainty.look import Look, LookKind, one_for_each_proposal, slices_shown
 from CardiacUQLib.uncertainty.looks import (
     Material,
     Place,
@@ -19,7 +19,7 @@ from CardiacUQLib.uncertainty.looks import (
     worth,
 )
 from CardiacUQLib.uncertainty.sides import side_names
-from CardiacUQLib.uncertainty.traits import scan_traits, trait_names
+from CardiacUQLib.uncertainty.traits import AT_THE_EDGE, scan_traits, trait_names
 from CardiacUQLib.uncertainty.verdict import Verdict, Word, unlike_verdict
 
 PIXEL_MM = 3.0
@@ -134,7 +134,10 @@ def test_traits_of_a_round_heart() -> None:
     assert found["roundness"] == pytest.approx(1.0, abs=0.02)
     assert found["closed wall"] == 1.0
     assert found["shift between slices"] == pytest.approx(0.0, abs=1e-6)
-    assert found["share beyond the image"] == 0.0
+    assert found[AT_THE_EDGE] == 0.0
+    seen = np.ones((48, 48), bool)
+    seen[:, :12] = False  # the image ends where the outermost wall of the larger slices begins
+    assert traits_of(image, labels, seen)[AT_THE_EDGE] == pytest.approx(2 / 5)
     assert found["distinct grey values"] == 40
     volume = (labels > 0).sum() * 1.5**2 * 10 / 1000
     assert found["volume of the ventricle"] == pytest.approx(np.log(volume + 1))
@@ -189,3 +192,18 @@ def test_a_small_drawn_lesion_that_may_not_be_there_is_what_the_place_is_about()
     said = describe(one, found, {}, ("2D", "3D"))
     assert (said.kind, said.text) == (LookKind.DOUBT, "MVO, probability 0.40?")
     assert (said.label, said.probability, said.became) == (None, 0.4, 4)
+
+
+def test_slices_of_one_proposal_are_one_place_with_all_its_slices() -> None:
+    def look(number: int, at: int, kind: LookKind, label: int | None, gain: float) -> Look:
+        return Look(number, kind, at, (0.0, 0.0, 0.0), 15.0, gain, 1.0, "what", label, None)
+
+    mvo, doubt = LookKind.SECOND_LOOK, LookKind.DOUBT
+    looks = [look(1, 6, mvo, 4, 0.05), look(2, 3, doubt, None, 0.06), look(3, 5, mvo, 4, 0.04)]
+    found = one_for_each_proposal(looks)
+    assert [(one.number, round(one.gain, 3), one.scar_ml) for one in found] == [
+        (1, 0.09, 2.0),
+        (2, 0.06, 1.0),
+    ]
+    assert [slices_shown(one, looks) for one in found] == [(5, 6), (3,)]
+    assert one_for_each_proposal([]) == ()
