@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PIXELS = 340
+COMPRESSION = 3
+"""Level of zlib: half the time of the usual 6 for a tenth more bytes."""
 _FINE = 2
 """Outlines are drawn this much larger and reduced, which smooths them."""
 
@@ -139,7 +141,8 @@ class Canvas:
         pixels = np.asarray(self.image)
         grey = bool((pixels[..., :1] == pixels[..., 1:]).all())
         stream = io.BytesIO()
-        (Image.fromarray(pixels[..., 0].copy()) if grey else self.image).save(stream, "PNG")
+        drawn = Image.fromarray(pixels[..., 0].copy()) if grey else self.image
+        drawn.save(stream, "PNG", compress_level=COMPRESSION)
         return stream.getvalue()
 
     def _placed(self, source: Image.Image, resampling: Any) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: reliability, risk against coverage, spread over patients, worst cases, visits.
+"""Pictures of an evaluation: reliability, risk against coverage, spread over patients, examples, visits.
 
 Drawn with matplotlib's figure objects, never through its global state, so that they can be made
 anywhere without a display.
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WORST_CASES = 6
+WORST_CASES = 4
+"""How many cases of lowest Dice are shown below the best and the median one."""
 
 
 def save_figures(
@@ -42,7 +43,7 @@ def save_figures(
     drawings: dict[str, Callable[[], Figure]] = {
         "boxplots": lambda: box_plots(figures),
         "risk_coverage": lambda: risk_coverage_plot(figures),
-        "worst_cases": lambda: worst_cases(figures, arrays_of, error_probability, classes),
+        "example_cases": lambda: example_cases(figures, arrays_of, error_probability, classes),
     }
     if any(row.is_probability for row in shown_rows(figures)):
         drawings["reliability"] = lambda: reliability_plot(figures)
@@ -165,27 +166,28 @@ def visits_plot(orders: Sequence[OrderSummary]) -> Figure:
     return figure
 
 
-def worst_cases(
+def example_cases(
     figures: Mapping[str, CaseFigures],
     arrays_of: Callable[[str], CaseArrays],
     error_probability: Mapping[str, np.ndarray],
     classes: Sequence[ClassInfo],
 ) -> Figure:
-    """The cases of lowest Dice, each in the slice with most wrong voxels: truth, prediction, wrong voxels,
-    and P(wrong), or SCS where there is none, on its fixed scale."""
+    """The best, the median and the worst cases by Dice, each in the slice with most wrong voxels: truth,
+    prediction, wrong voxels, and P(wrong), or SCS where there is none, on its fixed scale."""
     from CardiacUQLib.bundles.map_catalogue import MapName
 
     order = sorted(figures, key=lambda case: figures[case].segmentation[Stage.CASCADE.value]["mean_dice"])
-    shown = order[:WORST_CASES]
+    worst = order[:WORST_CASES]
+    shown = {order[-1]: "best", order[len(order) // 2]: "median"} | dict.fromkeys(worst, "among the worst")
     figure = _figure(11, 2.7 * len(shown))
     grid = figure.subplots(len(shown), 4, squeeze=False)
-    for axes, case in zip(grid, shown, strict=True):
+    for axes, (case, rank) in zip(grid, shown.items(), strict=True):
         arrays = arrays_of(case)
         wrong = arrays.segmentation != arrays.truth
         z = int(wrong.sum(axis=(1, 2)).argmax())
         dice = figures[case].segmentation[Stage.CASCADE.value]["mean_dice"]
         panels = (
-            (f"{case}, slice {slice_number(z)}: truth", arrays.truth),
+            (f"{case}, {rank}\nslice {slice_number(z)}: truth", arrays.truth),
             (f"prediction, Dice {dice:.2f}", arrays.segmentation),
             ("wrong voxels", None),
         )

@@ -290,7 +290,7 @@ class TestCommand:
             "reliability.png",
             "risk_coverage.png",
             "visits.png",
-            "worst_cases.png",
+            "example_cases.png",
         }
         page = (out / "evaluation.md").read_text("utf-8")
         assert "| Cascade" not in page and "| SCS (cascade) |" in page and "0.85 ± 0.03" in page

@@ -1,0 +1,206 @@
+"""Where the time of a whole command goes: a table that accounts for at least 95 % of it.
+
+    python Testing/benchmarks/bench_account.py [--model lge-cascade] [--cases 1] [--repeats 3] [--threads 0]
+
+The command runs as a child process, on phantoms, with clocks around its steps; a step that runs inside
+another is charged to the inner one alone, and imports are a step of their own wherever they happen. What is
+left over is the glue between them. With ``--cases 10`` the folder of phantoms is a cohort, and the table is
+per case, without what the command does once. Medians over the repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import functools
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
+
+START = "start of Python"
+IMPORT = "imports"
+STEPS: tuple[tuple[str, str, str], ...] = (
+    ("CardiacUQLib.base.checksum", "sha256_of", "hash"),
+    ("CardiacUQLib.images.reading", "read_volume", "read"),
+    ("CardiacUQLib.bundles.bundle", "load_bundle", "check bundle"),
+    ("CardiacUQLib.cases.casefolder", "write_case", "write"),
+    ("CardiacUQLib.report.page", "write_report", "report"),
+    ("CardiacUQLib.measures", "measure", "measures"),
+    ("CardiacUQLib.inference.insertion", "find_insertion", "RV insertion"),
+)
+"""Functions with a clock around them: module, name, step. Steps of inference have clocks of their own."""
+NETWORKS = ("stage2d", "stage3d", "members")
+ONCE = (START, IMPORT, "check bundle")
+
+
+@dataclass
+class Clock:
+    """Seconds by step, each without the steps inside it."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    def _charge(self) -> None:
+        now = time.monotonic()
+        if self.running:
+            name = self.running[-1]
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self.since
+        self.since = now
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Charge what happens inside, but for inner steps, to ``name``."""
+        self._charge()
+        self.running.append(name)
+        try:
+            yield
+        finally:
+            self._charge()
+            self.running.pop()
+
+    def around(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """The same function with its time charged to ``name``."""
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.step(name):
+                return function(*args, **kwargs)
+
+        return timed
+
+
+def measure_command(started: float, arguments: list[str], out: Path) -> None:
+    """In the child: run the command with clocks and write their seconds."""
+    clock = Clock()
+    clock.seconds[START] = time.monotonic() - started
+    watch_imports(clock)
+    from CardiacUQLib.base.timing import StepTimer
+
+    plain = StepTimer.step
+
+    @contextmanager
+    def step(self: StepTimer, name: str) -> Iterator[None]:
+        with clock.step(name), plain(self, name):
+            yield
+
+    StepTimer.step = step
+    for module, name, title in STEPS:
+        owner = importlib.import_module(module)
+        setattr(owner, name, clock.around(getattr(owner, name), title))
+    from CardiacUQTraining.cli.app import main
+
+    code = main(arguments)
+    out.write_text(json.dumps({"code": code, "seconds": clock.seconds, "ended": time.monotonic()}), "utf-8")
+    sys.stdout.flush()
+    os._exit(code)  # the parent's clock runs until the child is gone; nothing of it is left to do
+
+
+def watch_imports(clock: Clock) -> None:
+    """Charge the outermost of nested imports; modules that are there already cost no clock."""
+    plain, deep = builtins.__import__, [0]
+
+    def timed(name: str, *args: Any, **kwargs: Any) -> Any:
+        if deep[0] or (name in sys.modules and not (args[2:3] and args[2])):
+            return plain(name, *args, **kwargs)
+        deep[0] += 1
+        try:
+            with clock.step(IMPORT):
+                return plain(name, *args, **kwargs)
+        finally:
+            deep[0] -= 1
+
+    builtins.__import__ = timed
+
+
+def run(scans: Path, model: str, threads: int, scratch: Path) -> tuple[dict[str, float], float]:
+    """Seconds by step of one command, and of the whole of it as its caller sees it."""
+    told, out = scratch / "told.json", scratch / "out"
+    subprocess.run(["rm", "-rf", str(out)], check=True)
+    command = ["segment", str(scans), "-o", str(out), "--model", model, "--device", "cpu"]
+    command += ["--threads", str(threads)] if threads else []
+    started = time.monotonic()
+    child = [sys.executable, __file__, "--child", str(told), "--started", str(started), "--", *command]
+    done = subprocess.run(child, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    whole = time.monotonic() - started
+    if done.returncode:
+        sys.exit(f"the command failed: {done.stderr.decode(errors='replace')[-500:]}")
+    return json.loads(told.read_text("utf-8"))["seconds"], whole
+
+
+def write_scans(folder: Path, cases: int, shape: tuple[int, int, int]) -> Path:
+    """Phantoms as NIfTI: one file, or a folder of them."""
+    from CardiacUQLib import phantom
+
+    path = folder
+    for seed in range(1, cases + 1):
+        heart = phantom.lge_phantom(seed, shape=shape, infarct=True, mvo=seed % 2 == 1)
+        path = phantom.write(heart, folder / "scans", f"case{seed:02d}")[0]
+        for labels in (folder / "scans").glob(f"case{seed:02d}*"):
+            if labels != path:
+                labels.unlink()
+    return folder / "scans" if cases > 1 else path
+
+
+def table(runs: list[tuple[dict[str, float], float]], cases: int) -> str:
+    """The steps by their medians, what is left over, and the ratio to the networks' own time."""
+    names = {name for seconds, _ in runs for name in seconds}
+    middle = {n: statistics.median(seconds.get(n, 0.0) for seconds, _ in runs) for n in names}
+    whole = statistics.median(wall for _, wall in runs)
+    per_case = cases > 1
+    if per_case:
+        whole -= sum(middle.get(name, 0.0) for name in ONCE)
+        middle = {n: s / cases for n, s in middle.items() if n not in ONCE}
+        whole /= cases
+    lines = ["| step | seconds | share |", "|---|---|---|"]
+    for name, seconds in sorted(middle.items(), key=lambda pair: -pair[1]):
+        lines.append(f"| {name} | {seconds:.3f} | {100 * seconds / whole:.1f} % |")
+    rest = whole - sum(middle.values())
+    lines.append(f"| glue between them | {rest:.3f} | {100 * rest / whole:.1f} % |")
+    passes = sum(middle.get(name, 0.0) for name in NETWORKS)
+    lines.append(f"| **{'per case' if per_case else 'whole command'}** | **{whole:.3f}** | |")
+    if passes:
+        lines += ["", f"Over the networks' own time ({passes:.3f} s): {whole / passes:.2f}."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the repeats and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="lge-cascade")
+    parser.add_argument("--cases", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--slices", type=int, default=9)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        measure_command(options.started, options.arguments, options.child)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        scans = write_scans(folder, options.cases, (options.slices, options.size, options.size))
+        voxels = f"{options.size} x {options.size} x {options.slices}"
+        machine = f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}"
+        print(f"{options.cases} phantoms of {voxels}, {machine}, medians of {options.repeats}\n")
+        runs = [run(scans, options.model, options.threads, folder) for _ in range(options.repeats)]
+        print(table(runs, options.cases))
+
+
+if __name__ == "__main__":
+    main()
