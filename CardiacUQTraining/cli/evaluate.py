@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..evaluation.lge.command import CascadeOptions
     from ..evaluation.shared.judged import Judged
     from ..evaluation.shared.methods import Method
-    from ..evaluation.shared.predict import PassOptions
+    from ..evaluation.shared.predict import Computer, PassOptions
 
 
 def command(
@@ -65,6 +65,13 @@ def command(
             help="Choose what both stages of a cascade have to say about outlines; judge nothing else.",
         ),
     ] = False,
+    store_slices: Annotated[
+        bool,
+        typer.Option(
+            "--store-slices",
+            help="Cine: learn where base and apex are; judge nothing else.",
+        ),
+    ] = False,
     store_metrics: Annotated[
         bool,
         typer.Option("--store-metrics", help="Write the figures into the bundle's manifest and model card."),
@@ -95,10 +102,10 @@ def command(
     from ..evaluation.lge.judge import DROPOUT_SAMPLES
     from ..evaluation.shared.methods import Method
     from ..evaluation.shared.models import opened_model
-    from ..evaluation.shared.predict import PassOptions
+    from ..evaluation.shared.predict import Computer, PassOptions
 
     chosen = parse_methods(methods)
-    stored = Stored(store_calibration, store_metrics, store_stage_rule)
+    stored = Stored(store_calibration, store_metrics, store_stage_rule, store_slices)
     check_writable(output)
     stored.check(cross_validated=cross_validated, calibrated=Method.ERROR_PROBABILITY in chosen)
     cases = open_dataset(dataset, data, complete=False)
@@ -119,7 +126,12 @@ def command(
             cine = CineEvaluation(
                 ec_threshold, tuple(against or ()), device, precision, limit, store_calibration, store_metrics
             )
+            if store_slices:
+                _store_slices(bundle, cases, passes, Computer(device, precision), quiet=quiet)
+                return
             code = _evaluate_cine(bundle, cases, output, passes, cine, quiet=quiet)
+        elif store_slices:
+            raise UsageError("--store-slices is for cine bundles: only they have a rule for base and apex")
         elif store_stage_rule:
             _store_stage_rule(bundle, cases, passes, device, precision, quiet=quiet)
             return
@@ -138,6 +150,19 @@ def _write_benchmark(output: Path, name: str, *, quiet: bool) -> None:
     _, page = failure_report.benchmark([(output, name)], output / "benchmark")
     if not quiet:
         typer.echo(f"failure detection and calibration as the public benchmark tabulates them: {page}")
+
+
+def _store_slices(
+    bundle: Bundle, cases: LabelledDataset, passes: PassOptions, computer: Computer, *, quiet: bool
+) -> None:
+    from ..evaluation.cine.fit_slices import store_slice_presence
+
+    with shown_progress(lines=False, quiet=quiet) as progress:
+        line = store_slice_presence(
+            bundle, cases, passes, computer, progress=progress, on_failure=print_failure
+        )
+    if not quiet:
+        typer.echo(line)
 
 
 def _store_stage_rule(

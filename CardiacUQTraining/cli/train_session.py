@@ -56,6 +56,7 @@ def carry_out(order: Order, stop: StopRequest) -> bool:
     listed = open_dataset(asked.dataset, None if asked.data is None else Path(asked.data), complete=False)
     listed = training_cases(listed)
     check_recipe(order.recipe, listed)
+    start = None if asked.start_from is None else WarmStart(earlier_training(asked.start_from))
     fabric = launch_fabric(choose_device(asked.device), order.recipe.precision)
     ranks = Ranks(fabric)
     if asked.hours is None:
@@ -72,7 +73,7 @@ def carry_out(order: Order, stop: StopRequest) -> bool:
     if order.dry:
         typer.echo("Nothing was trained or written.")
         return True
-    return _run(fabric, order, cases, prepared, stop, left_out)
+    return _run(fabric, order, cases, prepared, start, stop, left_out)
 
 
 def _read(listed: LabelledDataset, words: Words, *, leads: bool) -> tuple[LabelledDataset, list[str]]:
@@ -90,6 +91,7 @@ def _run(
     order: Order,
     cases: LabelledDataset,
     prepared: Prepared,
+    start: WarmStart | None,
     stop: StopRequest,
     left_out: Sequence[str],
 ) -> bool:
@@ -112,7 +114,7 @@ def _run(
             resume=order.resume,
             stop=stop,
             report=watch.epoch,
-            start=None if asked.start_from is None else WarmStart(earlier_training(asked.start_from)),
+            start=start,
             crops=prepared.crops,
             notes=notes,
             tick=watch.tick,

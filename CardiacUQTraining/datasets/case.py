@@ -63,11 +63,16 @@ class LabelledCase:
 
 @dataclass(frozen=True)
 class LabelledDataset:
-    """Cases in a fixed order, with the classes their labels use."""
+    """Cases in a fixed order, with the classes their labels use.
+
+    ``citation`` and ``licence`` are those that its own description gives, else those of the catalogue hold.
+    """
 
     name: str
     classes: tuple[ClassInfo, ...]
     cases: tuple[LabelledCase, ...]
+    citation: str = ""
+    licence: str = ""
 
     def __iter__(self) -> Iterator[LabelledCase]:
         return iter(self.cases)

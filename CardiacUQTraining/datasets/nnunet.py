@@ -22,6 +22,8 @@ class _Description(BaseModel):
     channel_names: dict[str, str] = Field(min_length=1)
     labels: dict[str, Any] = Field(min_length=2)
     file_ending: str = ".nii.gz"
+    name: str = ""
+    licence: str = ""
 
 
 def nnunet_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
@@ -50,7 +52,7 @@ def nnunet_dataset(folder: Path, complete: bool = True) -> LabelledDataset:
     if not cases:
         place = f"labelsTr/CASE{found.file_ending} with imagesTr/CASE_0000{found.file_ending}"
         raise InputError(folder, "holds no labelled case", f"expected {place}")
-    return LabelledDataset("nnunet", translation.classes, tuple(cases))
+    return LabelledDataset("nnunet", translation.classes, tuple(cases), found.name, found.licence)
 
 
 def _read(file: Path) -> _Description:

@@ -1,7 +1,8 @@
 """Somebody's own cases: a YAML file that says what the labels mean and lists them, or names a CSV.
 
     labels: {0: background, 1: LV cavity, 2: myocardium, 7: scar}     # value in the file: name of the class
-    licence: ours, research only                                      # goes into bundles trained on it
+    name: our scans of 2024                                           # both go into bundles trained on it
+    licence: ours, research only
     cases:                                                            # or  cases: cases.csv
       - {image: p01/lge.nii.gz, label: p01/seg.nii.gz, group: scar}
       - {image: p02/lge.nii.gz, label: p02/seg.nii.gz, group: normal, exclude: motion}
@@ -72,7 +73,8 @@ def table_dataset(path: Path, complete: bool = True) -> LabelledDataset:
         cases[case.id] = case
     if not cases:
         raise InputError(path, "lists no case that is not excluded", FORM)
-    return LabelledDataset("table", translation.classes, tuple(cases.values()))
+    citation = table.citation or table.name
+    return LabelledDataset("table", translation.classes, tuple(cases.values()), citation, table.licence)
 
 
 def _case(row: _Row, folder: Path, translation: Translation) -> LabelledCase:

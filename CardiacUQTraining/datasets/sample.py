@@ -35,7 +35,12 @@ def write_sample(folder: Path, cases: int = 12) -> Path:
         _write(labels, folder / row["label"])
         split = "test" if number > cases - TEST_CASES else "train"
         rows.append({"id": name, **row, "split": split})
-    content = {"name": "sample", "licence": "Apache-2.0", "labels": VALUES, "cases": rows}
+    content = {
+        "name": "synthetic sample cases of this project",
+        "licence": "Apache-2.0",
+        "labels": VALUES,
+        "cases": rows,
+    }
     return write_whole(folder / "cases.yaml", yaml.safe_dump(content, sort_keys=False))
 
 

@@ -28,6 +28,7 @@ from ..training.warm_start import (
     DATA_NAME,
     DATASET,
     LICENCE,
+    OWN_DATA,
     STARTED_FROM,
     earlier_training,
     origin_without_places,
@@ -153,9 +154,9 @@ def origins(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Licence and name of the data of a run, then of the trainings it began with: all bind the weights."""
     if LICENCE in record:
         return [(record[LICENCE], record[DATA_NAME])]
-    info = dataset_info(record[DATASET])
+    info, own = dataset_info(record[DATASET]), record.get(OWN_DATA, {})
     earlier = origins(record[STARTED_FROM]) if STARTED_FROM in record else []
-    return [(info.licence, info.citation), *earlier]
+    return [(own.get(LICENCE) or info.licence, own.get(DATA_NAME) or info.citation), *earlier]
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -278,6 +278,7 @@ class StreamingRecipe(_Strict):
     ``final_softmax`` trains through the final softmax of eq. (3); without it the loss sees the
     weighted sum of the members' probabilities, whose arg max is the same. ``context_slices`` is how many
     slices on each side of its own a member sees, see ``inference.slice_context``; the paper's see none.
+    ``sharpness`` multiplies sigma in the uncertainty weights of eq. (3); 1 as published.
     """
 
     kind: Literal[BundleKind.STREAMING]
@@ -289,6 +290,7 @@ class StreamingRecipe(_Strict):
     variant: StreamingVariant = StreamingVariant.UNCERTAINTY
     members: tuple[NetworkRecipe, ...] = Field(min_length=1)
     weights: tuple[PositiveFloat, ...] | None = None
+    sharpness: PositiveFloat = 1.0
     final_softmax: bool = True
     context_slices: int = Field(0, ge=0, le=3)
     locator: StageRecipe | None = None
@@ -300,6 +302,8 @@ class StreamingRecipe(_Strict):
             raise ValueError(f"{len(self.weights)} weights for {len(self.members)} members")
         if self.variant is StreamingVariant.AUGMENTING and len(self.members) != 1:
             raise ValueError("augmenting is a single network; list one member")
+        if self.sharpness != 1 and self.variant is not StreamingVariant.UNCERTAINTY:
+            raise ValueError(f"sharpness belongs to the variant uncertainty, not to {self.variant.value}")
         return self
 
     def stages(self) -> dict[str, TrainingRecipe]:
@@ -310,7 +314,8 @@ class StreamingRecipe(_Strict):
 
     def decisive(self, stage: str) -> tuple[object, ...]:
         """What makes a stage the one it is, to compare recipes by: its own part and what it shares."""
-        ensemble = (self.variant, self.members, self.weights, self.final_softmax, self.context_slices)
+        rule = (self.variant, self.weights, self.sharpness, self.final_softmax)
+        ensemble = (*rule, self.members, self.context_slices)
         shared = () if stage == "locator" else ensemble
         return (self.stages().get(stage), self.roi.while_learning(stage), *shared)
 

@@ -26,7 +26,7 @@ from .ranks import Ranks
 from .recipe import CascadeRecipe, StreamingRecipe, TrainingRecipe
 from .run_folder import RunFolder
 from .streaming import StreamingMethod
-from .warm_start import STARTED_FROM, WarmStart
+from .warm_start import DATA_NAME, LICENCE, OWN_DATA, STARTED_FROM, WarmStart
 
 
 def method_of(recipe: CascadeRecipe | StreamingRecipe) -> Trainer:
@@ -91,6 +91,8 @@ def begin_run(
     else:
         run.path.mkdir(parents=True, exist_ok=True)
         record |= {**notes, "commit": project_commit(), "torch": torch.__version__}
+        if dataset.citation or dataset.licence:
+            record[OWN_DATA] = {LICENCE: dataset.licence, DATA_NAME: dataset.citation}
         record[INPUT_STATISTICS] = usual_ranges(dataset)
         write_whole(run.record, json.dumps(record, indent=1))
     return dict(enumerate(folds))

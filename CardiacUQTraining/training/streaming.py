@@ -38,7 +38,7 @@ class JointEnsemble(nn.Module):
         self,
         members: Sequence[nn.Module],
         rule: Combination,
-        fixed: Sequence[float] | None,
+        numbers: Sequence[float] | None,
         final_softmax: bool = True,
         channels: int = 1,
     ) -> None:
@@ -47,7 +47,7 @@ class JointEnsemble(nn.Module):
         self.final_softmax = final_softmax
         self.members = nn.ModuleList(members)
         self.rule = rule
-        self.fixed = fixed
+        self.numbers = numbers
 
     def forward(self, frames: Tensor, real: Tensor) -> Tensor:
         """Probabilities (N, C, z, y, x) of frames (N, z, y, x); ``real`` (N, z) marks unpadded slices.
@@ -64,7 +64,7 @@ class JointEnsemble(nn.Module):
             padded[real] = p
             volumes.append(padded.transpose(1, 2))
         stacked = torch.stack(volumes, dim=1)
-        combined, weights = ensemble(stacked, self.rule, real, self.fixed)
+        combined, weights = ensemble(stacked, self.rule, real, self.numbers)
         return combined if self.final_softmax else mixture(stacked, weights)
 
 
@@ -91,7 +91,8 @@ class StreamingMethod:
     def combination(self) -> str:
         """The rule for the manifest: members trained apart are pooled with fixed weights [paper]."""
         if self.recipe.variant in (StreamingVariant.UNCERTAINTY, StreamingVariant.AUGMENTING):
-            return Combination(self.recipe.variant.value).value
+            rule, sharpness = self.recipe.variant.value, self.recipe.sharpness
+            return rule if sharpness == 1 else f"{rule}:{sharpness:g}"
         weights = self.recipe.weights
         numbers = "" if weights is None else ":" + ",".join(f"{weight:g}" for weight in weights)
         return Combination.FIXED.value + numbers
@@ -108,7 +109,8 @@ class StreamingMethod:
             )
         rule = Combination(self.recipe.variant.value)
         members = [build_network(self._member(n)) for n in range(len(self.recipe.members))]
-        return JointEnsemble(members, rule, self.recipe.weights, softmax, channels)
+        sharpness = (self.recipe.sharpness,) if rule is Combination.UNCERTAINTY else None
+        return JointEnsemble(members, rule, sharpness or self.recipe.weights, softmax, channels)
 
     def crops(self, stage: str, dataset: LabelledDataset, device: torch.device) -> StageCrops:
         """Whole images for the locator; for the members the ROI that inference will cut: around the

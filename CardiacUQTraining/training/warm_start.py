@@ -22,7 +22,9 @@ DATASET = "dataset"
 LICENCE = "licence"
 DATA_NAME = "training_data"
 AVERAGED_WITH = "averaged_with"
-_TOLD = ("recipe", DATASET, "commit", "bundle", AVERAGED_WITH, LICENCE, DATA_NAME, STARTED_FROM)
+OWN_DATA = "own_data"
+"""What a data set says of itself, licence and name; empty where the catalogue knows better."""
+_TOLD = ("recipe", DATASET, "commit", "bundle", AVERAGED_WITH, LICENCE, DATA_NAME, OWN_DATA, STARTED_FROM)
 
 
 class StageWeights(Protocol):

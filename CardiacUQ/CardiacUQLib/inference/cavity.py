@@ -96,7 +96,7 @@ def _measure(
 def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithmetic) -> np.ndarray:
     """Weighted mean softmax (K, C, z, y, x) of the members of one fold on frames (K, z, y, x)."""
     manifest = bundle.manifest
-    rule, fixed = parse_combination(manifest.combination)
+    rule, numbers = parse_combination(manifest.combination)
     outputs = [
         p
         for name in member_names(manifest)
@@ -109,7 +109,7 @@ def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithm
         )
     ]
     members = torch.stack(outputs, dim=1)
-    _, weights = ensemble(members, rule, fixed=fixed)
+    _, weights = ensemble(members, rule, numbers=numbers)
     return mixture(members, weights).cpu().numpy()
 
 

@@ -16,6 +16,9 @@ from torch import Tensor
 class Combination(enum.StrEnum):
     """Ways to combine members; all but UNCERTAINTY weigh every pixel alike.
 
+    Sigma of eq. (3) reaches from 0 to 1 / C, so that the published weights of two members and four classes
+    lie between .44 and .56; UNCERTAINTY takes a factor of sigma, with which they may differ more [us].
+
     AUGMENTING has one network; its members are the predictions on turned copies of the frame.
     """
 
@@ -39,9 +42,12 @@ def member_consistency(p: Tensor, slices: Tensor | None = None) -> Tensor:
     return mu.var(dim=-3, unbiased=True)
 
 
-def member_weights(sigma: Tensor) -> Tensor:
-    """Weights of eq. (3) from sigma (..., M, y, x): softmax over the members, so they sum to 1."""
-    return sigma.softmax(dim=-3)
+def member_weights(sigma: Tensor, sharpness: float = 1.0) -> Tensor:
+    """Weights of eq. (3) from sigma (..., M, y, x): softmax over the members, so they sum to 1.
+
+    ``sharpness`` multiplies sigma; 1 as published.
+    """
+    return (sigma * sharpness).softmax(dim=-3)
 
 
 def mixture(p: Tensor, weights: Tensor) -> Tensor:
@@ -67,19 +73,20 @@ def ensemble(
     p: Tensor,
     combination: Combination,
     slices: Tensor | None = None,
-    fixed: Sequence[float] | None = None,
+    numbers: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Prediction and weights of members ``p`` (..., M, C, z, y, x); the weights are (..., M, y, x).
 
-    ``slices`` (..., z) marks real slices; ``fixed`` are the weights of FIXED, equal if not given.
-    Raises ValueError if their number is not that of the members.
+    ``slices`` (..., z) marks real slices; ``numbers`` are the weights of FIXED, equal if not given, or the
+    one sharpness of UNCERTAINTY, else 1. Raises ValueError for another count of them.
     """
     members = p.shape[-5]
     if combination is Combination.UNCERTAINTY:
         mask = None if slices is None else slices[..., None, :]
-        weights = member_weights(member_consistency(p, mask))
+        (sharpness,) = numbers or (1.0,)
+        weights = member_weights(member_consistency(p, mask), sharpness)
     else:
-        shares = torch.tensor(fixed or [1 / members] * members, dtype=p.dtype, device=p.device)
+        shares = torch.tensor(numbers or [1 / members] * members, dtype=p.dtype, device=p.device)
         if len(shares) != members:
             raise ValueError(f"{len(shares)} fixed weights for {members} members")
         shares = (shares / shares.sum())[:, None, None]

@@ -8,6 +8,7 @@ report and the same review as LGE.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -82,14 +83,15 @@ def run_streaming(
 ) -> Iterator[StreamingPass]:
     """Yield one :class:`StreamingPass` per fold and view; ``crop`` is the normalised ROI (z, y, x).
 
-    All views of a fold run in one batch per member. The combination is the manifest's: "uncertainty",
-    "augmenting", or "fixed" with optional weights as in "fixed:0.7,0.3".
+    All views of a fold run in one batch per member. The combination is the manifest's: "uncertainty"
+    with an optional sharpness as in "uncertainty:10", "augmenting", or "fixed" with optional weights as in
+    "fixed:0.7,0.3".
     """
     cancel, timer = cancel or CancelToken(), timer or StepTimer()
     names = member_names(source.manifest)
     if not names:
         raise ModelError(f"bundle '{source.manifest.name}' is of kind streaming but has no network member0")
-    rule, fixed = parse_combination(source.manifest.combination)
+    rule, numbers = parse_combination(source.manifest.combination)
     volume = torch.from_numpy(np.ascontiguousarray(crop, np.float32)).to(arithmetic.device)
     frames = torch.stack([to_view(volume, view) for view in views])
     batches, done = len(names) * len(folds), 0
@@ -109,7 +111,7 @@ def run_streaming(
             cancel.check()
             with timer.step("combine"):
                 members = from_view(stacked[number], view)
-                combined, weights = ensemble(members, rule, fixed=fixed)
+                combined, weights = ensemble(members, rule, numbers=numbers)
             yield StreamingPass(fold, view, members, combined, member_consistency(members), weights)
 
 
@@ -133,9 +135,20 @@ def opinion_count(manifest: Manifest) -> int:
 
 
 def parse_combination(text: str) -> tuple[Combination, tuple[float, ...] | None]:
-    """Rule and fixed weights of a manifest's ``combination``, for example "fixed:0.7,0.3"."""
-    name, colon, numbers = text.partition(":")
-    return Combination(name), tuple(float(n) for n in numbers.split(",")) if colon else None
+    """Rule and numbers of a manifest's ``combination``, for example "fixed:0.7,0.3" or "uncertainty:10".
+
+    Raises ModelError for anything else.
+    """
+    name, colon, rest = text.partition(":")
+    try:
+        rule, numbers = Combination(name), tuple(float(n) for n in rest.split(",")) if colon else None
+    except ValueError:
+        raise ModelError(f"the bundle's combination '{text}' is unknown") from None
+    if numbers is not None and not all(0 < n < math.inf for n in numbers):
+        raise ModelError(f"the bundle's combination '{text}' has numbers that are not above 0")
+    if rule is Combination.UNCERTAINTY and numbers is not None and len(numbers) != 1:
+        raise ModelError(f"the bundle's combination '{text}' has {len(numbers)} numbers; sharpness is one")
+    return rule, numbers
 
 
 class StreamingAccumulator:

@@ -176,3 +176,9 @@ def check_finite(maps: Mapping[MapName, np.ndarray], manifest: Manifest) -> None
 def roi_voxel_ml(roi: Roi, geometry: Geometry) -> float:
     """Volume of one voxel of the ROI grid; z counts with the distance between slices."""
     return geometry.voxel_volume_ml * roi.step[0] * roi.step[1]
+
+
+def pixel_of(roi: Roi, geometry: Geometry) -> tuple[float, float]:
+    """Area in mm2 of one pixel of the ROI grid, and the distance in mm between slices."""
+    x, y, z = geometry.spacing
+    return x * y * roi.step[0] * roi.step[1], z

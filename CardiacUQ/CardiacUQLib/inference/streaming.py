@@ -21,6 +21,7 @@ from .jobs import (
     find_corrections,
     find_region,
     maps_on_image,
+    pixel_of,
     roi_voxel_ml,
     step_timer,
     traits,
@@ -28,7 +29,7 @@ from .jobs import (
 from .looking import find_looks
 from .passes import Arithmetic
 from .roi import crop_no_image, normalise_slices
-from .streaming_cleanup import main_parts
+from .slice_decision import decide_slices
 
 
 def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
@@ -36,7 +37,8 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
 
     ``opinion`` of the findings is the dissenting member's label where members disagree, so that the
     corrections, and the review of them, read "one member said, the ensemble says". Parts of a structure
-    that lie apart from its largest one become background, so that they show up as corrections too.
+    that lie apart from its largest one become background, and so does what lies beyond its base and apex, so
+    that both show up as corrections too.
     """
     manifest, timer = job.source.manifest, step_timer(arithmetic)
     assessor = Assessor(manifest.calibration, manifest.classes)
@@ -66,14 +68,15 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         final, members = (p.cpu().numpy() for p in (accumulator.final.mean, accumulator.member_means()))
         evidence = collector.evidence()
         undecided = arg_max(final)
-        labels = main_parts(undecided, manifest.classes)
+        decision = decide_slices(final, manifest, job.folds, *pixel_of(roi, job.volume.geometry))
+        labels = decision.labels(final, manifest.classes)
         said = other_opinion(np.stack([arg_max(member) for member in members]), labels)
         evidence |= traits(job, roi, normalise_slices(crop), labels, evidence)
         add_error_probability(maps, labels, said, manifest)
     job.progress(PASSED, "back to the grid of the image")
     job.cancel.check()
     with timer.step("restore"):
-        segmentation = main_parts(arg_max(roi.restore(final)), manifest.classes)
+        segmentation = decision.labels(roi.restore(final), manifest.classes)
         opinions = np.stack([arg_max(roi.restore(member)) for member in members])
         restored = maps_on_image(maps, roi)
     with timer.step("looks"):

@@ -67,11 +67,11 @@ def walled_cavity(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarra
     cavity = labels == values["cavity"]
     if "wall" not in values:
         return cavity
-    walled = _wall_share(cavity, labels == values["wall"]) >= WALL_AROUND
+    walled = wall_share(cavity, labels == values["wall"]) >= WALL_AROUND
     return cavity & walled[:, None, None] if walled.any() else cavity
 
 
-def _wall_share(cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
+def wall_share(cavity: np.ndarray, wall: np.ndarray) -> np.ndarray:
     """Share of the rim of the cavity that is wall, slice by slice (z,); 0 where there is no cavity."""
     rim = ndimage.binary_dilation(cavity, AROUND) & ~cavity
     return (rim & wall).sum(axis=(1, 2)) / np.maximum(1, rim.sum(axis=(1, 2)))
@@ -81,7 +81,7 @@ def _atria(labels: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
     """Slices (z,) whose cavity is not enclosed and wider than cavity and wall together in a slice with
     wall beside it."""
     cavity, wall = labels == values["cavity"], labels == values["wall"]
-    share = _wall_share(cavity, wall)
+    share = wall_share(cavity, wall)
     ventricle = np.where(share >= WALL_AROUND, (cavity | wall).sum(axis=(1, 2)), 0)
     beside = np.maximum(np.append(ventricle[1:], 0), np.append(0, ventricle[:-1]))
     return (share < ENCLOSED) & (beside > 0) & (cavity.sum(axis=(1, 2)) > beside)

@@ -20,8 +20,9 @@ from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_fi
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.ensemble import StreamingPass
 from CardiacUQLib.inference.found import Findings, Region
-from CardiacUQLib.inference.jobs import arg_max
+from CardiacUQLib.inference.jobs import arg_max, pixel_of
 from CardiacUQLib.inference.passes import NetworkSource
+from CardiacUQLib.inference.slice_decision import NO_DECISION, SliceDecision, decide_slices
 from CardiacUQLib.inference.streaming_cleanup import main_parts
 
 from ...datasets import LabelledCase
@@ -38,8 +39,8 @@ from ..shared.surface import hausdorff_mm
 from .end_slices import countable, end_dice
 
 ENSEMBLE = "ensemble"
-ONE_VIEW, RAW = "one view", "without clean-up"
-CHOICES = (ONE_VIEW, RAW)
+ONE_VIEW, RAW, LIKELIEST = "one view", "without clean-up", "without base and apex"
+CHOICES = (ONE_VIEW, RAW, LIKELIEST)
 """Parts of the figures that leave one step of the ensemble out, to measure what it brings."""
 SWEEP, VOLUMES = "sweep", "volumes"
 """Rows of the kept figures that are no uncertainty map."""
@@ -55,6 +56,7 @@ class FramePrediction:
     mean: np.ndarray
     plain: np.ndarray
     members: tuple[np.ndarray, ...]
+    decision: SliceDecision = NO_DECISION
 
     @property
     def region(self) -> Region:
@@ -78,9 +80,12 @@ def predict_frame(
         for one in found.region.passes
         if isinstance(one, StreamingPass) and one.view is View.IDENTITY
     ]
-    mean = restore(found.region.final)
+    region, manifest = found.region, networks.manifest
+    size = pixel_of(region.roi, volume.geometry)
+    decision = decide_slices(region.final, manifest, folds, *size)
+    mean = restore(region.final)
     plain = restore(np.mean(unflipped, axis=0)) if unflipped else mean
-    return FramePrediction(found, mean, plain, tuple(restore(p) for p in found.region.opinions))
+    return FramePrediction(found, mean, plain, tuple(restore(p) for p in region.opinions), decision)
 
 
 def judge_frame(
@@ -137,12 +142,13 @@ def part_scores(
     spacing_xyz: tuple[float, float, float],
 ) -> dict[str, dict[str, float]]:
     """Scores of the ensemble, of each member alone, and of the ensemble without each of its extra steps."""
-    plain = main_parts(arg_max(found.plain), classes)
+    plain = found.decision.labels(found.plain, classes)
     scores = {ENSEMBLE: frame_scores(found.found.segmentation, truth, classes, spacing_xyz)}
     for number, member in enumerate(found.members):
         scores[f"member{number}"] = frame_scores(arg_max(member), truth, classes, None)
     scores[ONE_VIEW] = frame_scores(plain, truth, classes, None)
     scores[RAW] = frame_scores(arg_max(found.mean), truth, classes, spacing_xyz)
+    scores[LIKELIEST] = frame_scores(main_parts(arg_max(found.mean), classes), truth, classes, None)
     return scores
 
 

@@ -13,6 +13,7 @@ from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest
 from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.inference.calibration import KEY
+from CardiacUQLib.uncertainty.slice_presence import KEY as SLICES
 
 from ...datasets import LabelledCase, LabelledDataset
 from ..shared.cases import CaseFigures, CaseStore, run_key
@@ -20,7 +21,7 @@ from ..shared.judged import Judged, check_classes, each_case, file_state, patien
 from ..shared.predict import Computer, PassOptions, permitted_folds
 from .frames import judge_frame
 
-SCORES_VERSION = 3
+SCORES_VERSION = 4
 """Raised when kept figures change their meaning."""
 
 
@@ -90,6 +91,7 @@ def _store(
         "passes": dataclasses.replace(options, folds=folds),
         "combination": manifest.combination,
         "scores": SCORES_VERSION,
+        "slices": manifest.calibration.get(SLICES),
     }
     if not options.cross_validated:
         described["calibration"] = manifest.calibration.get(KEY)

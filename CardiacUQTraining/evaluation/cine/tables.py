@@ -99,17 +99,20 @@ def members_section(found: Sequence[Member], costs: Mapping[str, Cost]) -> str:
 
 
 def choices_section(found: Sequence[Member]) -> str:
-    """What the further views and the clean-up bring, each left out once."""
+    """What the further views, the clean-up and the decision on base and apex bring, each left out once."""
     rows = []
     for one in found:
         tests = ["", ""] if one.p_dice != one.p_dice else [p_text(one.p_dice), p_text(one.p_end_dice)]
         rows.append([one.name, spread(one.dice, PERCENT, 2), interval(one.ec, PERCENT, 1), *tests])
     note = (
-        "The views of test-time augmentation are averaged over; the clean-up leaves the main "
-        "connected part of each structure. p against the ensemble as it is shipped, as above."
+        "The views of test-time augmentation are averaged over; the clean-up leaves the main connected part "
+        "of each structure; base and apex are decided on the stack as a whole where the bundle has learned "
+        "it, for a held-out frame from other frames. p against the ensemble as it is shipped, as above."
     )
     table = markdown_table(["", "mean Dice (%)", "EC (%)", "p Dice", "p end Dice"], rows)
-    return "\n\n".join(["### What the further views and the clean-up bring", table, note])
+    return "\n\n".join(
+        ["### What the further views, the clean-up and the decision on base and apex bring", table, note]
+    )
 
 
 def sweep_section(points: Sequence[tuple[float, float, float]]) -> str:

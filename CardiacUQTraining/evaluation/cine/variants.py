@@ -29,9 +29,11 @@ def variant_name(manifest: Manifest) -> str:
     members = [f"{count} {name}s" if count > 1 else name for name, count in counts.items()]
     if len(specs) == 1:
         members = [f"1 {members[0]}"]
-    rule = _recipe(manifest).get("variant") or manifest.combination.partition(":")[0]
+    combination, _, numbers = manifest.combination.partition(":")
+    rule = _recipe(manifest).get("variant") or combination
     alone = len(specs) == 1 and rule in ("fixed", "uncertainty")
-    return " + ".join(members) + ("" if alone else f", {rule}")
+    sharper = f" x {numbers}" if numbers and rule == "uncertainty" else ""
+    return " + ".join(members) + ("" if alone else f", {rule}{sharper}")
 
 
 def epochs(manifest: Manifest) -> int | None:

@@ -34,6 +34,7 @@ class Stored:
     calibration: bool = False
     metrics: bool = False
     stage_rule: bool = False
+    slices: bool = False
 
     def check(self, *, cross_validated: bool, calibrated: bool) -> None:
         """Raise UsageError for what can only be fitted on predictions of folds that saw no case."""
@@ -42,10 +43,11 @@ class Stored:
                 "--store-calibration needs --cross-validated and the method error_probability: it is fitted "
                 "on unseen cases only"
             )
-        if self.stage_rule and not cross_validated:
-            raise UsageError("--store-stage-rule needs --cross-validated: it is chosen on unseen cases only")
-        if self.stage_rule and (self.calibration or self.metrics):
-            raise UsageError("--store-stage-rule changes what all else is fitted on; run it alone first")
+        for asked, option in ((self.stage_rule, "--store-stage-rule"), (self.slices, "--store-slices")):
+            if asked and not cross_validated:
+                raise UsageError(f"{option} needs --cross-validated: it is chosen on unseen cases only")
+            if asked and (self.calibration or self.metrics):
+                raise UsageError(f"{option} changes what all else is fitted on; run it alone first")
 
 
 @dataclass(frozen=True)

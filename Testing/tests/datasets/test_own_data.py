@@ -17,8 +17,10 @@ from CardiacUQTraining.datasets import open_dataset
 from CardiacUQTraining.datasets.check import fingerprint, of_split, training_cases
 from CardiacUQTraining.datasets.class_names import translate
 from CardiacUQTraining.datasets.held import read_once
+from CardiacUQTraining.export.bundle import origins
 from CardiacUQTraining.training.recipe import read_recipe
-from CardiacUQTraining.training.run import check_recipe
+from CardiacUQTraining.training.run import begin_run, check_recipe
+from CardiacUQTraining.training.run_folder import RunFolder
 
 SHAPE = (5, 40, 44)
 LABELS = {0: "background", 10: "LV cavity", 20: "Myocardium", 30: "Scar", 99: "RV"}
@@ -68,6 +70,22 @@ def test_a_table_with_foreign_values_and_orientation(table: Path) -> None:
     assert np.bincount(labels.ravel()).tolist()[1:] == [500, 300, 200]
     assert volume.array.shape == labels.shape
     assert dataset.cases[0].merged == {4: 3}, "nobody labelled the MVO: it is part of the scar"
+
+
+def test_name_and_licence_of_own_cases_go_into_what_is_trained_on_them(table: Path, tmp_path: Path) -> None:
+    said = {"name": "our scans", "licence": "ours"}
+    table.write_text(yaml.safe_dump(yaml.safe_load(table.read_text("utf-8")) | said), "utf-8")
+    run, recipe = RunFolder(tmp_path / "run"), read_recipe("cascade-small").model_copy(update={"folds": 3})
+    begin_run(run, recipe, open_dataset("table", table), resume=False)
+    assert origins(run.read_record()) == [("ours", "our scans")]
+    plain = run.read_record() | {"own_data": {}}
+    assert origins(plain) == [("that of the training data", "own labelled cases")]
+    assert nnunet_names(tmp_path / "raw") == ("Heart", "CC-BY")
+
+
+def nnunet_names(folder: Path) -> tuple[str, str]:
+    found = open_dataset("nnunet", nnunet(folder, name="Heart", licence="CC-BY"))
+    return found.citation, found.licence
 
 
 def test_the_rows_may_stand_in_a_csv(table: Path) -> None:

@@ -65,6 +65,15 @@ def test_the_consistent_member_weighs_more():
     assert float(weights[0]) == pytest.approx(expected)
 
 
+def test_a_sharper_weight_by_hand():
+    wavering = torch.stack([certain(z % CLASSES, 1)[:, 0] for z in range(CLASSES)], dim=1)
+    p = torch.stack([certain(1, CLASSES), wavering])
+    _, weights = ensemble(p, Combination.UNCERTAINTY, numbers=(10.0,))
+    assert float(weights[0]) == pytest.approx(1 / (1 + math.exp(-2.5)))  # 10 times sigma of 1/4 and 0
+    with pytest.raises(ValueError):
+        ensemble(p, Combination.UNCERTAINTY, numbers=(1.0, 2.0))
+
+
 def test_weights_sum_to_one_everywhere():
     _, weights = ensemble(random_members(2, 3, CLASSES, 4, 5, 6), Combination.UNCERTAINTY)
     assert weights.shape == (2, 3, 5, 6)
@@ -86,13 +95,13 @@ def test_the_final_softmax_caps_the_largest_value():
 
 def test_fixed_weights():
     p = random_members(2, CLASSES, 3, 4, 4)
-    combined, weights = ensemble(p, Combination.FIXED, fixed=(7.0, 3.0))
+    combined, weights = ensemble(p, Combination.FIXED, numbers=(7.0, 3.0))
     assert weights[:, 0, 0].tolist() == pytest.approx([0.7, 0.3])
     torch.testing.assert_close(combined, (0.7 * p[0] + 0.3 * p[1]).softmax(dim=0))
     equal, _ = ensemble(p, Combination.FIXED)
     torch.testing.assert_close(equal, p.mean(dim=0).softmax(dim=0))
     with pytest.raises(ValueError, match="3 fixed weights for 2 members"):
-        ensemble(p, Combination.FIXED, fixed=(1.0, 1.0, 1.0))
+        ensemble(p, Combination.FIXED, numbers=(1.0, 1.0, 1.0))
 
 
 def test_a_batch_is_its_volumes_one_by_one():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from CardiacUQLib.base.errors import CancelledError
+from CardiacUQLib.base.errors import CancelledError, ModelError
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import MIRRORED, BundleKind, Manifest, RoiSpec, View
@@ -128,10 +128,22 @@ def test_the_other_opinion_is_the_dissenting_member():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("uncertainty", (Combination.UNCERTAINTY, None)), ("fixed:0.7,0.3", (Combination.FIXED, (0.7, 0.3)))],
+    [
+        ("uncertainty", (Combination.UNCERTAINTY, None)),
+        ("uncertainty:10", (Combination.UNCERTAINTY, (10.0,))),
+        ("fixed:0.7,0.3", (Combination.FIXED, (0.7, 0.3))),
+    ],
 )
 def test_combinations_are_read_from_the_manifest(text, expected):
     assert parse_combination(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["voting", "uncertainty:ten", "uncertainty:1,2", "uncertainty:0", "fixed:nan,1"]
+)
+def test_other_combinations_are_refused(text):
+    with pytest.raises(ModelError, match="combination"):
+        parse_combination(text)
 
 
 def test_cancel_between_members(source, crop):

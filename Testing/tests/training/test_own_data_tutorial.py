@@ -58,6 +58,10 @@ def test_from_a_folder_to_a_calibrated_bundle_that_segments(
     assert bundle.manifest.folds == (0, 1, 2, 3, 4)
     assert bundle.manifest.calibration["error_probability"]["fitted_on"]["cases"] == 10
     assert "10 cases are few" in bundle.model_card
+    started = "begun with the weights of" in bundle.model_card
+    assert started == (kind == "table")
+    if started:
+        assert bundle.manifest.licence == "Apache-2.0; CC BY-NC-SA 4.0, research only"
     tested = Path(by_name["evaluate"][by_name["evaluate"].index("-o") + 1])
     assert "2 cases judged, 0 not" in (tested / "evaluation.md").read_text("utf-8")
     (report,) = Path(by_name["segment"][by_name["segment"].index("-o") + 1]).glob("*/report.html")

@@ -140,6 +140,22 @@ sys.exit(main())
 """
 
 
+@pytest.mark.timeout(600)
+def test_two_processes_measure_and_plan_alike(tmp_path, emidec_like):
+    """What a step costs differs between them; the recipe that follows must not."""
+    recipe, program, run = tmp_path / "tiny.yaml", tmp_path / "train.py", RunFolder(tmp_path / "run")
+    recipe.write_text(yaml.safe_dump(tiny_recipe()), "utf-8")
+    program.write_text(TRAIN, "utf-8")
+    arguments = ["train", "cascade", "--data", emidec_like, "--recipe", recipe, "--folds", "0"]
+    arguments += ["--device", "cpu", "-o", run.path, "--hours", "0.001"]
+    process = torchrun(program, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert out.count("command   cardiacuq train") == 1 and "on each of 2 processes" in out
+    assert any(line.startswith("epochs: ") for line in run.read_record()["planned"])
+    assert run.final(0, "stage3d").exists()
+
+
 @pytest.mark.timeout(900)
 def test_a_killed_process_ends_the_run_and_resume_goes_on(tmp_path, emidec_like):
     """Kill one of two; resume with two; interrupt both; the curve is still that of one process."""

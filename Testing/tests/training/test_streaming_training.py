@@ -148,7 +148,9 @@ VARIANTS = [
     pytest.param({"members": [UNET]}, ["ensemble"], "uncertainty", id="1 U-Net"),
     pytest.param({"members": [UNET] * 3}, ["ensemble"], "uncertainty", id="3 U-Nets uncertainty"),
     pytest.param({"members": [UNET] * 4}, ["ensemble"], "uncertainty", id="4 U-Nets uncertainty"),
-    pytest.param({"members": [UNET, DEEPLAB]}, ["ensemble"], "uncertainty", id="U-Net + DeepLab"),
+    pytest.param(
+        {"members": [UNET, DEEPLAB], "sharpness": 10.0}, ["ensemble"], "uncertainty:10", id="U-Net + DeepLab"
+    ),
     pytest.param(
         {"variant": "fixed", "members": [UNET, DEEPLAB], "weights": [0.7, 0.3]},
         ["ensemble"],

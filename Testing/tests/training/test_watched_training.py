@@ -104,6 +104,8 @@ def test_the_output_is_checked_before_anything_is_read(command, tmp_path, capsys
     (tmp_path / "run" / "run.json").write_text("{}")
     assert main([*command, "-o", str(tmp_path / "run")]) == ExitCode.USAGE
     assert "holds a training run already" in capsys.readouterr().err
+    assert main([*command, "-o", str(tmp_path / "new"), "--start-from", "nobody"]) != ExitCode.DONE
+    assert "nobody: there is no model of this name" in capsys.readouterr().err
 
 
 def test_every_case_is_read_once(command, tmp_path, monkeypatch):
