@@ -32,7 +32,6 @@ from CardiacUQScene import (
     show_case,
     tidy_cases,
 )
-from CardiacUQScene.film import film_of
 from CardiacUQWidgets import about, computer, inputfile, launch, selftest, startup
 from CardiacUQWidgets.computer_panel import ComputerPanel
 from CardiacUQWidgets.contrast import Contrast
@@ -98,7 +97,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.licences = LicenceGate(self.ui, lambda: self.runs.on_button())
         self.display = DisplayPanel(self.ui)
         self.review = ReviewPanel(self.ui, guarded, say, self.toggle_heat_map)
-        self.films = FilmPanel(self.ui, self._browse_to)
+        self.films = FilmPanel(self.ui, self._browse_to, say)
         self.desk = Desk(self.ui, self.review, self.display, say, guarded)
         self.queue = QueuePanel(
             self.ui,
@@ -133,7 +132,8 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.desk.choose_volume = self._choose_volume
         self.desk.presented = self._presented
         self.review.at_end = self.on_review_end
-        self.runs.studied = self._take_study
+        self.runs.studied = self.films.take_study
+        self.films.open_study = self.desk.open_study
         self.review.export = self.exports.training_case
 
     # -- life cycle
@@ -165,7 +165,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     @property
     def busy(self) -> bool:
         """True while anything runs, is opened, shown or written."""
-        return self.runs.busy or self.desk.busy or self.exports.writing.busy
+        return self.runs.busy or self.desk.busy or self.exports.writing.busy or self.films.loading.busy
 
     def on_scene_start_close(self, caller: Any, event: str) -> None:
         """The scene goes: so does the run."""
@@ -192,15 +192,19 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         tidy_cases(scene)
         hidden = [node.GetID() for node in our_volumes(scene)]
-        self.ui.inputSelector.sortFilterProxyModel().hiddenNodeIDs = hidden
+        for selector in (self.ui.inputSelector, self.ui.pairSelector):
+            selector.sortFilterProxyModel().hiddenNodeIDs = hidden
         self.desk.tidy()
         self.insertion.watch(self.desk.volume)
+        if self.films.film is None:  # a volume is chosen before it has its browser and file
+            self._watch_film()
 
     def _let_go(self) -> None:
         """End child processes and drop everything that refers to the scene."""
         self._tidying.stop()
         self.runs.stop()
         self.insertion.stop()
+        self.films.loading.stop()
         self.desk.stop()
         self.review.editor.drop_node()
         self._set_parameters(None)
@@ -272,14 +276,9 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         point = self.desk.insertion()
         options = RunOptions(
             bundle.folder, device, parameters.folds, parameters.flips, parameters.preview, point,
-            self.films.asked(),
+            self.films.asked(), self.films.end_systole(), parameters.probabilities,
         )  # fmt: skip
         return parameters.inputVolume, options, self.models.passes(parameters.folds, parameters.flips)
-
-    def _take_study(self, summary: Path, volume: vtkMRMLScalarVolumeNode) -> None:
-        """A run has segmented a whole film."""
-        film = film_of(volume)
-        self.desk.open_study(summary, lambda study: self.films.bind(study, film))
 
     def _browse_to(self, volume: vtkMRMLScalarVolumeNode) -> None:
         """Another frame of a film is shown."""

@@ -90,8 +90,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--preview", action="store_true", help="write a one-fold result to NAME.preview first"
     )
     parser.add_argument("--film", action="store_true", help="segment end-diastole and end-systole of a cine")
-    parser.add_argument("--ed", type=int, default=0, help="frame of end-diastole, counted from 0")
-    parser.add_argument("--es", type=int, help="frame of end-systole; found on the film if left out")
+    parser.add_argument("--ed", type=int, help="frame of end-diastole from 0; found on the film if left out")
+    parser.add_argument("--es", type=int, help="frame of end-systole from 0; found on the film if left out")
+    parser.add_argument(
+        "--end-systole", type=Path, metavar="FILE", help="second phase of a study whose first is --input"
+    )
+    parser.add_argument("--probabilities", action="store_true", help="also write the class probabilities")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
     parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
     return parser.parse_args(arguments)
@@ -105,6 +109,7 @@ def _run(options: argparse.Namespace) -> None:
         parse_folds(options.folds),
         (View.IDENTITY,) if options.no_tta else None,
         _insertion(options.rv_insertion),
+        options.probabilities,
     )
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
@@ -115,6 +120,9 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.film:
         _run_film(options, asked)
+        return
+    if options.end_systole is not None:
+        _run_pair(options, asked)
         return
     volume = read_volume(options.input, series=options.series)
     name = options.name or volume.name
@@ -127,7 +135,7 @@ def _run(options: argparse.Namespace) -> None:
             volume,
             bundle,
             options.output / (name + PREVIEW_SUFFIX),
-            replace(first, report=False),
+            replace(first, report=False, probabilities=False),
             overwrite=True,
             progress=portion(progress, 0.0, _PREVIEW_SHARE),
         )
@@ -151,6 +159,25 @@ def _run_film(options: argparse.Namespace, asked: CaseOptions) -> None:
         name=options.name,
         ed=options.ed,
         es=options.es,
+        networks=asked,
+        overwrite=options.overwrite,
+        progress=print_filter_progress if options.progress else ignore_progress,
+    )
+
+
+def _run_pair(options: argparse.Namespace, asked: CaseOptions) -> None:
+    """The same of end-diastole and end-systole in two files."""
+    from .bundles.bundle import load_bundle
+    from .images.reading import read_volume
+    from .studies.cine import segment_pair
+
+    volume = read_volume(options.input, series=options.series)
+    segment_pair(
+        volume,
+        read_volume(options.end_systole),
+        load_bundle(options.model),
+        options.output,
+        options.name or volume.name,
         networks=asked,
         overwrite=options.overwrite,
         progress=print_filter_progress if options.progress else ignore_progress,

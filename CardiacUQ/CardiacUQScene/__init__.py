@@ -34,7 +34,7 @@ Display::
     set_outlines_2d(nodes, visible), set_surfaces_3d(nodes, visible), set_corrections(nodes, visible)
     align_views(nodes)                                          acquired slices in the first slice view
     show_bullseyes(nodes, visible)                              the 17 segments in the Yellow view
-    value_at(nodes, ras) -> str                                 words for the data probe, "" outside
+    value_at(nodes, ras, probabilities=None) -> str             words for the data probe, "" outside
 
 Review (``case`` as given to show_case, needs a case folder to be resumable)::
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import slicer
 import vtk
 
 from .grid import ijk_to_ras
-from .voxels import volume_array
+from .voxels import set_volume_array, volume_array
 
 _FILM, _FRAME = "CardiacUQ.film", "CardiacUQ.frame"
 FRAME_COLUMN, CAVITY_COLUMN = "frame", "LV cavity, ml"
@@ -64,6 +64,26 @@ def frames_of(film: Film) -> tuple[np.ndarray, np.ndarray]:
         if array.shape != arrays[0].shape or not np.allclose(ijk_to_ras(node), matrix, atol=1e-3):
             raise ValueError(f"frame {number} lies on another grid than frame 1")
     return np.stack(arrays), matrix
+
+
+def add_film(
+    scene: slicer.vtkMRMLScene, name: str, frames: np.ndarray, matrix: np.ndarray
+) -> Iterator[slicer.vtkMRMLScalarVolumeNode | None]:
+    """Bring frames (t, k, j, i) on the grid ``matrix`` (IJK -> RAS) into the scene as Slicer loads a film: a
+    sequence, a browser and the volume that it replays. One frame per step; the last step gives the volume."""
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", name)
+    sequence.SetIndexName(FRAME_COLUMN)
+    sequence.SetIndexType(slicer.vtkMRMLSequenceNode.NumericIndex)
+    for number, frame in enumerate(frames):
+        node = slicer.vtkMRMLScalarVolumeNode()
+        node.SetName(name)
+        set_volume_array(node, frame, matrix)
+        sequence.SetDataNodeAtValue(node, str(number))
+        yield None
+    browser = scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", f"{name} browser")
+    browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+    yield browser.GetProxyNode(sequence)
 
 
 def bind_frame(volume: slicer.vtkMRMLScalarVolumeNode, film: Film, index: int) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import numpy as np
 import slicer
 
+from CardiacUQLib.cases.probabilities import ClassProbabilities
+
 from .case_nodes import CaseNodes, class_name
 from .grid import ijk_to_ras
 from .maps import heat_map_choices, scale_of
 from .voxels import volume_array
 
 
-def value_at(nodes: CaseNodes, ras: tuple[float, float, float]) -> str:
+def value_at(
+    nodes: CaseNodes, ras: tuple[float, float, float], probabilities: ClassProbabilities | None = None
+) -> str:
     """Words for a point in world RAS (mm): "infarct (2D said healthy myocardium), P(wrong) 0.47, SCS 0.21".
 
-    "" outside the volume.
+    With ``probabilities`` of the case also "; infarct 62 %, healthy myocardium 30 %". "" outside the volume.
     """
     local = [0.0, 0.0, 0.0]
     nodes.volume.TransformPointFromWorld(list(ras), local)
@@ -29,7 +33,8 @@ def value_at(nodes: CaseNodes, ras: tuple[float, float, float]) -> str:
     for name in heat_map_choices(nodes):
         value = float(volume_array(nodes.maps[name])[k, j, i])
         words.append(f"{scale_of(nodes, name).title} {value:.2f}")
-    return ", ".join(words)
+    chances = "" if probabilities is None else probabilities.words_at(local)
+    return "; ".join(part for part in (", ".join(words), chances) if part)
 
 
 def _correction(nodes: CaseNodes, voxel: tuple[int, int, int]) -> str:

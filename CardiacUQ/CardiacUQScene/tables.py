@@ -11,6 +11,7 @@ import vtk
 
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from CardiacUQLib.images.slice_number import slice_number
+from CardiacUQLib.measures.aha import NO_INSERTION
 from CardiacUQLib.measures.display import SIZE_NAMES, digits, unit_of
 from CardiacUQLib.review import CaseMaps
 
@@ -69,7 +70,8 @@ def measure_rows(measures: Mapping[str, Any]) -> Iterator[tuple[str, str, str, s
             share = segment["infarct_share_percent"]
             yield f"Infarct share, {segment['name']}", digits(share), "%", ""
     for note in measures.get("notes", ()):
-        yield "Remark", str(note), "", ""
+        if note != NO_INSERTION:  # so in every case without a mark: it stands in the model card
+            yield "Remark", str(note), "", ""
 
 
 def _size_row(key: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -89,7 +91,7 @@ def add_profile(case: CaseMaps, scene: slicer.vtkMRMLScene, name: str) -> slicer
     table = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     profiles = {name.info.title: case.slice_profile(name) for name in _profiled(case)}
     seen = np.flatnonzero(case.storage.from_stored(case.foreground).any(axis=(1, 2)))
-    _add_column(table, SLICE_COLUMN, np.array([slice_number(z) for z in seen], float))
+    _add_column(table, SLICE_COLUMN, np.array([slice_number(int(z)) for z in seen], float))
     for title, profile in profiles.items():
         _add_column(table, title, profile[seen])
     table.SetLocked(True)

@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 
 from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.base.memory import give_back
 from CardiacUQLib.cases.casefolder import CaseFolder, read_case
 from CardiacUQLib.review import CaseMaps, Review, ReviewRecord, stamp_in, stamp_of
 from CardiacUQScene import CaseNodes, content_check, matching_order, saved_record, show_case_in_steps
@@ -88,6 +89,7 @@ def _with_review(
 
 
 def _read(folder: Path) -> _Read:
+    give_back()  # what the case before has left
     case = read_case(folder)
     maps = CaseMaps.of(case)
     _ = maps.bullseyes, maps.component_boxes, maps.foreground  # drawn and found here, used on the screen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +73,7 @@ class Desk:
     @property
     def busy(self) -> bool:
         """True while a case is being opened or written."""
-        return self.opening.busy or self.publisher.busy
+        return self.opening.busy or self.publisher.busy or self.display.reading.busy
 
     # -- choosing
 
@@ -130,8 +130,11 @@ class Desk:
             self.loading = False
             self.choose_volume(None)
 
-    def open_study(self, summary: Path, done: Callable[[OpenedStudy], object]) -> None:
-        """Open both phases of a cine study; end-diastole is looked at. ``done`` gets both."""
+    def open_study(
+        self, summary: Path, volumes: Mapping[str, Any] | None, done: Callable[[OpenedStudy], object]
+    ) -> None:
+        """Open both phases of a cine study, on their ``volumes`` where these are in the scene; end-diastole
+        is looked at. ``done`` gets both."""
         self.leave()
 
         def take(study: OpenedStudy) -> None:
@@ -139,7 +142,7 @@ class Desk:
             self._take_opened(study.phases["ED"])
 
         self._say(_("Opening {name}…").format(name=summary.name))
-        self.opening.start(open_study(summary, self.review.reviewer), take)
+        self.opening.start(open_study(summary, self.review.reviewer, volumes), take)
         self.loading = True
 
     def _take_opened(self, opened: Opened) -> None:

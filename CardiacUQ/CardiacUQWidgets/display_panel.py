@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from CardiacUQLib.cases.probabilities import ClassProbabilities, read_class_probabilities
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -22,6 +23,8 @@ from CardiacUQScene import (
     value_at,
 )
 
+from .stepping import Stepper, in_thread
+
 
 class DisplayPanel:
     """Brings the scene in line with the module's parameters, and says what is under the cursor."""
@@ -31,17 +34,37 @@ class DisplayPanel:
         self.nodes: CaseNodes | None = None
         self._shown: tuple[Any, ...] | None = None
         self._crosshair: tuple[Any, int] | None = None
+        self._probabilities: ClassProbabilities | None = None
+        self._missing = ""
+        self.reading = Stepper(self._not_read)
         ui.bullseyesButton.connect("toggled(bool)", self._show_bullseyes)
         self.show_case(None)
 
     def show_case(self, nodes: CaseNodes | None) -> None:
         """Look after the nodes of another case, or of none."""
+        if nodes is None or self.nodes is None or nodes.segmentation is not self.nodes.segmentation:
+            self._read_probabilities(nodes)
         self.nodes = nodes
         self._shown = None
         self.ui.displaySection.enabled = nodes is not None
         self.ui.cursorLabel.text = ""
         self.ui.bullseyesButton.checked = False
         self.ui.bullseyesButton.enabled = nodes is not None and nodes.bullseyes is not None
+
+    def _read_probabilities(self, nodes: CaseNodes | None) -> None:
+        """Those of the classes, in a thread; a case without them says so at the cursor."""
+        self.reading.stop()
+        self._probabilities, self._missing = None, ""
+        if nodes is not None and nodes.folder is not None:
+            folder, classes = nodes.folder, nodes.classes
+            self.reading.start(in_thread(lambda: read_class_probabilities(folder, classes)), self._have_read)
+
+    def _have_read(self, probabilities: ClassProbabilities | None) -> None:
+        self._probabilities = probabilities
+        self._missing = "" if probabilities else _("class probabilities were not stored")
+
+    def _not_read(self, error: Exception) -> None:
+        self._missing = str(error)
 
     def apply(self, parameters: Any) -> None:
         """Make the scene look as the parameters say; does nothing if it does."""
@@ -110,4 +133,5 @@ class DisplayPanel:
             return
         ras = [0.0, 0.0, 0.0]
         crosshair.GetCursorPositionRAS(ras)
-        self.ui.cursorLabel.text = value_at(self.nodes, (ras[0], ras[1], ras[2]))
+        words = value_at(self.nodes, (ras[0], ras[1], ras[2]), self._probabilities)
+        self.ui.cursorLabel.text = f"{words}; {self._missing}" if words and self._missing else words

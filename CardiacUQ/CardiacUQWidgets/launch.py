@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import slicer
@@ -38,12 +39,13 @@ def segmentation_run(
     """
     run = SegmentationRun(volume.GetName() or "volume", computer.results_folder(), options)
     film = None if options.film is None else film_of(volume)
-
-    def write(path: Path) -> Path:
-        return inputfile.write_input(volume, path) if film is None else inputfile.write_film(film, path)
-
+    if film is not None:
+        writers = [partial(inputfile.write_film, film)]
+    else:
+        phases = [volume] if options.end_systole is None else [volume, options.end_systole]
+        writers = [partial(inputfile.write_input, phase) for phase in phases]
     run.start(
-        write,
+        writers,
         python_executable(),
         environment(),
         MODULE_FOLDER,

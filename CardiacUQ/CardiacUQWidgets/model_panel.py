@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,9 @@ from slicer.i18n import tr as _
 
 from CardiacUQLib.base.errors import ModelError
 from CardiacUQLib.bundles.bundle import Bundle, list_bundles, open_bundle
+from CardiacUQLib.bundles.manifest import ClassInfo, Manifest
+from CardiacUQLib.measures.aha import NO_INSERTION
+from CardiacUQLib.uncertainty.assessment import Assessor
 
 from . import computer
 from .contrast import Contrast, Evidence, evidence_of
@@ -30,8 +33,12 @@ def guess_bundle(bundles: tuple[Bundle, ...], evidence: Evidence | None) -> Bund
 
 def contrast_of(bundle: Bundle) -> Contrast:
     """What a bundle is made for: without infarct among its classes, cine."""
-    names = {info.name for info in bundle.manifest.classes}
-    return Contrast.LGE if "infarct" in names else Contrast.CINE
+    return contrast_of_classes(bundle.manifest.classes)
+
+
+def contrast_of_classes(classes: Sequence[ClassInfo]) -> Contrast:
+    """The same from the classes alone."""
+    return Contrast.LGE if any(info.name == "infarct" for info in classes) else Contrast.CINE
 
 
 class ModelPanel:
@@ -172,8 +179,19 @@ class ModelPanel:
         label.text = "\n".join([*warnings, text])
         set_tone(label, Tone.CARE if warnings else Tone.PLAIN)
         card = bundle.model_card or f"# {manifest.title}\n\n{manifest.training_data}"
-        self.ui.modelCardView.setMarkdown(card)
+        self.ui.modelCardView.setMarkdown(f"{card}\n\n{_standing(manifest)}".rstrip())
         self.ui.modelSelector.toolTip = str(bundle.folder)
+
+
+def _standing(manifest: Manifest) -> str:
+    """What is so in every case of a model and therefore stands in its card, not beside each result."""
+    lines = []
+    if lacking := Assessor(manifest.calibration, manifest.classes).lacking:
+        words = ", ".join(name.replace("_", " ") for name in lacking)
+        lines.append(_("Not fitted for this model, so never said of a case: {words}.").format(words=words))
+    if contrast_of_classes(manifest.classes) is Contrast.LGE:
+        lines.append(_("Where none is marked: {note}.").format(note=NO_INSERTION))
+    return "\n\n".join([_("## In every case"), *lines]) if lines else ""
 
 
 def _own_folders() -> list[Path]:

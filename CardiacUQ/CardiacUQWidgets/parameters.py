@@ -40,4 +40,5 @@ class CardiacUQParameterNode:
     corrections: bool = True
     flips: bool = True
     preview: bool = True
+    probabilities: bool = True
     folds: str = ""

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from CardiacUQLib.images.slice_number import slice_number
 from CardiacUQLib.review import ItemKind, ReviewItem
-from CardiacUQLib.uncertainty.looks import LEAST_GAIN
+from CardiacUQLib.uncertainty.look import LEAST_GAIN
 from CardiacUQScene import ReviewSession
 
 SHORTENED = "healthy "

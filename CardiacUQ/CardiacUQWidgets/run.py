@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from CardiacUQLib.base.errors import CardiacUQError
 from CardiacUQLib.cases.casefolder import read_case
@@ -38,7 +39,8 @@ class RunOptions:
     """What is computed and how; ``folds`` as the user typed them, empty for all.
 
     ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from; ``film``
-    asks for a cine study of a film.
+    asks for a cine study of a film, ``end_systole``, a volume node, for one of it and the chosen volume;
+    ``probabilities`` for those of the classes.
     """
 
     model: Path
@@ -48,6 +50,13 @@ class RunOptions:
     preview: bool = True
     rv_insertion_ras: tuple[float, float, float] | None = None
     film: FilmOptions | None = None
+    end_systole: Any = None
+    probabilities: bool = False
+
+    @property
+    def is_study(self) -> bool:
+        """True if two phases are segmented together."""
+        return self.film is not None or self.end_systole is not None
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,12 @@ class SegmentationRun:
         self.error = ""
         self.case_folder: Path | None = None
         self._work = results / f".running-{uuid.uuid4().hex[:12]}"
-        self._image: Path | None = None
+        self._images: list[Path] = []
         self._child: ChildProcess | None = None
         self._reader: _Reader | None = None
-        self._preview_taken = not options.preview or options.film is not None
+        self._preview_taken = not options.preview or options.is_study
         self._study: Path | None = None
-        if options.film is not None:
+        if options.is_study:
             self.name = _free_name(results, self.name)
         self._state = State.IDLE
 
@@ -100,7 +109,7 @@ class SegmentationRun:
 
     def start(
         self,
-        write_input: Callable[[Path], Path],
+        write_inputs: Sequence[Callable[[Path], Path]],
         python: str,
         environment: Mapping[str, str],
         module_folder: Path,
@@ -108,16 +117,19 @@ class SegmentationRun:
     ) -> None:
         """Write the input and launch the child; raises OSError or CardiacUQError with nothing left over.
 
-        ``write_input`` returns the volume's file: one that exists, or one it writes to the path it gets.
+        Each of ``write_inputs`` returns the file of a volume: one that exists, or one it writes to the path
+        it gets. The second is end-systole of a pair.
         ``take_waiting`` gives the arguments to a child that is there already, None if there is none.
         """
         try:
             self._work.mkdir(parents=True)
             suffix = ".nrrd" if self.options.film is None else ".nii"
-            image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}{suffix}"
-            source = write_input(image)
-            self._image = image if source == image else None
-            arguments = self._arguments(source)
+            sources = []
+            for write in write_inputs:
+                image = self.results / "images" / f"{self.name}-{uuid.uuid4().hex[:8]}{suffix}"
+                sources.append(write(image))
+                self._images += [image] if sources[-1] == image else []
+            arguments = self._arguments(*sources)
             self._child = None if take_waiting is None else take_waiting(arguments)
             if self._child is None:
                 command = [python, "-m", "CardiacUQLib", *arguments]
@@ -170,21 +182,25 @@ class SegmentationRun:
             self._child.stop()
             self._finish(State.CANCELLED)
 
-    def _arguments(self, source: Path) -> list[str]:
+    def _arguments(self, source: Path, end_systole: Path | None = None) -> list[str]:
         options = self.options
         film = options.film
-        # The frames of a study lie in its case folders, which therefore are made where they stay.
-        place = self._work if film is None else self.results
+        # The frames of a film lie in its case folders, which therefore are made where they stay.
+        place = self.results if options.is_study else self._work
         arguments = ["--input", str(source), "--output", str(place), "--name", self.name]
         arguments += ["--model", str(options.model), "--device", options.device, "--progress"]
         if options.folds.strip():
             arguments += ["--folds", options.folds.strip()]
+        if options.probabilities:
+            arguments.append("--probabilities")
         if not options.flips:
             arguments.append("--no-tta")
         if film is not None:
             arguments.append("--film")
             arguments += [] if film.ed is None else ["--ed", str(film.ed)]
             arguments += [] if film.es is None else ["--es", str(film.es)]
+        elif end_systole is not None:
+            arguments += ["--end-systole", str(end_systole)]
         elif options.preview:
             arguments.append("--preview")
         if options.rv_insertion_ras is not None:
@@ -223,7 +239,7 @@ class SegmentationRun:
 
     def _take_result(self) -> None:
         """Move the finished case folder to its place and read it from there; a study is in its place."""
-        if self.options.film is not None:
+        if self.options.is_study:
             self._study = self.case_folder = self.results / f"{self.name}{STUDY_SUFFIX}"
             self._finish(State.COMPLETED)
             return
@@ -246,10 +262,10 @@ class SegmentationRun:
 
     def _tidy(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
-        if self._image is not None and self.case_folder is None:
+        for image in self._images if self.case_folder is None else ():
             with contextlib.suppress(OSError):
-                self._image.unlink(missing_ok=True)
-                self._image.parent.rmdir()  # only if empty
+                image.unlink(missing_ok=True)
+                image.parent.rmdir()  # only if empty
 
 
 class _Reader(threading.Thread):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import qt
 import slicer
@@ -40,8 +41,9 @@ class RunPanel:
 
     ``prepare`` returns the volume, the options and the number of passes, or raises CardiacUQError.
     ``shown(nodes, case)`` is called with the nodes of the final case and its arrays, with ``case`` None
-    for a preview, and with two times None when a preview was taken away again. ``studied(summary, volume)``
-    is called with the summary of a finished cine study and the volume that shows its film.
+    for a preview, and with two times None when a preview was taken away again.
+    ``studied(summary, volume, end_systole)`` is called with the summary of a finished cine study and the
+    volume that shows its film, or with both volumes of a pair.
     """
 
     def __init__(
@@ -53,7 +55,8 @@ class RunPanel:
         self.ui = ui
         self.run: SegmentationRun | None = None
         self._prepare, self._shown = prepare, shown
-        self.studied: Callable[[Path, slicer.vtkMRMLScalarVolumeNode], object] = lambda summary, volume: None
+        self.studied: Callable[[Path, Any, Any], object] = lambda summary, volume, end_systole: None
+        self._end_systole: slicer.vtkMRMLScalarVolumeNode | None = None
         self._study: Path | None = None
         self._warm: computer.WarmChild | None = None
         self._probing = False
@@ -153,7 +156,7 @@ class RunPanel:
         elif self._study is not None and self.entered:
             summary, self._study = self._study, None
             if not self._volume_is_gone():
-                self.guarded(lambda: self.studied(summary, self._volume))
+                self.guarded(lambda: self.studied(summary, self._volume, self._end_systole))
         elif self.run is not None:
             self._take(self.run.tick())
         self._keep_pace()
@@ -173,6 +176,7 @@ class RunPanel:
         self.run = launch.segmentation_run(volume, options, self._warm)
         self._warm, self._probing = None, False
         self._volume, self._started = volume, time.monotonic()
+        self._end_systole = options.end_systole
         self._views = ViewState.of(slicer.mrmlScene)
         ui = self.ui
         ui.logView.plainText = ""
@@ -256,8 +260,8 @@ class RunPanel:
 
     def _volume_is_gone(self) -> bool:
         """Ends the run if the user has removed its volume."""
-        volume = self._volume
-        if volume is not None and slicer.mrmlScene.GetNodeByID(volume.GetID()) is volume:
+        needed = [node for node in (self._volume, self._end_systole) if node is not None]
+        if needed and all(slicer.mrmlScene.GetNodeByID(node.GetID()) is node for node in needed):
             return False
         self.stop()
         self.say(_("The volume was removed, so the run was ended."), error=True)
@@ -283,8 +287,8 @@ class RunPanel:
     def _held_back(self) -> tuple[qt.QWidget, ...]:
         """What would change the case under a run."""
         ui = self.ui
-        choices = (ui.inputSelector, ui.modelSelector, ui.modelFolderButton)
-        return (*choices, ui.loadCaseButton, ui.loadCohortButton, ui.nextCaseButton)
+        choices = (ui.inputSelector, ui.pairSelector, ui.modelSelector, ui.modelFolderButton)
+        return (*choices, ui.loadFilmButton, ui.loadCaseButton, ui.loadCohortButton, ui.nextCaseButton)
 
     def _show_log(self, on: bool) -> None:
         self.ui.logView.visible = on

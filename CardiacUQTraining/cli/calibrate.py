@@ -27,7 +27,7 @@ ENOUGH_CASES = 20
 def command(
     model: Annotated[str, typer.Option(help="Name of the bundle to calibrate, or its folder; it stays.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
-    data: Annotated[Path, typer.Option(help="Your labelled cases: YAML file or folder.")],
+    data: Annotated[Path | None, typer.Option(help="Your labelled cases: YAML file or folder.")] = None,
     dataset: Annotated[str, typer.Option(help=dataset_help())] = "table",
     figures: Annotated[
         Path | None, typer.Option(help="Folder for tables and figures; default: OUTPUT-figures.")

@@ -173,7 +173,7 @@ class Host:
         slicer.__getattr__ = lambda name: _placeholder(slicer, name)
         slicer.app, slicer.mrmlScene = self.app, self.app.mrmlScene()
         slicer.modules = types.SimpleNamespace()
-        for name in ("Segmentations", "Volumes", "Colors", "Tables", "Plots", "Markups"):
+        for name in ("Segmentations", "Volumes", "Colors", "Tables", "Plots", "Markups", "Sequences"):
             logic = self.app.applicationLogic().GetModuleLogic(name)
             module = types.SimpleNamespace(name=name, logic=lambda logic=logic: logic)
             setattr(slicer.modules, name.lower(), module)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
 
 from .stored_property import stored
+
+
+@contextmanager
+def _nothing_left_over(scene: Any) -> Iterator[None]:
+    """slicer.util copies segments through label maps and leaves their display nodes, which hold the voxels,
+    in the scene; the real editor does not work that way."""
+    name = "vtkMRMLLabelMapVolumeDisplayNode"
+    before = {scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))}
+    yield
+    after = [scene.GetNthNodeByClass(n, name) for n in range(scene.GetNumberOfNodesByClass(name))]
+    for node in after:
+        if node not in before:
+            scene.RemoveNode(node)
 
 
 class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
@@ -110,11 +125,14 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         node, volume = self.__dict__["_segmentation"], self.__dict__["_source"]
         if not self.__dict__["_states"]:
             self.__dict__["_states"] = [self._state()]
-        for key in node.GetSegmentation().GetSegmentIDs():
-            before = slicer.util.arrayFromSegmentBinaryLabelmap(node, key, volume) > 0
-            after = before | mask if key == self.__dict__["_segment"] else before & ~mask
-            if (after != before).any():
-                slicer.util.updateSegmentBinaryLabelmapFromArray(after.astype(np.uint8), node, key, volume)
+        with _nothing_left_over(self.__dict__["_scene"]):
+            for key in node.GetSegmentation().GetSegmentIDs():
+                before = slicer.util.arrayFromSegmentBinaryLabelmap(node, key, volume) > 0
+                after = before | mask if key == self.__dict__["_segment"] else before & ~mask
+                if (after != before).any():
+                    slicer.util.updateSegmentBinaryLabelmapFromArray(
+                        after.astype(np.uint8), node, key, volume
+                    )
         kept = self.__dict__["_states"][: self.__dict__["_at"] + 1]
         self.__dict__.update(_states=[*kept, self._state()], _at=len(kept))
 
@@ -123,14 +141,16 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
 
         node, volume = self.__dict__["_segmentation"], self.__dict__["_source"]
         keys = node.GetSegmentation().GetSegmentIDs()
-        return {key: slicer.util.arrayFromSegmentBinaryLabelmap(node, key, volume) for key in keys}
+        with _nothing_left_over(self.__dict__["_scene"]):
+            return {key: slicer.util.arrayFromSegmentBinaryLabelmap(node, key, volume) for key in keys}
 
     def _restore(self, state: dict[str, Any]) -> None:
         import slicer
 
         node, volume = self.__dict__["_segmentation"], self.__dict__["_source"]
-        for key, array in state.items():
-            slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, key, volume)
+        with _nothing_left_over(self.__dict__["_scene"]):
+            for key, array in state.items():
+                slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, key, volume)
 
     def installKeyboardShortcuts(self) -> None:
         self.__dict__["_shortcuts"] = True

@@ -29,7 +29,7 @@ from ..images.reading import read_stored_map, write_map
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component, Result, RunRecord
 from ..uncertainty.bands import Band
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 from .component_table import components_to_csv, read_components

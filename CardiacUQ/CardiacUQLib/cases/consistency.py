@@ -12,7 +12,7 @@ from ..base.errors import InputError
 from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 
 _AGAIN = "segment the image again"
 _MOST_CLASSES = 16

@@ -21,7 +21,8 @@ _Frame = Annotated[int, Between(0, 2**31)]
 @dataclass(frozen=True)
 class StudyRecord:
     """``study`` is the identity that both case folders carry, empty in studies of earlier versions;
-    ``frames`` count from 0, none for two scans."""
+    ``frames`` count from 0, none for two scans; ``cavity_ml`` is the volume of the cavity in every frame of
+    the film, None where it could not be used."""
 
     OPEN_ENDED: ClassVar[bool] = True
     name: str
@@ -29,6 +30,7 @@ class StudyRecord:
     study: str = ""
     frames: Mapping[str, _Frame] = field(default_factory=dict)
     frame_count: Count = 0
+    cavity_ml: tuple[float | None, ...] = ()
     input: str = ""
     input_sha256: Sha256 = ""
 
@@ -38,6 +40,8 @@ def read_study(path: Path) -> StudyRecord:
     record: StudyRecord = decode_or_refuse(read_object(path, _AGAIN), StudyRecord, "study", path, _AGAIN)
     if set(record.cases) != set(PHASES) or (record.frames and set(record.frames) != set(PHASES)):
         raise InputError(path, "it does not name ED and ES", _AGAIN)
+    if record.cavity_ml and any(not 0 <= n < len(record.cavity_ml) for n in record.frames.values()):
+        raise InputError(path, "its phases lie outside its film", _AGAIN)
     if any(Path(name).name != name or name in ("", ".", "..") for name in record.cases.values()):
         raise InputError(path, "its phases do not lie beside it", _AGAIN)
     return record

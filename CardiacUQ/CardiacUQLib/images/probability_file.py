@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from .volume import Volume
 
@@ -33,6 +32,8 @@ def write_probabilities(p: np.ndarray, volume: Volume, path: Path) -> None:
     """
     if p.shape[1:] != volume.geometry.shape:
         raise ValueError(f"probabilities of shape {p.shape} on a volume of shape {volume.geometry.shape}")
+    import SimpleITK as sitk  # only here: importing it takes a third of a second
+
     p = np.array(p, np.float64)
     p[0] += np.where(p.sum(axis=0) < 1e-6, 1.0, 0.0)
     stored = np.stack([volume.storage.to_stored(channel) for channel in quantised(p)], axis=-1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume, vector3
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from .components import find_components
 from .found import Findings
 from .maps import discrete_correction_map

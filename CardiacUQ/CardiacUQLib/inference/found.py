@@ -10,7 +10,7 @@ import numpy as np
 from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessment
 from ..uncertainty.bands import Band
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from .components import Corrections
 from .ensemble import StreamingPass
 from .passes import Arithmetic, CascadePass

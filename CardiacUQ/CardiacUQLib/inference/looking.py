@@ -8,7 +8,8 @@ import numpy as np
 
 from ..bundles.map_catalogue import MapName
 from ..images.volume import vector3
-from ..uncertainty.looks import RADIUS_MM, Look, Material, describe, places, proposals, worth
+from ..uncertainty.look import RADIUS_MM, Look
+from ..uncertainty.looks import Material, describe, places, proposals, worth
 from ..uncertainty.presence import class_values
 from .jobs import Job, roi_voxel_ml
 from .roi import Roi

@@ -11,7 +11,6 @@ import math
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.special import entr
 
 Array = TypeVar("Array", bound=Any)
 """A numpy array or a torch tensor."""
@@ -111,6 +110,8 @@ def decode_dcm(code: int, n_classes: int) -> tuple[int, int]:
 
 def _negative_p_log_p(p: Array) -> Array:
     if isinstance(p, np.ndarray):
+        from scipy.special import entr  # a good part of a second, which the scene does not wait for
+
         return entr(p)
     import torch
 

@@ -13,7 +13,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, StorageOrder, Volume
 from ..uncertainty.bands import Band
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from ..base.regions import eroded
 from ..images.volume import Geometry
 from .anatomy import Anatomy, percent, volume_ml
 from .transmurality import centre_yx, display_angle_deg
@@ -89,7 +89,7 @@ def _remote_sector(
 ) -> np.ndarray:
     """The remote region of one slice (y, x), empty if no sector has enough healthy voxels."""
     y, x = np.nonzero(wall)
-    scarred, inner, signal = infarct[y, x], np.asarray(ndimage.binary_erosion(wall), bool)[y, x], image[y, x]
+    scarred, inner, signal = infarct[y, x], eroded(wall)[y, x], image[y, x]
     centre = centre_yx(left_ventricle)
     angle = display_angle_deg((y - centre[0]) * geometry.spacing[1], (x - centre[1]) * geometry.spacing[0])
     best, chosen = (np.inf, np.inf), np.zeros(y.shape, bool)

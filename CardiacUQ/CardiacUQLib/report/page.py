@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
+from ..base.regions import boxes_of
 from ..base.safe_files import write_whole
 from ..base.version import __version__
 from ..bullseye.drawing import segments_note
@@ -24,7 +24,7 @@ from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
-from ..uncertainty.looks import LEAST_GAIN
+from ..uncertainty.look import LEAST_GAIN
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
@@ -243,7 +243,7 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
 def _regions(contents: Contents) -> list[dict[str, Any]]:
     names = {info.value: info.name for info in contents.case.classes}
     wrong = next((heat.values for heat in contents.heat_maps if heat.name == "error_probability"), None)
-    boxes = ndimage.find_objects(contents.case.component_ids)
+    boxes = boxes_of(contents.case.component_ids)
     rows = []
     for component in sorted(contents.case.components, key=lambda c: -c.priority)[:MOST_REGIONS]:
         box = boxes[component.id - 1] if component.id <= len(boxes) else None

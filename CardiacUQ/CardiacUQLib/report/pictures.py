@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from ..base.regions import boxes_of, without_holes
 from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.slice_number import slice_number
@@ -180,7 +180,7 @@ def _corrections(canvas: Canvas, contents: Contents, z: int) -> Picture:
 
 def _number_regions(canvas: Canvas, contents: Contents, z: int) -> None:
     ids = contents.case.component_ids[z]
-    for region, box in enumerate(ndimage.find_objects(ids), start=1):
+    for region, box in enumerate(boxes_of(ids), start=1):
         if box is None:
             continue
         rows, columns = np.nonzero(ids[box] == region)
@@ -191,5 +191,5 @@ def _number_regions(canvas: Canvas, contents: Contents, z: int) -> None:
 
 def _faint_outline(canvas: Canvas, contents: Contents, z: int) -> None:
     """The outer border of the heart, for orientation."""
-    whole = np.asarray(ndimage.binary_fill_holes(contents.segmentation[z] != BACKGROUND.value))
+    whole = without_holes(contents.segmentation[z] != BACKGROUND.value)
     canvas.outline(whole, "#FFFFFF", width=1.0, opacity=0.6)

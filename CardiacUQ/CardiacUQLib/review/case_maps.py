@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ..base.errors import InputError
+from ..base.regions import boxes_of
 from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from ..uncertainty.verdict import Verdict
 
 RANKING = maps_used(Use.OFFERED)
@@ -139,10 +139,10 @@ class CaseMaps:
     def component_boxes(self) -> Mapping[int, Box]:
         """Bounding box of every component by its id, found in one pass over the volume."""
         highest = max((component.id for component in self.components), default=0)
-        if highest < 1:
+        if highest < 1 or self.component_ids is None:
             return {}
-        boxes = ndimage.find_objects(self.component_ids, max_label=highest)
-        return {number: box for number, box in enumerate(boxes, start=1) if box is not None}
+        boxes = enumerate(boxes_of(self.component_ids, highest), start=1)
+        return {number: (box[0], box[1], box[2]) for number, box in boxes if box is not None}
 
     @cached_property
     def bullseyes(self) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..bundles.map_catalogue import MapName
 from ..images.slice_number import slices_text
 from ..inference.result import Component
-from ..uncertainty.looks import Look
+from ..uncertainty.look import Look
 from .case_maps import SCORES, Box, CaseMaps
 from .places import PlaceRegion
 

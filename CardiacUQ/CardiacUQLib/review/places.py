@@ -14,7 +14,7 @@ from ..bundles.classes import LESIONS
 from ..bundles.map_catalogue import MapName
 from ..images.orientation import reorder_geometry
 from ..images.volume import Geometry
-from ..uncertainty.looks import Look, LookKind
+from ..uncertainty.look import Look, LookKind
 from .case_maps import CaseMaps
 
 DOUBTED_FROM = 0.3

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
@@ -134,6 +133,8 @@ def band_score(form: BandForm, p: np.ndarray, drawn: np.ndarray, pixel_mm: tuple
 def signed_distance(mask: np.ndarray, pixel_mm: tuple[float, float]) -> np.ndarray:
     """Distance in mm (z, y, x), slice by slice, of pixel centres from the border of ``mask``, half way
     between its pixels and their neighbours; negative inside, infinite in slices without any."""
+    from scipy import ndimage  # not at start-up
+
     found = np.full(mask.shape, np.inf)
     half = 0.5 * min(pixel_mm)
     for z in np.flatnonzero(mask.any(axis=(1, 2))):
@@ -243,5 +244,7 @@ def _margins(
 
 
 def _blurred(values: np.ndarray, sigma_mm: float, pixel_mm: tuple[float, float]) -> np.ndarray:
+    from scipy import ndimage  # not at start-up
+
     sigma = (0.0, sigma_mm / pixel_mm[0], sigma_mm / pixel_mm[1])
     return ndimage.gaussian_filter(np.asarray(values, np.float32), sigma).astype(np.float64)

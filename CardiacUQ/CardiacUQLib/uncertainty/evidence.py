@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
@@ -154,5 +153,7 @@ def _promised(p: np.ndarray, mask: np.ndarray) -> float:
 
 
 def _peak(p: np.ndarray) -> float:
+    from scipy import ndimage  # not at start-up
+
     sigma = (0.0, PEAK_SIGMA_PX, PEAK_SIGMA_PX)
     return float(ndimage.gaussian_filter(p, sigma).max())

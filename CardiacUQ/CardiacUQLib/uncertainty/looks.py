@@ -12,7 +12,6 @@ highest lesion probability and all that hangs together with it down to a share o
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,11 +21,9 @@ from scipy import ndimage
 from ..base.regions import connected
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
+from .look import LEAST_GAIN, RADIUS_MM, LookKind
 from .presence import class_values
 
-RADIUS_MM = 15.0
-LEAST_GAIN = 0.015
-"""Expected gain in mean Dice below which a place is not worth a reader's look."""
 MOST_LOOKS = 12
 OFFERED_FROM, OUTLINE_SHARE = 0.15, 0.3
 """Probability from which a lesion that is not drawn is proposed; share of its peak that bounds it."""
@@ -35,39 +32,6 @@ SMALL_LESION_VOXELS = {"MVO": 100, "infarct": 300}
 SMALLEST_STRUCTURE = 300
 FALSE_LESION_ML = 5.0
 """Above this a drawn lesion is not there by mistake, only in part."""
-
-
-class LookKind(enum.StrEnum):
-    """Why a place is worth a look."""
-
-    CORRECTION = "correction"
-    DOUBT = "doubt"
-    SECOND_LOOK = "second look"
-
-
-@dataclass(frozen=True)
-class Look:
-    """One place, numbered from 1 by its worth.
-
-    ``slice`` counts from 0 in slice order, ``centre_ras`` in mm. ``gain`` is the expected gain in mean Dice,
-    ``scar_ml`` the expected volume of infarct and MVO that is wrongly there or not there. ``label`` is the
-    proposed label of a second look, whose ``probability`` and volume ``text`` tells; None otherwise.
-    ``became`` is the final label in question, ``was`` that of the opinion it overruled, None where both
-    agree.
-    """
-
-    number: int
-    kind: LookKind
-    slice: int
-    centre_ras: tuple[float, float, float]
-    radius_mm: float
-    gain: float
-    scar_ml: float
-    text: str
-    label: int | None = None
-    probability: float | None = None
-    was: int | None = None
-    became: int | None = None
 
 
 @dataclass(frozen=True)

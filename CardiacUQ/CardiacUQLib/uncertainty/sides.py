@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy import ndimage
 
 from .evidence import evidence_key
 
@@ -62,6 +61,8 @@ def _parts(
     mask: np.ndarray, inside: np.ndarray, pixel_mm: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Ring, side and sector of every pixel of a slice, and which pixels count."""
+    from scipy import ndimage  # not at start-up
+
     y, x = np.indices(mask.shape) - np.argwhere(mask).mean(axis=0)[:, None, None]
     away = np.asarray(ndimage.distance_transform_edt(~mask), float) * pixel_mm
     ring = np.digitize(away, RINGS_MM) - 1

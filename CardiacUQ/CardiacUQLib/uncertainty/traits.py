@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from ..bundles.manifest import ClassInfo
 from .evidence import evidence_key
@@ -99,6 +98,8 @@ def _grey(image: np.ndarray, n: np.ndarray) -> dict[str, float]:
 
 
 def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, float]:
+    from scipy import ndimage  # not at start-up
+
     heart = pool | wall
     around = np.array([ndimage.binary_dilation(plane, iterations=6) for plane in heart], bool) & ~heart
     level = {name: _mean(n, mask) for name, mask in (("pool", pool), ("wall", wall), ("around", around))}
@@ -111,6 +112,8 @@ def _contrast(n: np.ndarray, pool: np.ndarray, wall: np.ndarray) -> dict[str, fl
 
 
 def _shape(pool: np.ndarray, wall: np.ndarray, pixel_mm: float, slice_mm: float) -> dict[str, float]:
+    from scipy import ndimage  # not at start-up
+
     heart = pool | wall
     voxel_ml = pixel_mm**2 * slice_mm / 1000.0
     areas = heart.sum(axis=(1, 2)).astype(float)

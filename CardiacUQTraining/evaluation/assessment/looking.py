@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from CardiacUQLib.bundles.manifest import ClassInfo
-from CardiacUQLib.uncertainty.looks import LEAST_GAIN, Material, disc_at, disc_of, places, proposals, worth
+from CardiacUQLib.uncertainty.look import LEAST_GAIN
+from CardiacUQLib.uncertainty.looks import Material, disc_at, disc_of, places, proposals, worth
 
 from ..shared.cases import CaseArrays
 from ..shared.material import lesions_of

@@ -35,6 +35,8 @@ def spread(found: Summary | None, scale: float = 1.0, digits: int = 2) -> str:
     """``mean ± sd`` of a summary, or a dash."""
     if found is None or found.count == 0:
         return "–"
+    if found.count == 1:  # one case has no spread
+        return f"{found.mean * scale:.{digits}f}"
     return f"{found.mean * scale:.{digits}f} ± {found.sd * scale:.{digits}f}"
 
 

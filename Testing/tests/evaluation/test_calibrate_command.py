@@ -88,3 +88,18 @@ def test_a_case_of_the_training_is_judged_by_the_fold_that_did_not_see_it(bundle
     with pytest.raises(SeenInTrainingError):
         permitted_folds(bundle.manifest, unlisted, PassOptions(cross_validated=True))
     assert str(foreign) == str(PassOptions(cross_validated=True)), "kept figures of old stay valid"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_cases_suffice_for_everything(bundle, tmp_path):
+    out = tmp_path / "whole"
+    asked = ["--dataset", "phantom", "-o", str(out), "--figures", str(tmp_path / "pages")]
+    assert main(["calibrate", "--model", str(bundle.folder), *asked]) == 0
+    new = load_bundle(out)
+    fits = new.manifest.calibration
+    for name in ("error_probability", "verdict", "predicted_dice", "presence", "likeness", "intervals"):
+        assert fits[name]["fitted_on"]["cases"] == 20, name
+    assert "are few" not in new.model_card
+    assert "- intervals of sizes: 20 cases of LGE phantoms, predicted unseen" in new.model_card
+    assert (tmp_path / "pages" / "evaluation.md").is_file()

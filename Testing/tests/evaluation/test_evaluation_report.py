@@ -105,6 +105,7 @@ def test_cells():
     assert markdown_table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
     found = Summary(0.5, 0.1, 0.4, 0.6, 9)
     assert spread(found, 100, 1) == "50.0 ± 10.0" and interval(found) == "0.50 [0.40, 0.60]"
+    assert spread(summarise([0.25])) == "0.25", "one case has no spread"
     assert spread(None) == "–" and spread(summarise([])) == "–"
 
 

@@ -20,7 +20,7 @@ from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
-from CardiacUQLib.uncertainty.looks import Look, LookKind
+from CardiacUQLib.uncertainty.look import Look, LookKind
 
 SHAPE = (6, 80, 72)
 RADIUS = 15.0

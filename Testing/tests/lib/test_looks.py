@@ -7,8 +7,8 @@ import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.uncertainty.likeness import Likeness
+from CardiacUQLib.uncertainty.look import LookKind
 from CardiacUQLib.uncertainty.looks import (
-    LookKind,
     Material,
     Place,
     describe,

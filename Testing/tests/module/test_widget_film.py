@@ -58,7 +58,11 @@ def make_study(case_folder: Path, tmp_path: Path) -> Path:
         sitk.WriteImage(sitk.ReadImage(record["input_path"]) + number + 1, str(own))
         change_record(folder, name=folder.name, input_path=str(own), input_sha256=sha256_of(own))
     summary = tmp_path / "out" / "film_cine.json"
-    content = {"cases": {"ED": "film_ED", "ES": "film_ES"}, "frames": {"ED": 0, "ES": SYSTOLE}}
+    content = {
+        "name": "film",
+        "cases": {"ED": "film_ED", "ES": "film_ES"},
+        "frames": {"ED": 0, "ES": SYSTOLE},
+    }
     summary.write_text(json.dumps({**content, "cavity_ml": [120.0, 100.0, 80.0, 60.0, 90.0]}), "utf-8")
     return summary
 
@@ -74,7 +78,7 @@ def test_a_film_is_recognised_and_asked_about(host, without_torch, film):
     assert widget.films.film.frames == FRAMES and ui.filmFrame.visible and ui.filmRadio.checked
     assert "cine" in widget.models.bundle.manifest.name
     asked = widget.films.asked()
-    assert (asked.ed, asked.es) == (None, None), "the first frame, and the smallest cavity"
+    assert (asked.ed, asked.es) == (None, None), "both are found on the film"
     ui.edSpin.value, ui.esSpin.value = 2, 5
     asked = widget.films.asked()
     assert (asked.ed, asked.es) == (1, 4), "chosen by hand, counted from 1"

@@ -460,16 +460,6 @@ def test_the_bulls_eyes_come_and_go_in_the_yellow_view(host, reviewing):
     assert composite.GetForegroundVolumeID() in {node.GetID() for node in nodes.maps.values()}
 
 
-def test_the_cursor_is_put_into_words(host, module, case):
-    crosshair = host.scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
-    widget = host.open("CardiacUQ")
-    widget.load_case(case)
-    crosshair.SetCursorPositionRAS(list(widget.review.session.items[0].centre_ras))
-    assert "SCS" in widget.ui.cursorLabel.text
-    crosshair.SetCursorPositionRAS([1e5, 0.0, 0.0])
-    assert widget.ui.cursorLabel.text == ""
-
-
 def test_deleting_the_segmentation_closes_the_review(host, reviewing, case):
     reviewing.review.press("N")
     reviewing.review.press("L")

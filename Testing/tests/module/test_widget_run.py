@@ -46,7 +46,8 @@ def test_the_widget_opens_with_volume_and_model_chosen(host, module, load, phant
     widget = host.open("CardiacUQ")
     assert widget.ui.inputSelector.currentNode() is volume
     assert widget.ui.modelSelector.currentText == "Random weights for tests"
-    assert "Random weights" in widget.ui.modelCardView.plainText
+    card = widget.ui.modelCardView.plainText
+    assert "Random weights" in card and "never said of a case: presence" in card and "12 o'clock" in card
     widget.ui.modelCardButton.click()
     assert widget.ui.modelCardView.visible
     assert widget.ui.segmentButton.text == "Segment" and widget.ui.segmentButton.enabled
