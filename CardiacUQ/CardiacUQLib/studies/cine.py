@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.checksum import sha256_of
-from ..base.errors import InputError, UsageError
+from ..base.errors import InputError, NoHeartError, UsageError
 from ..base.folder_swap import claimed, new_folders
 from ..base.json_codec import to_plain, write_json
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
@@ -89,8 +89,7 @@ def segment_cine(
 
     Frames count from 0; a phase that is None is found on the curve of the cavity over all frames. Raises
     UsageError (existing folders, one frame for both phases), InputError (no such frame, no left ventricle
-    found) and what :func:`segment` raises; nothing is
-    written unless both phases could be segmented.
+    found) and what :func:`segment` raises; nothing is written unless both phases could be segmented.
     """
     name, networks = name or case_name(source), networks or NetworkOptions()
     _refuse_other_method(source, bundle)
@@ -125,10 +124,13 @@ def segment_cine(
             phase_file = out / f"{name}_{phase}" / FRAME_FILE
             phases[phase] = _cut(cine, number, extracted, phase_file, beat.notes)
             writers[phase] = _copies(extracted)
-        study = _segment_phases(
-            phases, bundle, out, name, networks, overwrite, portion(progress, SEARCHED, 1.0), cancel,
-            details, writers, report=report,
-        )  # fmt: skip
+        try:
+            study = _segment_phases(
+                phases, bundle, out, name, networks, overwrite, portion(progress, SEARCHED, 1.0), cancel,
+                details, writers, report=report,
+            )  # fmt: skip
+        except NoHeartError as error:  # the frame's own file is gone with this error
+            raise NoHeartError(source, error.problem, error.remedy) from None
     return dataclasses.replace(study, frames=frames)
 
 
@@ -197,7 +199,7 @@ def _segment_phases(
     )
     if (together["sizes"]["edv_ml"]["value"] or 0.0) < LEAST_EDV_ML:
         problem = "no left ventricle was found at end-diastole, so there is no ejection fraction"
-        raise InputError(
+        raise NoHeartError(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
     if any(result.unlike for result in results.values()):

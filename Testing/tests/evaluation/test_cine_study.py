@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cine_material import film, heart_labels, lv_ml, write_band_bundle, write_film, write_stack
 
-from CardiacUQLib.base.errors import InputError, ModelError, UsageError
+from CardiacUQLib.base.errors import InputError, ModelError, NoHeartError, UsageError
 from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
@@ -88,9 +88,20 @@ def test_no_ejection_fraction_of_a_few_stray_voxels(bundle, source, tmp_path, mo
         return dataclasses.replace(result, segmentation=labels)
 
     monkeypatch.setattr("CardiacUQLib.studies.cine.segment_alone", stray)
-    with pytest.raises(InputError, match="no left ventricle was found at end-diastole"):
+    with pytest.raises(NoHeartError, match="no left ventricle was found at end-diastole") as caught:
         segment_cine(source, bundle, tmp_path / "out")
+    assert caught.value.path == source, "the film, not a frame that nobody has"
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_film_without_a_heart_is_named_itself(bundle, source, tmp_path, monkeypatch):
+    def none_found(volume, *arguments):
+        raise NoHeartError(volume.path or "frame", "nothing like a heart was found", "give another")
+
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_alone", none_found)
+    with pytest.raises(NoHeartError, match="nothing like a heart was found") as caught:
+        segment_cine(source, bundle, tmp_path / "out")
+    assert caught.value.path == source
 
 
 def test_a_cine_becomes_two_case_folders_and_an_ejection_fraction(bundle, source, tmp_path):
