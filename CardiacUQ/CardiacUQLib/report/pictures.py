@@ -144,7 +144,7 @@ def _bands(canvas: Canvas, contents: Contents, z: int) -> Picture:
         canvas.outline(plane == INSIDE, colours[name], width=1.5)
         canvas.outline(plane > 0, colours[name], width=1.5)
     shown = [name for name, plane in planes.items() if plane.any()]
-    return Picture(canvas.png(), f"Slice {z + 1}: contour bands of {', '.join(shown) or 'nothing'}")
+    return Picture(canvas.png(), f"Slice {slice_number(z)}: contour bands of {', '.join(shown) or 'nothing'}")
 
 
 def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:

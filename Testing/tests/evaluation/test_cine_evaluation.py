@@ -245,7 +245,9 @@ class TestCommand:
             "sweep.png",
             "bland_altman.png",
         }
-        assert len((out / "frames.csv").read_text("utf-8").splitlines()) == 1 + 6 * 5
+        assert (
+            len((out / "frames.csv").read_text("utf-8").splitlines()) == 1 + 6 * 6
+        )  # one part more: without base and apex
         assert len((out / "patients.csv").read_text("utf-8").splitlines()) == 1 + 3
 
         tests = compare_variants([out, poor], tmp_path / "again")

@@ -142,7 +142,7 @@ def test_empty_slices_do_not_reach_the_networks_and_cut_nothing(tiny_bundle: Pat
 
 def test_a_place_is_told_where_it_lies_among_all_slices() -> None:
     from CardiacUQLib.inference.empty_slices import moved
-    from CardiacUQLib.uncertainty.looks import Look, LookKind
+    from CardiacUQLib.uncertainty.look import Look, LookKind
 
     volume = with_mask(np.insert(scan(), 2, -32768, axis=0), np.s_[2])
     dense = without_empty_slices(volume, filled := filled_slices(volume))

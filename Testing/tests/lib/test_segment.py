@@ -119,7 +119,18 @@ def test_record_and_volumes(result, bundle):
     assert run.device.startswith("cpu")
     assert run.peak_memory_mb > 50
     assert set(run.timings) == {
-        *("locate", "extract", "load", "stage2d", "stage3d", "maps", "looks", "restore", "components")
+        *(
+            "locate",
+            "extract",
+            "load",
+            "stage2d",
+            "stage3d",
+            "maps",
+            "looks",
+            "bands",
+            "restore",
+            "components",
+        )
     }
     assert run.versions["torch"] == torch.__version__
     assert run.warnings == ()
@@ -252,7 +263,9 @@ def test_the_standing_limitations_of_a_bundle_are_not_repeated_with_every_result
     networks = {("stage2d", 0): Pixelwise2D(), ("stage3d", 0): FromMasks3D()}
     found = segment(volume, FakeBundle(known, networks), device="cpu")
     assert "finds no MVO" not in found.run.warnings
-    assert found.verdict is None and found.lacking == ("presence", "predicted_dice", "verdict", "likeness")
+    assert found.verdict is None and found.lacking == (
+        "presence", "predicted_dice", "verdict", "likeness", "contour_bands",
+    )  # fmt: skip
 
 
 def test_noise_is_refused_in_one_line_unless_a_result_is_wanted_all_the_same(volume):

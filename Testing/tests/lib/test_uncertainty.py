@@ -199,8 +199,9 @@ def test_an_assessment_from_stored_numbers() -> None:
 
 def test_without_fits_nothing_is_said_and_what_is_lacking_is_named() -> None:
     stored = calibration()
-    assert Assessor({}, LGE_CLASSES).lacking == ("presence", "predicted_dice", "verdict", "likeness")
-    assert Assessor({}, CINE_CLASSES).lacking == ("predicted_dice", "verdict", "likeness")
+    lacking = ("presence", "predicted_dice", "verdict", "likeness", "contour_bands")
+    assert Assessor({}, LGE_CLASSES).lacking == lacking
+    assert Assessor({}, CINE_CLASSES).lacking == ("predicted_dice", "verdict", "likeness", "contour_bands")
     del stored["verdict"]
     found = Assessor(stored, LGE_CLASSES).assess(
         {}, {"infarct": 1.0, "MVO": 1.0}, {"infarct": True, "MVO": True}
