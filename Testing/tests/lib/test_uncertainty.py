@@ -206,7 +206,7 @@ def test_without_fits_nothing_is_said_and_what_is_lacking_is_named() -> None:
     found = Assessor(stored, LGE_CLASSES).assess(
         {}, {"infarct": 1.0, "MVO": 1.0}, {"infarct": True, "MVO": True}
     )
-    assert found.verdict is None and found.lacking == ("verdict", "likeness")
+    assert found.verdict is None and found.lacking == ("verdict", "likeness", "contour_bands")
     assert len(found.predicted_dice) == 5
 
 
