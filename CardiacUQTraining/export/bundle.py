@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.base.safe_files import flush, flush_tree
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.bundle import MODEL_CARD, load_bundle, write_manifest, write_weights
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
@@ -35,6 +32,7 @@ from ..training.warm_start import (
 )
 from .model_card import model_card
 from .weight_mean import check_descent, mean_weights
+from .whole_folder import check_absent, whole_folder
 
 
 def export_run(
@@ -70,15 +68,12 @@ def export_run(
     ]
     if not folds:
         raise UsageError(f"{run_folder}: no fold is finished yet; go on training with --resume")
-    if output.exists():
-        raise UsageError(f"{output}: exists already; choose another folder or move it away")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    check_absent(output)
     factors = sharpness, score_sharpness
     earlier = None if average_with is None else earlier_training(average_with)
     if earlier is not None:
         record = record | {AVERAGED_WITH: check_descent(earlier, run, recipe, record)}
-    partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
-    try:
+    with whole_folder(output) as partial:
         weights = [
             write_weights(state, partial, network, fold)
             for fold in folds
@@ -90,13 +85,6 @@ def export_run(
         write_manifest(manifest, partial)
         (partial / MODEL_CARD).write_text(model_card(manifest), encoding="utf-8")
         load_bundle(partial)
-        partial.chmod(0o755)
-        flush_tree(partial)
-        partial.rename(output)
-        flush(output.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return output
 
 

@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.base.safe_files import flush, flush_tree, unused_name, write_whole
+from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.base.writable import check_writable
 from CardiacUQLib.bundles.bundle import MODEL_CARD, Bundle, load_bundle, write_manifest
 
 from .model_card import model_card
+from .whole_folder import check_absent, whole_folder
 
 
 def check_new_bundle(output: Path) -> None:
     """Raise UsageError unless a bundle can be made at ``output``, where nothing may stand."""
-    if output.exists():
-        raise UsageError(f"{output}: exists already; choose another folder or move it away")
+    check_absent(output)
     check_writable(output.absolute().parent, output)
 
 
@@ -30,18 +29,9 @@ def copied_bundle(bundle: Bundle, output: Path) -> Iterator[Bundle]:
     Its card is written anew from the manifest as it then is. Raises UsageError as :func:`check_new_bundle`.
     """
     check_new_bundle(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = unused_name(output, "partial")
-    try:
-        partial.mkdir()
+    with whole_folder(output) as partial:
         for weight in bundle.manifest.weights:
             shutil.copyfile(bundle.folder / weight.file, partial / weight.file)
         write_manifest(dataclasses.replace(bundle.manifest, name=output.name), partial)
         yield load_bundle(partial)
         write_whole(partial / MODEL_CARD, model_card(load_bundle(partial).manifest))
-        flush_tree(partial)
-        partial.rename(output)
-        flush(output.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

@@ -10,16 +10,15 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from CardiacUQLib.base.errors import UsageError
-from CardiacUQLib.base.safe_files import flush, flush_tree
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.bundle import MANIFEST, Bundle
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest
 from CardiacUQLib.inference.whole_model import LABEL, PREDICTION, UNCERTAINTY, WholeModel, map_names
+
+from .whole_folder import whole_folder
 
 SCHEMA = "https://project-monai.github.io/schema/meta_schema_20240725.json"
 REFERENCES = {
@@ -38,19 +37,8 @@ def write_monai_bundle(bundle: Bundle, output: Path) -> Path:
     It is assembled beside its place and renamed when it is whole. Raises UsageError for an existing target,
     ModelError for a damaged bundle, OSError if it cannot be written.
     """
-    if output.exists():
-        raise UsageError(f"{output}: exists already; choose another folder or move it away")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{output.name}.partial-", dir=output.parent))
-    try:
+    with whole_folder(output) as partial:
         _fill(bundle, partial)
-        partial.chmod(0o755)
-        flush_tree(partial)
-        partial.rename(output)
-        flush(output.parent)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return output
 
 
