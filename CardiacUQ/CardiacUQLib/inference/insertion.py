@@ -80,18 +80,15 @@ def insertion_beside(
     half of the slices, begins and ends at about the same angles in all of them, and lies on the side that
     the geometry of the image asks for; if only that fails, a warning says so.
     """
-    both = dataclasses.replace(left, infarct=None, mvo=None, rv=right & ~left.left_ventricle)
+    beside = right & ~left.left_ventricle
+    both = dataclasses.replace(left, infarct=None, mvo=None, rv=beside)
     arcs = np.array(contact_arcs(both, geometry)).reshape(-1, 2)
     rings = np.count_nonzero(left.wall.any(axis=(1, 2)) & left.cavity.any(axis=(1, 2)))
     if len(arcs) < max(2, LEAST_SLICES * rings):
         return InsertionSearch()
     agreement = np.abs(np.exp(1j * np.radians(arcs)).mean(axis=0)).min()
     length = float(np.mean((arcs[:, 1] - arcs[:, 0]) % 360))
-    if (
-        agreement < LEAST_AGREEMENT
-        or length < LEAST_ARC_DEG
-        or _blood(left, right & ~left.left_ventricle, image) < LEAST_BLOOD
-    ):
+    if agreement < LEAST_AGREEMENT or length < LEAST_ARC_DEG or _blood(left, beside, image) < LEAST_BLOOD:
         return InsertionSearch()
     found = insertion_from_rv(both, geometry)
     if found is None:
