@@ -135,7 +135,7 @@ def _run(options: argparse.Namespace) -> None:
             volume,
             bundle,
             options.output / (name + PREVIEW_SUFFIX),
-            replace(first, report=False, probabilities=False),
+            replace(first, report=False, probabilities=False, seek_insertion=False),
             overwrite=True,
             progress=portion(progress, 0.0, _PREVIEW_SHARE),
         )

@@ -45,6 +45,7 @@ def segment(
     cancel: CancelToken | None = None,
     held_out_case: str | None = None,
     rv_insertion_ras: tuple[float, float, float] | None = None,
+    seek_insertion: bool = True,
     keep_probabilities: bool = False,
     keep_unlike: bool = False,
 ) -> Result:
@@ -53,7 +54,8 @@ def segment(
     ``folds`` and ``views`` default to all the bundle has; ``held_out_case`` restricts the folds to
     those that never saw this training case. ``device`` and ``precision`` are names as in
     :mod:`CardiacUQLib.inference.device`. ``rv_insertion_ras`` (mm) is the anterior insertion of the right
-    ventricle, from which AHA segments are counted; left out, it is sought (:mod:`.insertion`).
+    ventricle, from which AHA segments are counted; left out, it is sought (:mod:`.insertion`) if
+    ``seek_insertion``.
     ``keep_probabilities`` adds the mean softmax, ``keep_unlike`` gives a result even where nothing like a
     heart was found. How it is computed: :func:`.explore.explore`.
 
@@ -75,7 +77,7 @@ def segment(
     if findings.assessment.no_heart and not keep_unlike:
         raise NoHeartError(volume.path or "the image", NO_HEART, NO_HEART_REMEDY)
     search = InsertionSearch()
-    if rv_insertion_ras is None:
+    if rv_insertion_ras is None and seek_insertion:
         search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
         findings = dataclasses.replace(findings, warnings=(*findings.warnings, *search.warnings))
     result = _as_result(job, bundle, findings, rv_insertion_ras, search.insertion)

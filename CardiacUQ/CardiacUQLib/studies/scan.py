@@ -73,6 +73,7 @@ def segment_alone(
         progress=progress,
         cancel=cancel,
         rv_insertion_ras=options.rv_insertion_ras,
+        seek_insertion=options.seek_insertion,
         keep_probabilities=options.probabilities,
         keep_unlike=options.keep_unlike,
     )

@@ -89,6 +89,25 @@ def test_a_companion_beside_the_bundle_is_found_and_stays_in_memory(scan, tiny_b
     assert told.warnings == ("the RV insertion was not sought: bundle 'other' knows no right ventricle",)
 
 
+def test_a_preview_does_not_seek(scan, tiny_bundle, tmp_path):
+    for name in ("own", "other"):
+        shutil.copytree(tiny_bundle, tmp_path / name)
+    bundle = asking(load_bundle(tmp_path / "own"), InsertionFinder("other", (0,), 1.0, 2.0))
+    told = [
+        segment(
+            scan,
+            bundle,
+            device="cpu",
+            folds=(0,),
+            views=(View.IDENTITY,),
+            keep_unlike=True,
+            seek_insertion=seek,
+        ).warnings
+        for seek in (True, False)
+    ]
+    assert [any("was not sought" in line for line in lines) for lines in told] == [True, False]
+
+
 def test_a_damaged_companion_costs_the_insertion_and_says_why(scan, tiny_bundle, tmp_path):
     for name in ("own", "other"):
         shutil.copytree(tiny_bundle, tmp_path / name)
