@@ -90,7 +90,9 @@ class CaseNodes:
     def ours(self) -> Iterator[slicer.vtkMRMLNode | None]:
         """Every node that goes when the case goes, display and storage nodes excepted."""
         yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
-        yield from (self.bullseyes, self.bands)
+        yield self.bullseyes
+        if self.bands is not None:
+            yield self.bands
         if self.corrections is not None:
             yield self.corrections
             display = self.corrections.GetDisplayNode()
