@@ -25,11 +25,12 @@ from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
+from ..uncertainty.bands import band_colours
 from ..uncertainty.look import LEAST_GAIN, Look, one_for_each_proposal, slices_shown
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
-from .pictures import HIDDEN_BELOW, band_colours, slice_pictures
+from .pictures import HIDDEN_BELOW, slice_pictures
 
 if TYPE_CHECKING:
     from ..cases.casefolder import ExtraWriter
@@ -241,10 +242,8 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
         {"kind": "outlines", "title": "Outlines"},
     ]
     if contents.case.bands:
-        colours = band_colours(contents)
-        bands = [
-            (f"{band.structure}, {band.margins}", colours[band.structure]) for band in contents.case.bands
-        ]
+        colours = band_colours(contents.case.bands, contents.case.classes)
+        bands = [(band.with_coverage(), colours[band.structure]) for band in contents.case.bands]
         share = f"{100 * contents.case.bands[0].share:.0f} %"
         columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]

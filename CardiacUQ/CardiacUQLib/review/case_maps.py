@@ -18,6 +18,7 @@ from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
+from ..uncertainty.bands import Band
 from ..uncertainty.look import Look
 from ..uncertainty.verdict import Verdict
 
@@ -43,7 +44,7 @@ class CaseMaps:
     which ``components`` count their slices. ``default_map`` is the map to show first, ``warnings`` what was
     odd and what the bundle cannot do. ``case`` is where all this comes from, None for mere arrays. ``looks``
     are the places worth a look, best first, None where nobody has looked; ``proposals`` the uint8 labels of
-    what they propose.
+    what they propose; ``bands`` contour bands and ``band_maps`` their uint8 maps by structure.
     """
 
     name: str
@@ -69,6 +70,8 @@ class CaseMaps:
     case: CaseView | None = None
     looks: tuple[Look, ...] | None = None
     proposals: np.ndarray | None = None
+    bands: tuple[Band, ...] = ()
+    band_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, case: CaseMaps | CaseView) -> CaseMaps:
@@ -107,6 +110,8 @@ class CaseMaps:
             proposals=stored(case.proposals).astype(np.uint8, copy=False)
             if case.proposals is not None
             else None,
+            bands=case.bands,
+            band_maps={band.structure: stored(case.band_maps[band.structure]) for band in case.bands},
         )
         if case.folder is not None:
             maps.check()
