@@ -187,11 +187,12 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
 def shown_bands(maps: CaseMaps) -> list[dict[str, str]]:
     """Name, colour and words of every contour band, with the share of a reader's contour it is made for."""
     colours = band_colours(maps.bands, maps.classes)
+    holds = maps.verdict is None or not maps.verdict.nothing_holds
     return [
         {
             "name": band.stem,
             "colour": colours[band.structure],
-            "words": band.with_coverage(),
+            "words": band.with_coverage(holds=holds),
             "share": f"{100 * band.share:.0f} %",
         }
         for band in maps.bands
