@@ -20,6 +20,10 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
 
+from CardiacUQLib.base.threads import wait_politely  # noqa: E402
+
+wait_politely()
+
 from CardiacUQLib.bundles.bundle import load_bundle, open_bundle, write_manifest  # noqa: E402
 from CardiacUQLib.bundles.classes import CINE_CLASSES  # noqa: E402
 from CardiacUQLib.bundles.manifest import InsertionFinder  # noqa: E402

@@ -21,7 +21,7 @@ from ..images.volume import Geometry
 from ..measures.aha import geometric_turn
 from ..measures.anatomy import Anatomy, anatomy_of, class_values
 from ..measures.insertion import Insertion, contact_arcs, insertion_from_rv, point_at_angle
-from .explore import choose_folds, explore
+from .explore import choose_folds, explore_labels
 from .jobs import Job
 
 if TYPE_CHECKING:
@@ -137,4 +137,4 @@ def _right_ventricle(
         dropout_samples=0,
         keep_passes=False,
     )
-    return explore(asked, device=device, precision=precision).segmentation == values["rv"]
+    return explore_labels(asked, device=device, precision=precision) == values["rv"]
