@@ -40,7 +40,7 @@ from CardiacUQTraining.datasets.case import LabelledCase  # noqa: E402
 BOTH_VENTRICLES = {0: 0, 200: 2, 500: 3, 600: 1, 1220: 2, 2221: 2}
 """MyoPS labels as those of a cine frame."""
 COMPANION = "cine-streaming"
-CHOSEN = "all folds"
+CHOSEN = "folds 0 to 2"
 """Which choice of folds ``--store`` keeps."""
 
 
