@@ -196,7 +196,10 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
     ]
     if contents.case.bands:
         colours = band_colours(contents.case.bands, contents.case.classes)
-        bands = [(band.with_coverage(), colours[band.structure]) for band in contents.case.bands]
+        bands = [
+            (band.with_coverage(holds=intervals_hold(contents)), colours[band.structure])
+            for band in contents.case.bands
+        ]
         share = f"{100 * contents.case.bands[0].share:.0f} %"
         columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
