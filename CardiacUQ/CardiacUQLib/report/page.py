@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -268,7 +269,9 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
     ]
 
 
+@functools.cache
 def _template() -> Any:
+    """Compiled once in a process, which a cohort draws many pages with."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
