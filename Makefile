@@ -9,7 +9,7 @@ PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
 PYTEST_ARGS ?=
 
-.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
+.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-review benchmark-gpu screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ arrows: $(READY) ## the rules of the house alone
 
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
+
+benchmark-gpu: $(READY) ## latency, memory, parity and training on one CUDA card; under four minutes
+	@$(PY) Testing/benchmarks/bench_gpu.py
 
 screenshots: $(READY) ## pictures of the README and of the walk through the module
 	@$(PY) Tools/make_screenshots.py
