@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,13 @@ _BANDS = "CardiacUQ.bands"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do with a case, "trust", "check" or "redo", and the line that says why."""
+    """What to do with a case, "trust", "check" or "redo", the line that says why, what it asks for, and
+    whether the scan does not belong to the model."""
 
     word: str
     text: str
+    advice: str = ""
+    unlike: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         "bundle_sha256": case.bundle_sha256,
         "default_map": case.default_map,
         "warnings": list(case.warnings),
-        "verdict": None if nodes.verdict is None else [nodes.verdict.word, nodes.verdict.text],
+        "verdict": None if nodes.verdict is None else list(astuple(nodes.verdict)),
         "bands": list(nodes.band_words),
         "grid": None if nodes.grid is None else [list(nodes.grid[0]), nodes.grid[1].ravel().tolist()],
         "classes": [

@@ -215,15 +215,20 @@ def _build(
         bullseyes=bullseyes,
         default_map=case.default_map,
         warnings=case.warnings,
-        verdict=None if case.verdict is None else Verdict(case.verdict.word.value, case.verdict.as_text()),
+        verdict=_verdict(case),
         bands=bands,
-        band_words=band_words(case.bands),
+        band_words=band_words(case.bands, holds=case.verdict is None or not case.verdict.nothing_holds),
         grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield
     _group(nodes)
     tie(nodes, case)
     return nodes
+
+
+def _verdict(case: CaseMaps) -> Verdict | None:
+    said = case.verdict
+    return None if said is None else Verdict(said.word.value, said.as_text(), said.advice, said.unlike)
 
 
 def _group(nodes: CaseNodes) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.cases.probabilities import ClassProbabilities, read_class_probabilities
+from CardiacUQLib.cases.probabilities import NOT_STORED, ClassProbabilities, read_class_probabilities
 from CardiacUQScene import (
     CaseNodes,
     align_views,
@@ -67,7 +67,7 @@ class DisplayPanel:
 
     def _have_read(self, probabilities: ClassProbabilities | None) -> None:
         self._probabilities = probabilities
-        self._missing = "" if probabilities else _("class probabilities were not stored")
+        self._missing = "" if probabilities else _(NOT_STORED)
 
     def _not_read(self, error: Exception) -> None:
         self._missing = str(error)

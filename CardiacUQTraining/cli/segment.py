@@ -12,7 +12,6 @@ import typer
 
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
-from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
@@ -89,7 +88,6 @@ def command(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
     no_patient_data: Annotated[
         bool,
         typer.Option("--no-patient-data", help="Write nothing that DICOM headers say of the patient."),
@@ -108,7 +106,6 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
-    use_threads(threads)
     views = (View.IDENTITY,) if no_tta else None
     options = CaseOptions(
         device,
@@ -259,23 +256,12 @@ def _segment_file(
     return segment_to_folder(volume, bundle, job.target, options, overwrite=overwrite, progress=progress)
 
 
-def need_a_look(result: Result) -> str:
-    """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
-    from CardiacUQLib.bundles.map_catalogue import MapName
-    from CardiacUQLib.uncertainty.look import one_for_each_proposal
-
-    if MapName.ERROR_PROBABILITY in result.maps:
-        count, scar = len(one_for_each_proposal(result.looks)), sum(look.scar_ml for look in result.looks)
-        places = f"{count} place{'s' * (count != 1)} to look at" if count else "no place to look at"
-        return f"{places}, about {scar:.1f} ml of scar at stake" if scar >= 0.05 else places
-    count = len(result.components)
-    return f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
-
-
 def summary(result: Result, target: Path) -> str:
     """One line for the terminal: the verdict, the sizes as every other place states them, where they lie."""
+    from CardiacUQLib.cases.places import need_a_look
+
     word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
-    regions = need_a_look(result)
+    regions = need_a_look([result])
     page = target / "report.html"
     where = f"see {page}" if page.exists() else f"in {target}"
     return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

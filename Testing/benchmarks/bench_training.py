@@ -27,14 +27,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Generator, Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ"), str(Path(__file__).parent)]
 
+from CardiacUQLib.base.threads import wait_politely  # noqa: E402
+
+wait_politely()
+
+import torch  # noqa: E402
 from plain_layers import plain_layers  # noqa: E402
+from torch import Generator, Tensor, nn  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from CardiacUQLib.networks.layout import last_format  # noqa: E402
 from CardiacUQTraining.datasets import open_dataset  # noqa: E402

@@ -16,6 +16,7 @@ from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
+from ..cases.places import was_looked_through
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
 from ..uncertainty.bands import Band
@@ -79,8 +80,6 @@ class CaseMaps:
         if isinstance(case, CaseMaps):
             return case
         corrected, stored = bool(case.components), case.storage.to_stored
-        # Without P(wrong), and in folders of versions that knew no evidence, nobody has looked for places.
-        looked = MapName.ERROR_PROBABILITY in case.maps and bool(case.evidence)
         maps = cls(
             case=case,
             name=case.name,
@@ -106,7 +105,7 @@ class CaseMaps:
             default_map=case.run.default_map,
             warnings=case.warnings,
             verdict=case.verdict,
-            looks=case.looks if looked else None,
+            looks=case.looks if was_looked_through(case.maps, case.evidence) else None,
             proposals=stored(case.proposals).astype(np.uint8, copy=False)
             if case.proposals is not None
             else None,
