@@ -276,7 +276,7 @@ class CardiacUQWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         point = self.desk.insertion()
         options = RunOptions(
             bundle.folder, device, parameters.folds, parameters.flips, parameters.preview, point,
-            self.films.asked(), self.films.end_systole(), parameters.probabilities,
+            self.films.asked(), self.films.end_systole(), parameters.probabilities, parameters.keepUnlike,
         )  # fmt: skip
         return parameters.inputVolume, options, self.models.passes(parameters.folds, parameters.flips)
 

@@ -96,6 +96,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--end-systole", type=Path, metavar="FILE", help="second phase of a study whose first is --input"
     )
     parser.add_argument("--probabilities", action="store_true", help="also write the class probabilities")
+    parser.add_argument(
+        "--keep-unlike", action="store_true", help="write a result even where nothing like a heart was found"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing case folder")
     parser.add_argument("--progress", action="store_true", help="print Slicer's <filter-progress> lines")
     return parser.parse_args(arguments)
@@ -110,6 +113,7 @@ def _run(options: argparse.Namespace) -> None:
         (View.IDENTITY,) if options.no_tta else None,
         _insertion(options.rv_insertion),
         options.probabilities,
+        options.keep_unlike,
     )
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.

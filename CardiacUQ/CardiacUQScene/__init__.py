@@ -20,8 +20,8 @@ that the module has just computed from this very node.
 
 ``CaseNodes`` (frozen dataclass of nodes): ``volume``, ``segmentation``, ``corrections`` (or None), ``maps``
 (dict MapName -> scalar volume node), ``measures`` (table), ``profile`` (table), ``chart`` (plot chart),
-``bullseyes`` (colour picture or None), ``folder`` (pathlib.Path of the case folder or None), ``classes``
-(tuple of ClassInfo), ``default_map``, ``warnings``.
+``bullseyes`` (colour picture or None), ``bands`` (segmentation or None), ``folder`` (pathlib.Path of the
+case folder or None), ``classes`` (tuple of ClassInfo), ``default_map``, ``warnings``.
 
 Display::
 
@@ -32,6 +32,7 @@ Display::
     scale_of(nodes, MapName.SCS) -> Scale(lowest, highest, title)   fixed window, for the slider's range
     toggle_heat_map(nodes)                                      key H
     set_outlines_2d(nodes, visible), set_surfaces_3d(nodes, visible), set_corrections(nodes, visible)
+    set_bands(nodes, visible)                                   contour bands; nodes.band_words: what they are
     align_views(nodes)                                          acquired slices in the first slice view
     show_bullseyes(nodes, visible)                              the 17 segments in the Yellow view
     value_at(nodes, ras, probabilities=None) -> str             words for the data probe, "" outside
@@ -67,7 +68,7 @@ Off-screen pictures: :mod:`CardiacUQScene.render`; without the application: :mod
 
 from .bullseyes import show_bullseyes
 from .case_nodes import CaseNodes, all_cases, find_case, remove_case
-from .display import set_corrections, set_outlines_2d, set_surfaces_3d
+from .display import set_bands, set_corrections, set_outlines_2d, set_surfaces_3d
 from .insertion import add_insertion_markup, insertion_markup, insertion_ras, remove_insertion
 from .maps import HeatMap, Scale, heat_map, heat_map_choices, scale_of, set_heat_map, toggle_heat_map
 from .parts import is_ours, our_volumes, tidy_cases
@@ -103,6 +104,7 @@ __all__ = [
     "remove_insertion",
     "saved_record",
     "scale_of",
+    "set_bands",
     "set_corrections",
     "set_heat_map",
     "set_outlines_2d",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,18 @@ _SERIES = "CardiacUQ.series"
 _CHART = "CardiacUQ.chart"
 _MAP = "CardiacUQ.map."
 _BULLSEYES = "CardiacUQ.bullseyes"
+_BANDS = "CardiacUQ.bands"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do with a case, "trust", "check" or "redo", and the line that says why."""
+    """What to do with a case, "trust", "check" or "redo", the line that says why, what it asks for, and
+    whether the scan does not belong to the model."""
 
     word: str
     text: str
+    advice: str = ""
+    unlike: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,9 @@ class CaseNodes:
 
     ``series`` are the plot series of ``chart``, columns of the table ``profile``; ``folder`` is the
     case folder the nodes were made from, None for a result that was still in memory. ``bullseyes`` is a
-    picture of the 17 segments, None where no slice shows a ring. ``grid`` is size and IJK -> RAS of the
-    volume when the case was shown on it. Everything but volume and segmentation may have been deleted.
+    picture of the 17 segments, None where no slice shows a ring. ``bands`` are the contour bands, None
+    without any, ``band_words`` what they are in words. ``grid`` is size and IJK -> RAS of the volume when the
+    case was shown on it. Everything but volume and segmentation may have been deleted.
     """
 
     volume: slicer.vtkMRMLScalarVolumeNode
@@ -72,6 +77,8 @@ class CaseNodes:
     warnings: tuple[str, ...] = ()
     grid: tuple[tuple[int, int, int], np.ndarray] | None = None
     verdict: Verdict | None = None
+    bands: slicer.vtkMRMLSegmentationNode | None = None
+    band_words: tuple[str, ...] = ()
 
     @property
     def scene(self) -> slicer.vtkMRMLScene:
@@ -87,6 +94,8 @@ class CaseNodes:
         """Every node that goes when the case goes, display and storage nodes excepted."""
         yield from (self.chart, *self.series, self.profile, self.measures, *self.maps.values())
         yield self.bullseyes
+        if self.bands is not None:
+            yield self.bands
         if self.corrections is not None:
             yield self.corrections
             display = self.corrections.GetDisplayNode()
@@ -116,7 +125,9 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         root.SetNodeReferenceID(_MAP + name.value, volume.GetID())
     if nodes.corrections is not None:
         root.SetNodeReferenceID(_CORRECTIONS, nodes.corrections.GetID())
-    for role, part in ((_MEASURES, nodes.measures), (_PROFILE, nodes.profile), (_CHART, nodes.chart)):
+    for role, part in (
+        (_MEASURES, nodes.measures), (_PROFILE, nodes.profile), (_CHART, nodes.chart), (_BANDS, nodes.bands),
+    ):  # fmt: skip
         root.SetNodeReferenceID(role, None if part is None else part.GetID())
     tie_bullseyes(root, nodes.bullseyes)
     for series in nodes.series:
@@ -132,7 +143,8 @@ def tie(nodes: CaseNodes, case: CaseMaps) -> None:
         "bundle_sha256": case.bundle_sha256,
         "default_map": case.default_map,
         "warnings": list(case.warnings),
-        "verdict": None if nodes.verdict is None else [nodes.verdict.word, nodes.verdict.text],
+        "verdict": None if nodes.verdict is None else list(astuple(nodes.verdict)),
+        "bands": list(nodes.band_words),
         "grid": None if nodes.grid is None else [list(nodes.grid[0]), nodes.grid[1].ravel().tolist()],
         "classes": [
             [info.value, info.name, info.colour, info.code.scheme, info.code.value, info.code.meaning]
@@ -262,6 +274,8 @@ def _from_root(root: slicer.vtkMRMLSegmentationNode) -> CaseNodes | None:
         warnings=tuple(content.get("warnings", ())),
         grid=_grid(content.get("grid")),
         verdict=Verdict(*content["verdict"]) if content.get("verdict") else None,
+        bands=root.GetNodeReference(_BANDS),
+        band_words=tuple(content.get("bands", ())),
     )
 
 

@@ -1,4 +1,4 @@
-"""The display switches of a case: outlines, surfaces, corrections."""
+"""The display switches of a case: outlines, surfaces, corrections, contour bands."""
 
 from __future__ import annotations
 
@@ -25,3 +25,9 @@ def set_corrections(nodes: CaseNodes, visible: bool) -> None:
     if nodes.corrections is not None:
         nodes.corrections.GetDisplayNode().SetVisibility(visible)
         show_legend(nodes.corrections, visible)
+
+
+def set_bands(nodes: CaseNodes, visible: bool) -> None:
+    """The contour bands of the case in the slice views; nothing where there are none."""
+    if nodes.bands is not None:
+        nodes.bands.GetDisplayNode().SetVisibility(visible)

@@ -18,6 +18,7 @@ from CardiacUQLib.images.volume import StorageOrder
 from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import RANKING, CaseMaps
 
+from .bands import add_bands, band_words
 from .bullseyes import add_bullseyes
 from .case_nodes import CASE_ATTRIBUTE, CaseNodes, Verdict, all_cases, remove_case, tie
 from .grid import alignment, geometry_of, ijk_to_ras
@@ -189,6 +190,11 @@ def _build(
             title = f"{name} {which.value.replace('_', ' ')}"
             maps[which] = add_map(which, turn(case.maps[which]), len(case.classes), volume, matrix, title)
             yield
+    bands = None
+    if case.bands:
+        planes = {name: turn(plane) for name, plane in case.band_maps.items()}
+        bands = add_bands(case, planes, volume, f"{name} contour bands")
+        yield
     bullseyes = add_bullseyes(case.bullseyes, scene, f"{name} bull's-eyes")
     yield
     profile = add_profile(case, scene, f"{name} uncertainty per slice")
@@ -209,13 +215,20 @@ def _build(
         bullseyes=bullseyes,
         default_map=case.default_map,
         warnings=case.warnings,
-        verdict=None if case.verdict is None else Verdict(case.verdict.word.value, case.verdict.as_text()),
+        verdict=_verdict(case),
+        bands=bands,
+        band_words=band_words(case.bands),
         grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield
     _group(nodes)
     tie(nodes, case)
     return nodes
+
+
+def _verdict(case: CaseMaps) -> Verdict | None:
+    said = case.verdict
+    return None if said is None else Verdict(said.word.value, said.as_text(), said.advice, said.unlike)
 
 
 def _group(nodes: CaseNodes) -> None:
@@ -237,6 +250,8 @@ def _carry_visibility(before: CaseNodes, after: CaseNodes) -> None:
     pairs = [(before.segmentation, after.segmentation)]
     if before.corrections is not None and after.corrections is not None:
         pairs.append((before.corrections, after.corrections))
+    if before.bands is not None and after.bands is not None:
+        after.bands.GetDisplayNode().SetVisibility(before.bands.GetDisplayNode().GetVisibility())
     for old, new in pairs:
         was, now = old.GetDisplayNode(), new.GetDisplayNode()
         now.SetVisibility(was.GetVisibility())

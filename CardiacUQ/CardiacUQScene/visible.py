@@ -35,6 +35,8 @@ def _hide(nodes: CaseNodes) -> None:
     if nodes.corrections is not None:
         nodes.corrections.GetDisplayNode().SetVisibility(False)
         show_legend(nodes.corrections, False)
+    if nodes.bands is not None:
+        nodes.bands.GetDisplayNode().SetVisibility(False)
     for volume in nodes.maps.values():
         show_legend(volume, False)
 
@@ -43,7 +45,7 @@ def follow_transform(nodes: CaseNodes) -> bool:
     """Put everything of a case under the transform of its volume; True if something was elsewhere."""
     wanted = nodes.volume.GetTransformNodeID()
     moved = False
-    for node in (nodes.segmentation, nodes.corrections, *nodes.maps.values()):
+    for node in (nodes.segmentation, nodes.corrections, nodes.bands, *nodes.maps.values()):
         if node is not None and node.GetTransformNodeID() != wanted:
             node.SetAndObserveTransformNodeID(wanted)
             moved = True

@@ -269,7 +269,8 @@ class Desk:
         if nodes is None:
             return
         moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
-        for node in (nodes.volume, nodes.segmentation, nodes.corrections, *nodes.maps.values()):
+        parts = (nodes.segmentation, nodes.corrections, nodes.bands, *nodes.maps.values())
+        for node in (nodes.volume, *parts):
             if node is not None:
                 self._observed.append((node, node.AddObserver(moved, self.on_moved)))
         changed = vtk.vtkCommand.ModifiedEvent

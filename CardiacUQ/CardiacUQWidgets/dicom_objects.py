@@ -17,6 +17,7 @@ from CardiacUQLib.images.volume import IMAGE_SUFFIXES
 from CardiacUQScene.grid import alignment, geometry_as_matrix, geometry_of
 from CardiacUQScene.voxels import set_volume_array, volume_array
 
+from .dicom_origin import remember
 from .film_opening import open_film
 from .stepping import Steps, in_thread
 
@@ -63,6 +64,7 @@ def read_anew(
         found = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", path.stem)
         set_volume_array(found, stored, geometry_as_matrix(read.source_geometry))
         found.CreateDefaultDisplayNodes()
+    remember(found, path.parent, series)
     found.SetName(_("{name}, frames in place").format(name=volume.GetName()))
     volume.SetNodeReferenceID(_READ_ANEW, found.GetID())
     return found

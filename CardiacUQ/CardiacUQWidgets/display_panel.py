@@ -1,4 +1,5 @@
-"""What of a case is visible: the heat map, its strength and threshold, outlines, surfaces, corrections."""
+"""What of a case is visible: the heat map, its strength and threshold, outlines, surfaces, corrections,
+contour bands."""
 
 from __future__ import annotations
 
@@ -8,13 +9,14 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from CardiacUQLib.cases.probabilities import ClassProbabilities, read_class_probabilities
+from CardiacUQLib.cases.probabilities import NOT_STORED, ClassProbabilities, read_class_probabilities
 from CardiacUQScene import (
     CaseNodes,
     align_views,
     heat_map,
     heat_map_choices,
     scale_of,
+    set_bands,
     set_corrections,
     set_heat_map,
     set_outlines_2d,
@@ -48,6 +50,10 @@ class DisplayPanel:
         self._shown = None
         self.ui.displaySection.enabled = nodes is not None
         self.ui.cursorLabel.text = ""
+        has_bands = nodes is not None and nodes.bands is not None
+        self.ui.bandsCheckBox.enabled = has_bands
+        self.ui.bandsCheckBox.toolTip = _BANDS if has_bands or nodes is None else _NO_BANDS
+        self.ui.bandsLabel.text = ""
         self.ui.bullseyesButton.checked = False
         self.ui.bullseyesButton.enabled = nodes is not None and nodes.bullseyes is not None
 
@@ -61,7 +67,7 @@ class DisplayPanel:
 
     def _have_read(self, probabilities: ClassProbabilities | None) -> None:
         self._probabilities = probabilities
-        self._missing = "" if probabilities else _("class probabilities were not stored")
+        self._missing = "" if probabilities else _(NOT_STORED)
 
     def _not_read(self, error: Exception) -> None:
         self._missing = str(error)
@@ -78,6 +84,7 @@ class DisplayPanel:
             parameters.outlines2D,
             parameters.surfaces3D,
             parameters.corrections,
+            parameters.bands,
         )
         if wanted == self._shown:
             return
@@ -85,11 +92,11 @@ class DisplayPanel:
         self._shown = wanted
         if wanted[:4] != before[:4]:
             self._apply_heat(self.nodes, parameters)
-        for value, old, apply in zip(
-            wanted[4:], before[4:], (set_outlines_2d, set_surfaces_3d, set_corrections), strict=True
-        ):
+        switches = (set_outlines_2d, set_surfaces_3d, set_corrections, set_bands)
+        for value, old, apply in zip(wanted[4:], before[4:], switches, strict=True):
             if value != old:
                 apply(self.nodes, value)
+        self.ui.bandsLabel.text = "\n".join(self.nodes.band_words) if parameters.bands else ""
 
     def _show_bullseyes(self, on: bool) -> None:
         if self.nodes is not None and self.nodes.scene is not None:
@@ -135,3 +142,10 @@ class DisplayPanel:
         crosshair.GetCursorPositionRAS(ras)
         words = value_at(self.nodes, (ras[0], ras[1], ras[2]), self._probabilities)
         self.ui.cursorLabel.text = f"{words}; {self._missing}" if words and self._missing else words
+
+
+_BANDS = _(
+    "Inner and outer contours between which a reader's contour is expected, in the slice views. They belong "
+    "to what the networks drew: corrections do not move them."
+)
+_NO_BANDS = _("This case has no contour bands: its model was not fitted for them.")

@@ -14,6 +14,7 @@ from CardiacUQLib.review import Review
 
 from . import computer
 from .desk import Desk
+from .dicom_origin import Origin, origin_of
 from .stepping import Stepper, Steps, in_thread
 
 DICOM_FOLDER = "dicom"
@@ -51,12 +52,14 @@ class ExportPanel:
         if nodes is None or nodes.folder is None or session is None:
             return
         image = session.review.case.input_path
-        source = image if image is not None and image.is_dir() else None
-        source = source or self._folder(_("Folder of the DICOM series that was segmented"))
-        if source is not None:
+        origin = Origin(image, "") if image is not None and image.is_dir() else origin_of(nodes.volume)
+        if origin is None:
+            chosen = self._folder(_("Folder of the DICOM series that was segmented"))
+            origin = None if chosen is None else Origin(chosen, "")
+        if origin is not None:
             self._desk.publish_now()
             self._say(_("Writing DICOM…"))
-            self.writing.start(_write(nodes.folder, source, session.review), self._written)
+            self.writing.start(_write(nodes.folder, origin, session.review), self._written)
 
     def _written(self, folder: Path) -> None:
         self._say(_("DICOM segmentation, maps and report are in {folder}").format(folder=folder))
@@ -67,13 +70,17 @@ class ExportPanel:
         return Path(chosen) if chosen else None
 
 
-def _write(folder: Path, source: Path, review: Review) -> Steps[Path]:
+def _write(folder: Path, source: Origin, review: Review) -> Steps[Path]:
     def write() -> Path:
+        from CardiacUQLib.cases.study_record import segmented_phase
         from CardiacUQLib.dicom import write_dicom_outputs
 
-        target = folder / DICOM_FOLDER
+        target, case = folder / DICOM_FOLDER, read_case(folder)
         review.hold()
-        write_dicom_outputs(read_case(folder), source, target, overwrite=True)
+        phase, frame = segmented_phase(case) or ("", None)
+        write_dicom_outputs(
+            case, source.folder, target, overwrite=True, phase=phase, frame=frame, series=source.series
+        )
         return target
 
     return (yield from in_thread(write))

@@ -11,6 +11,7 @@ from CardiacUQLib.images.volume import case_name
 from CardiacUQScene.film import add_film
 from CardiacUQScene.grid import geometry_as_matrix
 
+from .dicom_origin import remember
 from .stepping import Steps, in_thread
 
 
@@ -24,6 +25,8 @@ def open_film(path: Path, series: str | None = None) -> Steps[slicer.vtkMRMLScal
     for volume in add_film(slicer.mrmlScene, case_name(path), cine.stored, matrix):
         if volume is not None:
             volume.CreateDefaultDisplayNodes()
+            if path.is_dir():
+                remember(volume, path, series or cine.series)
             return volume
         yield
     raise InputError(path, "the film has no frame", "give a short-axis cine")

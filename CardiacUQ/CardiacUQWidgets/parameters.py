@@ -38,7 +38,9 @@ class CardiacUQParameterNode:
     outlines2D: bool = True
     surfaces3D: bool = False
     corrections: bool = True
+    bands: bool = False
     flips: bool = True
     preview: bool = True
     probabilities: bool = True
+    keepUnlike: bool = False
     folds: str = ""

@@ -50,10 +50,12 @@ class ResultPanel:
         ui.verdictLabel.visible = verdict is not None
         if verdict is not None:
             ui.verdictLabel.text = verdict.text
+            ui.verdictLabel.toolTip = verdict.advice
             set_tone(ui.verdictLabel, _TONES.get(verdict.word, Tone.PLAIN))
         ui.headlineLabel.text = session.headline() if session is not None else note
-        # no number stands first on a scan that the model is not made for
-        refused = verdict is not None and verdict.word == _REDO
+        # no number stands first on a scan that the model is not made for, until a reader has corrected it
+        untouched = session is None or not session.review.decisions
+        refused = verdict is not None and verdict.unlike and verdict.word == _REDO and untouched
         ui.headlineLabel.visible = bool(ui.headlineLabel.text) and not refused
         stamp = "" if session is None else session.measures.stamp
         own = ""

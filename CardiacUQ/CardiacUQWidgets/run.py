@@ -40,7 +40,7 @@ class RunOptions:
 
     ``rv_insertion_ras`` (mm on the grid of the volume) is where AHA segments are counted from; ``film``
     asks for a cine study of a film, ``end_systole``, a volume node, for one of it and the chosen volume;
-    ``probabilities`` for those of the classes.
+    ``probabilities`` for those of the classes; ``keep_unlike`` for a result where nothing like a heart is.
     """
 
     model: Path
@@ -52,6 +52,7 @@ class RunOptions:
     film: FilmOptions | None = None
     end_systole: Any = None
     probabilities: bool = False
+    keep_unlike: bool = False
 
     @property
     def is_study(self) -> bool:
@@ -193,6 +194,8 @@ class SegmentationRun:
             arguments += ["--folds", options.folds.strip()]
         if options.probabilities:
             arguments.append("--probabilities")
+        if options.keep_unlike:
+            arguments.append("--keep-unlike")
         if not options.flips:
             arguments.append("--no-tta")
         if film is not None:

@@ -96,7 +96,9 @@ def summary(study: CineStudy) -> str:
     taken = ""
     if study.frames is not None:
         taken = "; " + ", ".join(f"{phase} is frame {number}" for phase, number in study.frames.items())
-    regions = f"{study.regions} region{'s' * (study.regions != 1)} where the members disagree"
+    from CardiacUQLib.cases.places import need_a_look
+
+    regions = need_a_look(tuple(study.results.values()))
     pages = [folder / "report.html" for folder in study.folders.values()]
     where = " and ".join(str(page) for page in pages) if pages[0].exists() else str(study.summary)
     name = study.summary.name.removesuffix("_cine.json")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from CardiacUQLib.base.writable import check_writable
-
-if TYPE_CHECKING:
-    from CardiacUQLib.cases.casefolder import CaseFolder
 
 
 def command(
@@ -31,6 +28,7 @@ def command(
     A review in the case folder is applied: its files end in _reviewed and stand beside the networks' own.
     """
     from CardiacUQLib.cases.casefolder import read_case
+    from CardiacUQLib.cases.study_record import segmented_phase
     from CardiacUQLib.dicom import write_dicom_outputs
 
     check_writable(output)
@@ -49,15 +47,3 @@ def command(
     for path in (files.segmentation, *files.maps.values(), files.report):
         if path is not None:
             typer.echo(str(path))
-
-
-def segmented_phase(case: CaseFolder) -> tuple[str, int] | None:
-    """Phase and frame of a case that was cut out of a cine; None for any other.
-
-    Raises InputError for a study of which this case is no longer a part.
-    """
-    from CardiacUQLib.cases.study_record import phase_of, study_of
-
-    study = study_of(case)
-    phase = phase_of(case.folder.resolve())[1]
-    return None if study is None or phase not in study.frames else (phase, study.frames[phase])

@@ -259,23 +259,12 @@ def _segment_file(
     return segment_to_folder(volume, bundle, job.target, options, overwrite=overwrite, progress=progress)
 
 
-def need_a_look(result: Result) -> str:
-    """How many places need a look and what is at stake; without P(wrong), what the stages disagree about."""
-    from CardiacUQLib.bundles.map_catalogue import MapName
-    from CardiacUQLib.uncertainty.look import one_for_each_proposal
-
-    if MapName.ERROR_PROBABILITY in result.maps:
-        count, scar = len(one_for_each_proposal(result.looks)), sum(look.scar_ml for look in result.looks)
-        places = f"{count} place{'s' * (count != 1)} to look at" if count else "no place to look at"
-        return f"{places}, about {scar:.1f} ml of scar at stake" if scar >= 0.05 else places
-    count = len(result.components)
-    return f"{count} region{'s' * (count != 1)} where the stages disagree" if count else "no corrections"
-
-
 def summary(result: Result, target: Path) -> str:
     """One line for the terminal: the verdict, the sizes as every other place states them, where they lie."""
+    from CardiacUQLib.cases.places import need_a_look
+
     word = "" if result.verdict is None else f"{result.verdict.as_text()}; "
-    regions = need_a_look(result)
+    regions = need_a_look([result])
     page = target / "report.html"
     where = f"see {page}" if page.exists() else f"in {target}"
     return f"{target.name}: {word}{result.measures['headline']}; {regions}; {where}"

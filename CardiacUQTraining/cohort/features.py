@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
+from CardiacUQLib.bundles.map_catalogue import Use, maps_used
+from CardiacUQLib.cases.places import count_stops
 from CardiacUQLib.inference.result import Result
 
 UNCERTAINTIES = {name: f"mean_{name.value}" for name in maps_used(Use.OFFERED)}
@@ -17,7 +18,7 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
     """Case-level uncertainty: means over the union of both stages' foreground, and what disagrees.
 
     ``corrected_share`` is the part of that region in which the stages differ; ``regions`` the number of
-    components to look at; ``volume_spread`` the standard deviation of the foreground volume over the
+    places to look at; ``volume_spread`` the standard deviation of the foreground volume over the
     passes by its mean. ``risk`` is that of the verdict; predicted Dice by structure and P(lesion) by lesion
     where the bundle has them. None where nothing was found.
     """
@@ -35,8 +36,7 @@ def case_uncertainty(result: Result) -> dict[str, float | None]:
         found[f"predicted_dice_{_key(one.structure)}"] = one.value
     for lesion, probability in result.presence.items():
         found[f"probability_{_key(lesion)}"] = probability
-    looked_for = MapName.ERROR_PROBABILITY in result.maps
-    found["regions"] = float(len(result.looks if looked_for else result.components))
+    found["regions"] = float(count_stops(result))
     found["corrected_share"] = float((result.dcm[foreground] > 0).mean()) if foreground.any() else None
     totals = np.asarray(result.pass_volumes_ml, float)[:, 1:].sum(axis=1)
     found["volume_spread"] = (

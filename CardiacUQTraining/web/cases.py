@@ -15,9 +15,12 @@ import numpy as np
 from CardiacUQLib.base.errors import CardiacUQError, InputError, UsageError
 from CardiacUQLib.base.json_file import read_object, read_text
 from CardiacUQLib.cases.casefolder import CASE_FILE, MEASURES_FILE, CaseFolder, read_case
+from CardiacUQLib.cases.places import places_in_record
+from CardiacUQLib.cases.probabilities import NOT_STORED, ClassProbabilities, read_class_probabilities
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.report.publish import publish
 from CardiacUQLib.review import CaseMaps, Review, read_queue, read_record
+from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 from .film import Film, find_film, frame_codes
 from .grid import Greys, greys_of
@@ -60,6 +63,7 @@ class OpenCase:
         self._greys: Greys | None = None
         self._film: Film | None = None
         self._frames: np.ndarray | None = None
+        self._probabilities: ClassProbabilities | None = None
 
     @property
     def review(self) -> Review:
@@ -105,6 +109,15 @@ class OpenCase:
                     raise InputError(self.folder, "the case has no film", "show its own image")
                 self._frames = frame_codes(film.read(), greys.low, greys.step)
             return self._frames
+
+    def probabilities(self) -> ClassProbabilities:
+        """Those of the classes; raises InputError where they were not stored or are damaged."""
+        with self._scan_lock:
+            if self._probabilities is None:
+                self._probabilities = read_class_probabilities(self.folder, self.case.classes)
+            if self._probabilities is None:
+                raise InputError(self.folder, NOT_STORED, "segment the image again with --probabilities")
+            return self._probabilities
 
     def stated(self, name: str) -> Any:
         """An entry of ``case.json`` that not every version of it has, None without one."""
@@ -194,13 +207,13 @@ def _listed(number: int, folder: Path) -> Listed:
     record, measures = _read(folder / CASE_FILE), _read(folder / MEASURES_FILE)
     if not record or not isinstance(measures, dict):
         return Listed(number, folder.name, problem="its files cannot be read")
-    review = measures.get("review")
+    review, places = measures.get("review"), places_in_record(record)
     return Listed(
         number=number,
         name=folder.name,
         headline=str(measures.get("headline", "")),
         verdict=_verdict(record),
-        regions=_rows(folder / "components.csv"),
+        regions=_rows(folder / "components.csv") if places is None else places,
         review=review if isinstance(review, dict) else None,
     )
 
@@ -210,7 +223,9 @@ def _verdict(record: Mapping[str, Any]) -> dict[str, str] | None:
     found = record.get("verdict")
     if not isinstance(found, dict) or not found.get("word"):
         return None
-    return {"word": str(found["word"]).lower(), "reason": str(found.get("reason", ""))}
+    word = str(found["word"]).lower()
+    advice = Verdict(Word(word), "", found.get("risk")).advice if word in WORDS else ""
+    return {"word": word, "reason": str(found.get("reason", "")), "advice": advice}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
 from CardiacUQLib.bundles.map_catalogue import Use, maps_used, plain_first
-from CardiacUQLib.cases.casefolder import COMPONENT_IDS
+from CardiacUQLib.cases.casefolder import COMPONENT_IDS, PROBABILITIES_FILE
 from CardiacUQLib.measures.display import SIZE_NAMES, digits
 from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
+from CardiacUQLib.uncertainty.bands import band_colours
 
 from .cases import OpenCase
 from .grid import side_letters, strides_of, voxel_at
@@ -51,6 +52,8 @@ def described(case: OpenCase, number: int, *, read_only: bool) -> dict[str, Any]
         "model": f"{case.case.run.bundle} {case.case.run.bundle_version}".strip(),
         "model_headline": str(maps.measures.get("headline", "")),
         "predicted_dice": case.stated("predicted_dice"),
+        "bands": shown_bands(maps),
+        "has_probabilities": PROBABILITIES_FILE in case.case.record.files,
         "film": None if film is None else {"frames": film.frames, "count": film.count, "here": film.here},
         "state": state_of(case),
     }
@@ -167,6 +170,20 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
         "card": review.card_text(index),
         "colour": colour,
     }
+
+
+def shown_bands(maps: CaseMaps) -> list[dict[str, str]]:
+    """Name, colour and words of every contour band, with the share of a reader's contour it is made for."""
+    colours = band_colours(maps.bands, maps.classes)
+    return [
+        {
+            "name": band.stem,
+            "colour": colours[band.structure],
+            "words": band.with_coverage(),
+            "share": f"{100 * band.share:.0f} %",
+        }
+        for band in maps.bands
+    ]
 
 
 def shown_maps(maps: CaseMaps) -> list[dict[str, Any]]:

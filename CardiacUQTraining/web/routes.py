@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -60,6 +61,7 @@ class Routes:
             Route("/api/cases/{number:int}/film/{frame:int}", _told(self._frame)),
             Route("/api/cases/{number:int}/labels/{name}", _told(self._labels)),
             Route("/api/cases/{number:int}/maps/{name}", _told(self._map)),
+            Route("/api/cases/{number:int}/chances/{voxel:int}", _told(self._chances)),
             Route("/api/cases/{number:int}/{action}", _told(self._change), methods=["POST"]),
         ]
 
@@ -137,7 +139,11 @@ class Routes:
             REGIONS: case.review.regions,
             LABELS: case.review.labels,
         }
-        array = arrays.get(request.path_params["name"])
+        name = request.path_params["name"]
+        array = arrays.get(name)
+        if array is None:
+            bands = {band.stem: band.structure for band in case.maps.bands}
+            array = case.maps.band_maps[bands[name]] if name in bands else None
         if array is None:
             raise UsageError("the case has no such labels")
         return Response(packed(array), media_type="application/octet-stream")
@@ -151,6 +157,15 @@ class Routes:
         values = case.maps.maps[MapName(name)]
         codes = np.clip(np.nan_to_num(values) * (255.0 / content[name]), 0, 255).round().astype(np.uint8)
         return _array(codes)
+
+    def _chances(self, request: Request) -> Response:
+        """The class probabilities of a voxel, by its place in the order of the files, in words."""
+        probabilities = self._opened(request).probabilities()
+        shape, voxel = probabilities.geometry.shape, request.path_params["voxel"]
+        if voxel >= math.prod(shape):
+            raise UsageError(f"the image has no voxel {voxel}")
+        k, j, i = map(int, np.unravel_index(voxel, shape))
+        return JSONResponse({"words": probabilities.words((k, j, i))})
 
     def _report(self, request: Request) -> Response:
         page = report_page(self._opened(request), read_only=self.read_only)

@@ -15,6 +15,9 @@ from ..images.probability_file import WHOLE
 from ..images.volume import Geometry
 from .casefolder import PROBABILITIES_FILE
 
+NOT_STORED = "class probabilities were not stored"
+"""What is said at the cursor of a case without them."""
+
 LEAST_PERCENT = 5
 """What is less probable is not named, unless it is the only class."""
 

@@ -78,3 +78,13 @@ def check_one_study(cases: list[CaseFolder]) -> None:
         if case.record.study != first.record.study:
             problem = f"it and {first.folder.name} are of two runs"
             raise InputError(case.folder, problem, _AGAIN)
+
+
+def segmented_phase(case: CaseFolder) -> tuple[str, int] | None:
+    """Phase and frame of a case that was cut out of a cine; None for any other.
+
+    Raises InputError for a study of which this case is no longer a part.
+    """
+    study = study_of(case)
+    phase = phase_of(case.folder.resolve())[1]
+    return None if study is None or phase not in study.frames else (phase, study.frames[phase])

@@ -42,6 +42,7 @@ def write_dicom_outputs(
     overwrite: bool = False,
     phase: str = "",
     frame: int | None = None,
+    series: str = "",
 ) -> DicomFiles:
     """Write SEG, parametric maps and structured report of a case beside its source series.
 
@@ -49,14 +50,15 @@ def write_dicom_outputs(
     ``segmentation.dcm``, ``scs.dcm``, ``error_probability.dcm``, ``report.dcm``; those of a case with a
     reader's decisions end in ``_reviewed``, so they stand beside the networks' own. ``phase`` names one
     cine phase ("ED"): every phase is exported by a call of its own. ``frame`` says which phase of the
-    source that is, counted from 0, where the source holds the whole cine.
+    source that is, counted from 0, where the source holds the whole cine. ``series`` names the series in
+    the folder of a case that does not know it, since its image was written to a file first.
 
     Raises :class:`UsageError` if a file exists and ``overwrite`` is False or if pydicom and highdicom are
     not installed, :class:`InputError` if the source images do not fit; then nothing was written.
     """
     out_folder = Path(out_folder)
     content = content_of(case)
-    source = load_source(source_folder, content.geometry, content.case.series, frame)
+    source = load_source(source_folder, content.geometry, content.case.series or series, frame)
     suffix = ("_" + phase if phase else "") + (REVIEWED if content.reviewed else "")
     paths = {name: out_folder / f"{name}{suffix}.dcm" for name in ("segmentation", *content.maps, "report")}
     if not (content.labels > 0).any():

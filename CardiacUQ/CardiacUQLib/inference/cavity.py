@@ -15,7 +15,7 @@ from ..bundles.resident import ResidentBundle
 from ..images.film import Cine
 from ..images.volume import Volume
 from ..measures.anatomy import class_values
-from ..networks.layout import channels_last
+from ..networks.layout import for_inference
 from .combination import ensemble, mixture
 from .device import choose_device, choose_precision, with_less_memory
 from .ensemble import member_names, member_outputs, normalise_frame, parse_combination
@@ -101,7 +101,7 @@ def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithm
         p
         for name in member_names(manifest)
         for p in member_outputs(
-            channels_last(bundle.network(name, fold, arithmetic.device)),
+            for_inference(bundle.network(name, fold, arithmetic.device)),
             frames,
             arithmetic,
             rule,

@@ -39,7 +39,8 @@ def member_consistency(p: Tensor, slices: Tensor | None = None) -> Tensor:
     else:
         real = slices[..., None, :, None, None].to(p.dtype)
         mu = (p * real).sum(dim=-3) / real.sum(dim=-3)
-    return mu.var(dim=-3, unbiased=True)
+    # what ``var`` gives, which over this axis is many times slower on a processor
+    return (mu - mu.mean(dim=-3, keepdim=True)).square().sum(dim=-3) / (mu.shape[-3] - 1)
 
 
 def member_weights(sigma: Tensor, sharpness: float = 1.0) -> Tensor:

@@ -55,8 +55,8 @@ def choose_device(name: str = "auto") -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """torch.bfloat16 or torch.float32 for the option ``name`` (a value of :class:`Precision`).
 
-    "auto" takes bfloat16 where the hardware computes in it: an NVIDIA GPU from Ampere on, a processor
-    with AVX512-BF16 or AMX. Raises UsageError for an unknown name.
+    "auto" takes bfloat16 where the hardware gains by it: an NVIDIA GPU from Ampere on, a processor with AMX.
+    AVX512-BF16 alone computes at half the rate of float32. Raises UsageError for an unknown name.
     """
     import torch
 
@@ -65,18 +65,18 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     except ValueError:
         raise UsageError(f"precision '{name}' is unknown; use one of: {', '.join(Precision)}") from None
     if precision is Precision.AUTO:
-        precision = Precision.BF16 if _has_bf16(device) else Precision.FLOAT32
+        precision = Precision.BF16 if _gains_by_bf16(device) else Precision.FLOAT32
     return torch.bfloat16 if precision is Precision.BF16 else torch.float32
 
 
-def _has_bf16(device: torch.device) -> bool:
+def _gains_by_bf16(device: torch.device) -> bool:
     import torch
 
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         abilities = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+        return bool(abilities.get("amx_bf16"))
     return False
 
 

@@ -22,7 +22,7 @@ from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
 from ..bundles.manifest import Manifest, View
 from ..bundles.map_catalogue import SIGMAS, WEIGHTS, MapName
-from ..networks.layout import channels_last
+from ..networks.layout import for_inference
 from .accumulators import StageAccumulator
 from .combination import Combination, combine, ensemble, member_consistency, relative_uncertainty
 from .maps import entropy, information_gain, soft_correction_score
@@ -100,7 +100,7 @@ def run_streaming(
         for name in names:
             cancel.check()
             with timer.step("load"):
-                network = channels_last(source.network(name, fold, arithmetic.device))
+                network = for_inference(source.network(name, fold, arithmetic.device))
             with timer.step("members"):
                 channels = source.manifest.networks[name].in_channels
                 outputs += member_outputs(network, frames, arithmetic, rule, channels)

@@ -13,7 +13,7 @@ from ..base.progress import CancelToken
 from ..base.regions import connected
 from ..bundles.manifest import MIRRORED, RoiSpec
 from ..images.volume import Volume
-from ..networks.layout import channels_last
+from ..networks.layout import for_inference
 from .passes import Arithmetic, NetworkSource, predict_slices
 from .roi import crop_no_image, find_roi, normalise_slices
 from .views import from_view, to_view
@@ -50,7 +50,7 @@ def find_heart(
     for fold in asked:
         if cancel is not None:
             cancel.check()
-        net = channels_last(source.network(LOCATOR, fold, arithmetic.device))
+        net = for_inference(source.network(LOCATOR, fold, arithmetic.device))
         p = predict_slices(net, views, arithmetic)[:, 1]
         total += sum(from_view(one, view) for one, view in zip(p, MIRRORED, strict=True))
     mean = total / (len(asked) * len(MIRRORED))

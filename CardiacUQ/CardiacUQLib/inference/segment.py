@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
 
 NO_HEART = "nothing like a heart was found"
-NO_HEART_REMEDY = "give a short-axis stack of a heart; --keep-unlike writes a result all the same"
+NO_HEART_REMEDY = (
+    "give a short-axis stack of a heart; --keep-unlike, in Slicer 'even without a heart' under Advanced, "
+    "gives a result all the same"
+)
 
 
 def segment(

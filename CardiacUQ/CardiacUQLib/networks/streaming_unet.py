@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .planes import halved, pointwise
+
 
 def double_convolution(in_channels: int, out_channels: int) -> nn.Sequential:
     """Twice: 3 x 3 convolution, batch norm, ReLU."""
@@ -43,10 +45,10 @@ class StreamingUNet(nn.Module):
         """Logits (N, C, y, x)."""
         skips = []
         for level, block in enumerate(self.encoder):
-            x = block(x if level == 0 else functional.max_pool2d(x, 2))
+            x = block(x if level == 0 else halved(x))
             skips.append(x)
         x = self.bottom(skips.pop())
         for level in reversed(range(len(self.decoder))):
             x = functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
             x = self.decoder[level](torch.cat([skips.pop(), x], dim=1))
-        return self.head(x)
+        return pointwise(x, self.head)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .planes import pointwise
+
 SUPERVISED_LEVELS = 3
 
 
@@ -14,12 +16,12 @@ class DeeplySupervised(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, C, [z,] y, x) at full resolution."""
-        return self.heads[0](self._decode(x)[0])
+        return pointwise(self._decode(x)[0], self.heads[0])
 
     def deep(self, x: Tensor) -> list[Tensor]:
         """Logits of the finest levels, full resolution first, each half the plane of the one before."""
         features = self._decode(x)
-        return [head(level) for head, level in zip(self.heads, features, strict=False)]
+        return [pointwise(level, head) for head, level in zip(self.heads, features, strict=False)]
 
     def _decode(self, x: Tensor) -> list[Tensor]:
         """Decoder features of all levels, finest first."""

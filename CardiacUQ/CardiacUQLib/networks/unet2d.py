@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .planes import halved, instance_norm, pointwise
 from .supervision import SUPERVISED_LEVELS, DeeplySupervised
 
 NEGATIVE_SLOPE = 0.01
@@ -24,8 +25,8 @@ class ConvBlock2D(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.leaky_relu(self.first(x), NEGATIVE_SLOPE)
-        x = functional.leaky_relu(self.norm(self.second(x)), NEGATIVE_SLOPE)
+        x = functional.leaky_relu(self.first(x), NEGATIVE_SLOPE, inplace=True)
+        x = functional.leaky_relu(instance_norm(self.second(x), self.norm), NEGATIVE_SLOPE, inplace=True)
         return self.dropout(x)
 
 
@@ -52,14 +53,13 @@ class UNet2D(DeeplySupervised):
         """Decoder features of all levels, finest first."""
         skips = []
         for level, block in enumerate(self.encoder):
-            x = block(x if level == 0 else functional.max_pool2d(x, 2))
+            x = block(x if level == 0 else halved(x))
             skips.append(x)
         x = skips.pop()
         features: list[Tensor] = []
         for level in reversed(range(len(self.decoder))):
-            lifted = self.lift[level](
-                x
-            )  # 1 x 1 convolution and nearest up-sampling commute; this order is 4 x cheaper
+            # 1 x 1 convolution and nearest up-sampling commute; this order is 4 x cheaper
+            lifted = pointwise(x, self.lift[level])
             x = torch.cat([functional.interpolate(lifted, scale_factor=2.0), skips.pop()], dim=1)
             x = self.decoder[level](x)
             features.insert(0, x)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .planes import convolved, instance_norm
 from .supervision import SUPERVISED_LEVELS, DeeplySupervised
 from .unet2d import NEGATIVE_SLOPE
 
@@ -30,8 +31,10 @@ class ConvBlock3D(nn.Module):
         self.dropout = nn.Dropout3d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.leaky_relu(self.first_norm(self.first(x)), NEGATIVE_SLOPE)
-        x = functional.leaky_relu(self.second_norm(self.second(x)), NEGATIVE_SLOPE)
+        x = instance_norm(convolved(x, self.first), self.first_norm)
+        x = functional.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
+        x = instance_norm(convolved(x, self.second), self.second_norm)
+        x = functional.leaky_relu(x, NEGATIVE_SLOPE, inplace=True)
         return self.dropout(x)
 
 

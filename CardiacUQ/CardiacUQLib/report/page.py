@@ -25,11 +25,13 @@ from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
+from ..uncertainty.bands import band_colours
 from ..uncertainty.look import LEAST_GAIN, Look, one_for_each_proposal, slices_shown
 from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
-from .pictures import HIDDEN_BELOW, band_colours, slice_pictures
+from .first_screen import dice_cells, headlines, intervals_hold, millilitres
+from .pictures import HIDDEN_BELOW, slice_pictures
 
 if TYPE_CHECKING:
     from ..cases.casefolder import ExtraWriter
@@ -62,17 +64,6 @@ class Transition:
     colour: str
     voxels: int
     volume: str
-
-
-@dataclass(frozen=True)
-class Headline:
-    """One size with its unit and, where known, its interval in words; ``colour`` is that of its class."""
-
-    label: str
-    value: str
-    unit: str
-    interval: str = ""
-    colour: str = ""
 
 
 PACKAGES_MISSING = "the report needs jinja2 and pillow; install them with: pip install jinja2 pillow"
@@ -117,6 +108,8 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         today=datetime.now(UTC).date().isoformat(),
         version=__version__,
         headlines=headlines(contents),
+        dice=dice_cells(contents),
+        intervals_hold=intervals_hold(contents),
         lead=str(contents.case.measures.get("headline", "")),
         beat=beat_svg(contents.case.measures),
         bullseyes=bullseyes_svg(contents.case.measures, len(contents.case.classes)),
@@ -147,46 +140,6 @@ def _places(looks: Sequence[Look]) -> list[tuple[Look, str]]:
         (look, ", ".join(str(slice_number(index)) for index in slices_shown(look, looks)))
         for look in one_for_each_proposal(looks)
     ]
-
-
-def millilitres(volume_ml: float) -> str:
-    """A volume with one sensible digit: 0, 0.42, 3.1, 118."""
-    if volume_ml == 0 or volume_ml >= 9.95:
-        return f"{volume_ml:.0f}"
-    return f"{volume_ml:.1f}" if volume_ml >= 0.95 else f"{volume_ml:.2f}"
-
-
-def headlines(contents: Contents) -> list[Headline]:
-    """The sizes of ``measures["sizes"]`` with their intervals, or else the plain volume of every class."""
-    sizes = contents.case.measures.get("sizes")
-    if sizes:
-        return [_size(key, entry, contents) for key, entry in sizes.items()]
-    colours = {info.name: info.colour for info in contents.case.classes}
-    return [
-        Headline(name, millilitres(volume), "ml", colour=colours.get(name, ""))
-        for name, volume in contents.case.measures.get("volumes_ml", {}).items()
-    ]
-
-
-def _size(key: str, entry: Mapping[str, Any], contents: Contents) -> Headline:
-    value, interval = entry["value"], entry.get("interval")
-    between = "" if value is None else "interval not available"
-    if interval is not None:
-        about = f"{100 * entry['level']:.0f} %" if entry["calibrated"] else "passes"
-        between = f"{about}: {digits(interval[0])}–{digits(interval[1])}"
-    text = "not defined" if value is None else digits(value)
-    unit = "" if value is None else str(entry["unit"])
-    return Headline(str(entry["label"]), text, unit, between, _class_colour(key, contents.case.classes))
-
-
-def _class_colour(key: str, classes: Sequence[ClassInfo]) -> str:
-    """Colour of the class whose name the key of a size starts with; that of the myocardium for LV mass."""
-    for info in classes:
-        if key.startswith(info.name.lower().replace(" ", "_")) or (
-            key.startswith("lv_mass") and info.name.endswith("myocardium")
-        ):
-            return info.colour
-    return ""
 
 
 def comparison_rows(measures: Mapping[str, Any], classes: Sequence[ClassInfo]) -> list[dict[str, str]]:
@@ -241,10 +194,8 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
         {"kind": "outlines", "title": "Outlines"},
     ]
     if contents.case.bands:
-        colours = band_colours(contents)
-        bands = [
-            (f"{band.structure}, {band.margins}", colours[band.structure]) for band in contents.case.bands
-        ]
+        colours = band_colours(contents.case.bands, contents.case.classes)
+        bands = [(band.with_coverage(), colours[band.structure]) for band in contents.case.bands]
         share = f"{100 * contents.case.bands[0].share:.0f} %"
         columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]

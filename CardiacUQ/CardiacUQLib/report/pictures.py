@@ -17,7 +17,7 @@ from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.slice_number import slice_number
 from ..images.volume import Geometry
-from ..uncertainty.bands import BETWEEN, INSIDE
+from ..uncertainty.bands import BETWEEN, INSIDE, band_colours
 from .canvas import PIXELS, Canvas, Field
 from .contents import Contents, HeatColumn
 
@@ -125,16 +125,9 @@ def _outlines(canvas: Canvas, contents: Contents, z: int) -> Picture:
     return Picture(canvas.png(), f"Slice {slice_number(z)}: outlines of {', '.join(present) or 'nothing'}")
 
 
-def band_colours(contents: Contents) -> dict[str, str]:
-    """Colour of the band of every structure: that of its class, the outermost wall's for the whole wall."""
-    colours = {info.name: info.colour for info in contents.case.classes}
-    wall = next((colours[name] for name in _OUTERMOST if name in colours), "#FFFFFF")
-    return {band.structure: colours.get(band.structure, wall) for band in contents.case.bands}
-
-
 def _bands(canvas: Canvas, contents: Contents, z: int) -> Picture:
     """Each band as the area between its two contours."""
-    colours = band_colours(contents)
+    colours = band_colours(contents.case.bands, contents.case.classes)
     planes = {name: contents.case.band_maps[name][z] for name in colours}
     for name, plane in planes.items():
         fills = np.zeros((256, 4), np.uint8)

@@ -16,8 +16,10 @@ from ..bullseye.picture import bullseyes_picture
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName, Use, maps_used, plain_first
 from ..cases.case import CaseView
+from ..cases.places import was_looked_through
 from ..images.volume import Geometry, StorageOrder
 from ..inference.result import Component
+from ..uncertainty.bands import Band
 from ..uncertainty.look import Look
 from ..uncertainty.verdict import Verdict
 
@@ -43,7 +45,7 @@ class CaseMaps:
     which ``components`` count their slices. ``default_map`` is the map to show first, ``warnings`` what was
     odd and what the bundle cannot do. ``case`` is where all this comes from, None for mere arrays. ``looks``
     are the places worth a look, best first, None where nobody has looked; ``proposals`` the uint8 labels of
-    what they propose.
+    what they propose; ``bands`` contour bands and ``band_maps`` their uint8 maps by structure.
     """
 
     name: str
@@ -69,6 +71,8 @@ class CaseMaps:
     case: CaseView | None = None
     looks: tuple[Look, ...] | None = None
     proposals: np.ndarray | None = None
+    bands: tuple[Band, ...] = ()
+    band_maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, case: CaseMaps | CaseView) -> CaseMaps:
@@ -76,8 +80,6 @@ class CaseMaps:
         if isinstance(case, CaseMaps):
             return case
         corrected, stored = bool(case.components), case.storage.to_stored
-        # Without P(wrong), and in folders of versions that knew no evidence, nobody has looked for places.
-        looked = MapName.ERROR_PROBABILITY in case.maps and bool(case.evidence)
         maps = cls(
             case=case,
             name=case.name,
@@ -103,10 +105,12 @@ class CaseMaps:
             default_map=case.run.default_map,
             warnings=case.warnings,
             verdict=case.verdict,
-            looks=case.looks if looked else None,
+            looks=case.looks if was_looked_through(case.maps, case.evidence) else None,
             proposals=stored(case.proposals).astype(np.uint8, copy=False)
             if case.proposals is not None
             else None,
+            bands=case.bands,
+            band_maps={band.structure: stored(case.band_maps[band.structure]) for band in case.bands},
         )
         if case.folder is not None:
             maps.check()

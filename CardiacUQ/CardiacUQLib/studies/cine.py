@@ -61,7 +61,6 @@ class CineStudy:
     summary: Path
     measures: Mapping[str, Any]
     frames: Mapping[str, int] | None
-    regions: int
     results: Mapping[str, Result] = dataclasses.field(default_factory=dict)
 
     @property
@@ -210,9 +209,8 @@ def _segment_phases(
         phase: dataclasses.replace(result, measures=phase_measures(result.measures, together, phase) | film)
         for phase, result in results.items()
     }
-    regions = sum(len(result.components) for result in results.values())
     folders = {phase: out / f"{name}_{phase}" for phase in measured}
-    study = CineStudy(folders, out / f"{name}{SUFFIX}", together, None, regions, results)
+    study = CineStudy(folders, out / f"{name}{SUFFIX}", together, None, results)
     identity = secrets.token_hex(16)
     with _places(new_folders, out, name, overwrite) as (*made, summary):
         for folder, (phase, result) in zip(made, measured.items(), strict=True):

@@ -31,6 +31,8 @@ HEART = 2 / 3
 MIRRORED = 0.75
 """Probability of being mirrored from which it is said."""
 MOST_REASONS = 2
+_PLAIN = {"Dice of the views": "agreement of its mirrored views (Dice)"}
+"""Figures of the evidence as a reader understands them."""
 JUST_BEYOND = 1.01
 """Distance of what is unlike without a distance of its own."""
 
@@ -117,7 +119,7 @@ class LikenessCalibration:
         named = sorted({*reasons, *outside}, key=lambda name: -max(weight.get(name, 0), outside.get(name, 0)))
         words = [self._words(name, known[name]) for name in named]
         if sides := self._sides(evidence):
-            words.insert(0, sides)
+            words.insert(min(1, len(words)), sides)  # what was measured first: an odd image has no sides
         farthest = max(distance / self.limit, *outside.values(), JUST_BEYOND if sides else 0.0, 0.0)
         return Likeness(
             tuple(words[:MOST_REASONS]), round(farthest, 3), heart_likeness(evidence, all_views=all_views)
@@ -150,7 +152,9 @@ class LikenessCalibration:
     def _words(self, name: str, value: float) -> str:
         one = self.traits[name]
         shown, low, high = (readable(name, v) for v in (value, one.low, one.high))
-        words = name.removeprefix("agreement, ").replace(": ", ", ")
+        words = name.removeprefix(PER_VIEW).replace(": ", ", ")
+        for figure, plain in _PLAIN.items():
+            words = words.replace(figure, plain)
         if low <= shown <= high:
             return f"{words} {shown:.3g} does not go with the rest"
         return f"{words} {shown:.3g}, usual {low:.3g} to {high:.3g}"

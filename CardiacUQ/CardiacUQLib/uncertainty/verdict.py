@@ -36,6 +36,13 @@ class Word(enum.StrEnum):
     REDO = "redo"
 
 
+_ADVICE = {
+    Word.TRUST: "The contours may be used after the usual look.",
+    Word.CHECK: "Look at the places below before the contours are used.",
+    Word.REDO: "Correct the contours, or draw them anew, before they are used; the scan itself may be good.",
+}
+
+
 @dataclass(frozen=True)
 class Verdict:
     """``risk`` is the probability that the mean Dice is below ``low_dice``; both None where the word comes
@@ -45,6 +52,18 @@ class Verdict:
     reason: str
     risk: float | None = None
     low_dice: float | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """True where the word is about the scan, which does not belong here, not about its labels."""
+        return self.risk is None
+
+    @property
+    def advice(self) -> str:
+        """What the word asks for, in a sentence; that "redo" speaks of contours and never of the scan."""
+        if self.unlike:
+            return "First make sure that this image and this model belong together."
+        return _ADVICE[self.word]
 
     def as_text(self) -> str:
         """ "Check: infarct unsure, predicted Dice 0.61 (0.48-0.72)" """

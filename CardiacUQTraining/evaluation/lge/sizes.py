@@ -21,7 +21,7 @@ from ..shared.cases import CaseFigures
 from ..shared.fit_intervals import Coverage, Form, cross_validated_coverage, fit_intervals
 from ..shared.judged import Judged
 from ..shared.statistics import paired_wilcoxon
-from .reviewed import ReviewedSizes, reviewed_record, reviewed_sizes
+from .reviewed import DIVISIONS, ReviewedSizes, reviewed_record, reviewed_sizes
 
 KEY = "intervals"
 SHOWN_SIZES = ("infarct_mass_g", "infarct_share_of_lv_percent", "mvo_volume_ml", "lv_mass_g")
@@ -131,8 +131,9 @@ def sizes_section(figures: SizeFigures) -> str:
     if figures.reviewed is not None:
         lines += [
             f"Intervals of reviewed cases: {figures.reviewed.cases} cases in which every listed place was "
-            "corrected to the reader's labels and nothing else, judged in the same way. The last column is "
-            "the mean width before the review.",
+            "corrected to the reader's labels and nothing else, judged in the same way; means over "
+            f"{DIVISIONS} ways to deal the cases into tenths. The last column is the mean width before the "
+            "review.",
             _table(
                 ("size", "n", "coverage", "mean width", "mean absolute error", "unreviewed"),
                 [_reviewed_row(key, one, figures) for key, one in figures.reviewed.coverage.items()],

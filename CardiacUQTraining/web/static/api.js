@@ -39,5 +39,6 @@ export async function image(number) {
 export const frame = async (number, n) =>
   new Uint16Array(await (await asked(`/api/cases/${number}/film/${n}`)).arrayBuffer());
 export const labels = async (number, name) => (await asked(`/api/cases/${number}/labels/${name}`)).arrayBuffer();
+export const chances = async (number, voxel) => (await (await asked(`/api/cases/${number}/chances/${voxel}`)).json()).words;
 export const map = async (number, name) =>
   new Uint8Array(await (await asked(`/api/cases/${number}/maps/${name}`)).arrayBuffer());

@@ -6,6 +6,7 @@ export const KEYS = [
   ["f", "F", "flag for someone else"], ["e", "E", "edit with the brush, and end it"], ["x", "X", "eraser"],
   ["[", "[ ]", "smaller, larger brush"], ["z", "Z", "undo the last decision or stroke"], ["Z", "⇧Z", "redo"],
   ["h", "H", "heat map on and off"], ["l", "L", "outlines on and off"], ["o", "O", "show the other opinion"],
+  ["b", "B", "contour bands on and off"],
   ["y", "Y", "zoom to the heart or the whole slice"], ["+", "+ −", "zoom in and out"],
   ["ArrowUp", "↑ ↓", "slice above, below; wheel"], ["ArrowLeft", "← → ↑ ↓", "in the picture while editing: move the brush"],
   [" ", "Space", "paint at the brush; play the film"], ["c", "C", "next case"], ["?", "?", "this list"],

@@ -68,6 +68,7 @@ class Page {
       await opened.rest();
       if (this.case !== opened) return;
       await this.chooseMap(opened.default_map);
+      await this.showBands();
       panels.showClasses(opened, (label) => this.classKey(label));
       this.stage.later(Array(opened.size[0]).keys());
       const first = opened.state.statuses.indexOf("NotStarted");
@@ -94,6 +95,16 @@ class Page {
     this.map = map;
     const codes = map ? await opened.map(map.name) : null;
     if (this.case === opened) this.stage.setMap(map, codes);
+    this.showSettings();
+  }
+
+  /** Draw the contour bands or not; they are read when first asked for. */
+  async showBands() {
+    const opened = this.case;
+    byId("bands").hidden = !opened.bands.length;
+    if (this.stage.look.bands) await opened.readBands();
+    if (this.case !== opened) return;
+    this.stage.draw();
     this.showSettings();
   }
 
@@ -344,6 +355,7 @@ window.review = page;
 const pressed = {
   n: () => page.next(), p: () => page.previous(), k: () => page.decide("keep"), a: () => page.accept(), t: () => page.decide("take_2d"),
   f: () => page.decide("flag"), e: () => page.toggleEditing(), z: () => page.step("undo"), Z: () => page.step("redo"),
+  b: () => byId("bands").hidden || byId("bands").click(),
   h: () => byId("heat").click(), l: () => byId("outlines").click(), o: () => byId("other").click(),
   y: () => byId("zoom").click(), c: () => page.nextCase(), x: () => page.editing && page.useClass(page.brush.label ? 0 : page.painted),
   "[": () => page.settings.brush(-0.5), "]": () => page.settings.brush(0.5), "?": () => byId("keys").showModal(),

@@ -13,6 +13,8 @@ export class Case {
     this.first = null;
     this.regions = null;
     this.mapCodes = new Map();
+    this.bandCodes = new Map();
+    this.said = new Map();
     this.waiting = Promise.resolve();
     this.sent = 0;
     this.foretold = new Map();
@@ -44,6 +46,20 @@ export class Case {
   async map(name) {
     if (!this.mapCodes.has(name)) this.mapCodes.set(name, await api.map(this.number, name));
     return this.mapCodes.get(name);
+  }
+
+  /** Read the contour bands: 2 within the inner contour, 1 between both. */
+  async readBands() {
+    await Promise.all(this.bands.filter((band) => !this.bandCodes.has(band.name)).map(async (band) => {
+      this.bandCodes.set(band.name, unpacked(await api.labels(this.number, band.name), this.voxels, Uint8Array));
+    }));
+  }
+
+  /** The class probabilities of a voxel in words, or why there are none. */
+  async chances(index) {
+    if (!this.has_probabilities) return "class probabilities were not stored";
+    if (!this.said.has(index)) this.said.set(index, await api.chances(this.number, index).catch((problem) => problem.message));
+    return this.said.get(index);
   }
 
   /** Flat index of voxel (z, y, x) in slice order. */

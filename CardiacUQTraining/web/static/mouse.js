@@ -92,6 +92,7 @@ export function connectMouse(page) {
 function probe(page, voxel) {
   const { case: opened, stage } = page;
   if (!voxel) {
+    asked = null;
     byId("probe").textContent = "";
     return;
   }
@@ -105,4 +106,20 @@ function probe(page, voxel) {
   }
   parts.push(`grey ${Math.round(opened.image.low + opened.image.codes[index] * opened.image.step)}`);
   byId("probe").textContent = parts.join(" · ");
+  tellChances(opened, index);
+}
+
+let asked = null;
+
+/** The class probabilities behind what is said already, when the mouse rests for a moment. */
+function tellChances(opened, index) {
+  clearTimeout(asked?.timer);
+  const said = byId("probe").textContent;
+  const wanted = { timer: 0 };
+  asked = wanted;
+  const tell = async () => {
+    const words = await opened.chances(index);
+    if (asked === wanted && byId("probe").textContent === said) byId("probe").textContent = `${said} · ${words}`;
+  };
+  wanted.timer = setTimeout(tell, opened.said.has(index) || !opened.has_probabilities ? 0 : 60);
 }

@@ -2,6 +2,7 @@
 
 const TINT = 0.25;
 const FADE = 0.2;
+const BAND = 0.12;
 const WHITE = "#ffffff";
 const HALO = "rgba(0, 0, 0, 0.65)";
 
@@ -100,6 +101,25 @@ export class Painter {
     context.restore();
   }
 
+  /** A contour band of slice z: both of its contours, and a weak tint between them. */
+  band(context, z, codes, colour, view, width) {
+    const lines = new Path2D();
+    const between = new Path2D();
+    const within = (index) => (codes[index] === 1 ? 1 : 0);
+    this.edges(z, view, within, (_, x0, y0, x1, y1) => {
+      lines.moveTo(x0, y0);
+      lines.lineTo(x1, y1);
+    }, 0, (x, y, w, h) => between.rect(x, y, w, h));
+    context.save();
+    context.fillStyle = context.strokeStyle = colour;
+    context.globalAlpha = BAND;
+    context.fill(between);
+    context.globalAlpha = 1;
+    context.lineWidth = width;
+    context.stroke(lines);
+    context.restore();
+  }
+
   /** White outline with a dark halo around the voxels of one region. */
   region(context, z, number, view, width = 2) {
     if (!number || !this.case.regions) return;
@@ -119,8 +139,9 @@ export class Painter {
     context.restore();
   }
 
-  /** Call `line` for every side of a voxel behind which another value lies, moved inwards by `inset`. */
-  edges(z, view, value, line, inset) {
+  /** Call `line` for every side of a voxel behind which another value lies, moved inwards by `inset`, and
+   * `area` for every voxel with a value. */
+  edges(z, view, value, line, inset, area = null) {
     const { columns, rows } = this;
     const [x0, x1] = [Math.max(0, view.left), Math.min(columns - 1, view.right)];
     const [y0, y1] = [Math.max(0, view.top), Math.min(rows - 1, view.bottom)];
@@ -132,6 +153,7 @@ export class Painter {
         if (!here) continue;
         const [left, right] = [view.x(x), view.x(x + 1)];
         const [top, bottom] = [view.y(y), view.y(y + 1)];
+        if (area) area(left, top, right - left, bottom - top);
         if (y === 0 || value(index - stepY) !== here) line(here, left + inset, top + inset, right - inset, top + inset);
         if (y === rows - 1 || value(index + stepY) !== here) line(here, left + inset, bottom - inset, right - inset, bottom - inset);
         if (x === 0 || value(index - stepX) !== here) line(here, left + inset, top + inset, left + inset, bottom - inset);

@@ -193,6 +193,8 @@ export function showVerdict(opened, listed) {
   byId("verdict").hidden = !verdict;
   byId("verdict").textContent = verdict?.word ?? "";
   byId("verdict").className = `verdict ${verdict?.word ?? ""}`;
+  byId("verdict").title = verdict?.advice ?? "";
+  byId("reason").title = verdict?.advice ?? "";
   byId("reason").hidden = !verdict?.reason;
   byId("reason").textContent = verdict?.reason ?? "";
   const notes = [...new Set([...opened.warnings, ...opened.state.notes])];
@@ -216,6 +218,14 @@ export function showLegend(opened, look, map) {
     words.append(element("b", map.title), " 0", scale, `${end}, hidden below ${(look.threshold * map.maximum).toFixed(2)}`);
     words.title = map.explanation;
     parts.push(words);
+  }
+  if (look.bands && opened.bands.length) {
+    parts.push(element("span", `between two thin lines lies ${opened.bands[0].share} of a reader's contour:`, "entry"));
+    for (const band of opened.bands) {
+      const entry = element("span", "", "entry");
+      entry.append(chip(band.colour), band.words);
+      parts.push(entry);
+    }
   }
   document.getElementById("legend").replaceChildren(...parts);
 }

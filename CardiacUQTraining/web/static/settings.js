@@ -16,6 +16,7 @@ export function connectSettings(page) {
   toggle("heat", () => look.heatOn, (on) => { look.heatOn = on; stage.retable(); page.showSettings(); });
   toggle("outlines", () => look.outlines, (on) => { look.outlines = on; stage.draw(); });
   toggle("other", () => look.other, (on) => { look.other = on; stage.draw(); });
+  toggle("bands", () => look.bands, (on) => { look.bands = on; page.showBands(); });
   toggle("zoom", () => look.heart, (on) => { look.heart = on; stage.fit(); });
   byId("map").addEventListener("change", (event) => page.chooseMap(event.target.value));
   byId("opacity").addEventListener("input", (event) => { look.opacity = Number(event.target.value); stage.retable(); });

@@ -11,7 +11,7 @@ export class Stage {
     this.hooks = hooks;
     this.canvas = byId("slice");
     this.context = this.canvas.getContext("2d");
-    this.look = { heatOn: true, opacity: 0.4, threshold: 0.06, outlines: true, other: false, heart: true };
+    this.look = { heatOn: true, opacity: 0.4, threshold: 0.06, outlines: true, other: false, bands: false, heart: true };
     this.due = false;
     this.cursor = null;
     this.stale = new Set();
@@ -144,6 +144,12 @@ export class Stage {
 
   drawLines(place, ratio) {
     const { context, look, z } = this;
+    if (look.bands) {
+      for (const { name, colour } of this.case.bands) {
+        const codes = this.case.bandCodes.get(name);
+        if (codes) this.painter.band(context, z, codes, colour, place, ratio);
+      }
+    }
     if (look.other && this.case.first) {
       this.painter.outline(context, z, this.case.first, place, { width: 2 * ratio, dash: [6 * ratio, 4 * ratio] });
     } else if (look.outlines) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,20 @@ def test_eighty_cases_suffice_for_honest_coverage(seed):
     assert found.cases == 80
     assert 0.85 <= found.coverage <= 0.98
     assert found.coverage == pytest.approx(1 - found.below - found.above)
+
+
+def test_several_divisions_make_coverage_a_figure_of_the_cases_and_not_of_their_names():
+    """The same cases by other names are dealt into other tenths."""
+    records, orders = simulated(7, 60, passes=1), range(6)
+    found = {1: [], 6: []}
+    for order in orders:
+        names = np.random.default_rng(order).permutation(len(records))
+        renamed = [dataclasses.replace(r, case=f"c{n:04d}") for r, n in zip(records, names, strict=True)]
+        for divisions, shares in found.items():
+            one = cross_validated_coverage(renamed, 1, (Form.ROOT,), divisions=divisions)[KEY]
+            shares.append(one.coverage)
+    assert np.ptp(found[6]) < np.ptp(found[1])
+    assert np.mean(found[6]) == pytest.approx(LEVEL, abs=0.04)
 
 
 def test_calibrated_distribution_scores_better_than_raw_passes():

@@ -20,12 +20,19 @@ from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
+from CardiacUQLib.uncertainty.bands import BandCalibration, BandFit, BandForm, find_bands
 from CardiacUQLib.uncertainty.look import Look, LookKind
 
 SHAPE = (6, 80, 72)
 RADIUS = 15.0
 BLOOD, MYOCARDIUM, INFARCT, MVO = 1, 2, 3, 4
 RUN = RunRecord("test-cascade", "1.0", "ab" * 32, "cpu", "float32", (0,), ("identity",), {}, 0.0, {})
+BAND_FITS = BandCalibration(
+    {
+        "blood pool": BandFit(BandForm.DISTANCE, -3.0, 5.0, 0.91, 8.0),
+        "infarct": BandFit(BandForm.LEVEL, -2.0, 3.0, 0.9, 9.0),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,21 @@ def make_case(folder: Path, storage: str = "axial", *, corrected: bool = True) -
     image = folder / "heart.nii.gz"
     labels = write_image(image, storage)
     return read_case(write_case(make_result(image, labels, corrected=corrected), folder / "cases"))
+
+
+def with_bands(result: Result) -> Result:
+    """The result with contour bands around its labels, of cavity and infarct."""
+    x_mm, y_mm = result.geometry.spacing[:2]
+    p = np.stack([result.segmentation == n for n in range(5)]).astype(np.float32)
+    bands, maps = find_bands(BAND_FITS, p, result.segmentation, result.classes, (y_mm, x_mm))
+    return replace(result, bands=bands, band_maps=maps)
+
+
+def make_banded(folder: Path, storage: str = "axial") -> CaseFolder:
+    """As :func:`make_case`, with contour bands."""
+    image = folder / "heart.nii.gz"
+    result = with_bands(make_result(image, write_image(image, storage)))
+    return read_case(write_case(result, folder / "cases"))
 
 
 def _look(result: Result, number: int, at: tuple[int, int, int], **more: object) -> Look:

@@ -231,3 +231,14 @@ def test_a_waiting_child_runs_what_it_is_told(model, image, tmp_path):
 def test_a_waiting_child_ends_with_its_parent():
     done = subprocess.run(command("--wait"), env=ENVIRONMENT, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == ExitCode.DONE
+
+
+def test_a_scan_without_a_heart_is_refused_and_kept_on_request(image, tmp_path, capsys):
+    options = ("--input", image, "--output", tmp_path, "--model", "lge-cascade", "--folds", "0", "--no-tta")
+    code, errors = called_in_process(capsys, *options)
+    assert code == ExitCode.INPUT and "nothing like a heart was found" in errors
+    assert not list(tmp_path.iterdir())
+    code, _ = called_in_process(capsys, *options, "--keep-unlike")
+    assert code == ExitCode.DONE
+    record = json.loads((tmp_path / "heart" / "case.json").read_text())
+    assert record["verdict"]["word"] == "redo" and "unlike" in record["verdict"]["reason"]

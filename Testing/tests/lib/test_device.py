@@ -33,7 +33,7 @@ def test_unknown_and_absent_devices_are_refused_with_those_found():
 def test_precision_follows_the_processor(monkeypatch):
     cpu = torch.device("cpu")
     for abilities, expected in (
-        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
         ({"avx512_bf16": False, "amx_bf16": True}, torch.bfloat16),
         ({"avx512_bf16": False, "amx_bf16": False}, torch.float32),
         ({}, torch.float32),

@@ -67,7 +67,7 @@ def test_a_fit_that_contradicts_itself_is_refused() -> None:
 def test_what_depends_on_the_views_is_left_out_without_them() -> None:
     fit = LikenessCalibration({POOL_VIEWS: varying(3.0, 0.3)}, (POOL_VIEWS,), ((1.0,),), limit=1.5)
     assert fit.judge({POOL_VIEWS: 0.0}).reasons == (
-        "blood pool, Dice of the views 0.5, usual 0.917 to 0.973",
+        "blood pool, agreement of its mirrored views (Dice) 0.5, usual 0.917 to 0.973",
     )
     assert fit.judge({POOL_VIEWS: 0.0}, all_views=False).reasons == ()
 

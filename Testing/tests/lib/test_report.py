@@ -23,7 +23,8 @@ from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.report import render_report
 from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import contents_of
-from CardiacUQLib.report.page import headlines, millilitres, transitions
+from CardiacUQLib.report.first_screen import headlines, millilitres
+from CardiacUQLib.report.page import transitions
 from CardiacUQLib.report.pictures import field_of_view, slice_pictures
 from CardiacUQLib.uncertainty.look import Look, LookKind
 from CardiacUQLib.uncertainty.quality import PredictedDice
@@ -191,6 +192,50 @@ def test_sizes_with_intervals_come_from_the_measures(result: Result) -> None:
     assert (share.value, share.unit, share.interval, share.colour) == ("18", "%", "90 %: 13–24", "#F0E442")
     assert (mvo.value, mvo.unit, mvo.colour) == ("not defined", "", "#CC79A7")
     assert '<p class="lead">Infarct 18 % of LV mass</p>' in render_report(measured)
+
+
+MVO_SIZES = {
+    "mvo_volume_ml": {
+        "label": "MVO volume", "unit": "ml", "value": 0.0, "interval": [0.0, 1.0], "level": 0.9,
+        "calibrated": True,
+    },
+    "mvo_share_of_infarct_percent": {"label": "MVO share", "unit": "%", "value": 0.0, "interval": None},
+}  # fmt: skip
+
+
+def test_an_mvo_that_is_only_proposed_is_one_tile_and_no_dice(result: Result) -> None:
+    proposals = np.zeros_like(result.segmentation)
+    proposals[1, 24:27, 41:43] = 4
+    missed = dataclasses.replace(
+        result,
+        measures={"sizes": MVO_SIZES},
+        proposals=proposals,
+        verdict=Verdict(Word.REDO, "MVO may be missed, probability 0.67", 0.52, 0.7),
+        predicted_dice=(PredictedDice("infarct", 0.6, 0.5, 0.7), PredictedDice("MVO", 0.3, 0.0, 0.9)),
+    )
+    (volume,) = headlines(contents_of(missed))
+    assert (volume.value, volume.interval) == ("0", "90 %: 0–1; 0.24 ml proposed")
+    page = render_report(missed)
+    assert "none drawn" in page and "0.00–0.90" not in page and "0.50–0.70" in page
+    assert "the scan itself may be good" in page, "to redo means the contours"
+    drawn = np.where(proposals, 4, result.segmentation).astype(np.uint8)
+    assert "0.00–0.90" in render_report(dataclasses.replace(missed, segmentation=drawn))
+
+
+def test_nothing_measured_elsewhere_is_said_of_a_scan_that_does_not_belong(result: Result) -> None:
+    sizes = {"mvo_volume_ml": MVO_SIZES["mvo_volume_ml"] | {"value": 2.0, "interval": [0.5, 4.0]}}
+    look = Look(1, LookKind.DOUBT, 1, (0.0, 0.0, 10.0), 15.0, 0.04, 0.5, "infarct, or rather MVO?")
+    odd = dataclasses.replace(
+        result,
+        measures={"sizes": sizes, "headline": "Unlike the training scans: MVO 2 ml"},
+        verdict=Verdict(Word.REDO, "unlike the training scans: looks like cine"),
+        looks=(look,),
+    )
+    page = render_report(odd)
+    assert "no interval" in page and "0.5–4" not in page and 'class="lead"' not in page
+    assert "<details><summary>1 places to look at" not in page and "<summary>1 place to look at" in page
+    assert "First make sure that this image and this model belong together." in page
+    assert "Look here first" in render_report(dataclasses.replace(odd, verdict=None))
 
 
 def test_an_empty_result_is_still_a_page(result: Result) -> None:

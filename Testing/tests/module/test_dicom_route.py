@@ -141,8 +141,10 @@ def test_a_sequence_of_classic_phases_is_the_film_of_the_folder(host, module, tm
         np.testing.assert_array_equal(a.array, b.array)
 
 
-def test_labels_are_the_same_by_both_routes(host, module, models, tmp_path):
+def test_labels_are_the_same_by_both_routes(host, module, models, tmp_path, monkeypatch):
     """From an enhanced object through a real child process, and from its folder by the command's way."""
+    import pydicom
+
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.images.reading import read_volume
     from CardiacUQLib.inference.segment import segment
@@ -164,3 +166,46 @@ def test_labels_are_the_same_by_both_routes(host, module, models, tmp_path):
     expected = segment(volume, load_bundle(name), device="cpu").segmentation
     found = labels_of(nodes.segmentation, nodes.segments, nodes.volume)
     np.testing.assert_array_equal(found, volume.storage.to_stored(expected))
+    assert expected.any()
+    # and what goes beside the series knows it, though the volume was read anew: nobody is asked for a folder
+    exported = nodes.folder / "dicom"
+    monkeypatch.setattr(widget.exports, "_folder", lambda title: pytest.fail(title))
+    widget.ui.dicomButton.click()
+    host.wait(lambda: not widget.busy, 300)
+    assert exported.is_dir(), widget.ui.messageLabel.text
+    source, made = (
+        pydicom.dcmread(path, stop_before_pixels=True) for path in (file, exported / "segmentation.dcm")
+    )
+    assert made.StudyInstanceUID == source.StudyInstanceUID
+    assert made.FrameOfReferenceUID == source.FrameOfReferenceUID
+    (referred,) = made.ReferencedSeriesSequence
+    assert referred.SeriesInstanceUID == source.SeriesInstanceUID
+    assert {one.ReferencedSOPInstanceUID for one in referred.ReferencedInstanceSequence} == {
+        source.SOPInstanceUID
+    }
+
+
+def test_the_origin_of_a_volume_is_noted_or_known_to_the_database(host, module, tmp_path):
+    from types import SimpleNamespace
+
+    from CardiacUQWidgets.dicom_origin import Origin, origin_of, remember
+
+    folder = tmp_path / "series"
+    folder.mkdir()
+    files = {"1.2.1": folder / "a", "1.2.2": folder / "b", "1.2.3": tmp_path / "elsewhere" / "c"}
+    database = SimpleNamespace(
+        fileForInstance=lambda uid: str(files.get(uid, "")),
+        instanceValue=lambda uid, tag: {"1.2.1": "9.1", "1.2.2": "9.1", "1.2.3": "9.1"}.get(uid, ""),
+    )
+    slicer.dicomDatabase = database  # the host takes it away with the module
+    volume = host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "heart")
+    assert origin_of(volume) is None
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.1 1.2.2")
+    assert origin_of(volume) == Origin(folder, "9.1")
+    for unclear in ("1.2.1 1.2.3", "1.2.1 7.7", "7.7"):  # two folders, instances that nobody knows
+        volume.SetAttribute("DICOM.instanceUIDs", unclear)
+        assert origin_of(volume) is None
+    remember(volume, folder, "9.2")
+    assert origin_of(volume) == Origin(folder, "9.2"), "what our reader noted comes first"
+    folder.rmdir()
+    assert origin_of(volume) is None, "a folder that is gone is asked for"

@@ -355,17 +355,19 @@ def test_the_limits_of_the_model_stand_under_the_headline(host, widget, case):
     [
         ("trust", "predicted mean Dice 0.86 (0.79-0.91)", True),
         ("check", "apex unsure, predicted Dice of infarct 0.61 (0.48-0.72)", True),
+        ("redo", "MVO may be missed, probability 0.67", True),
         ("redo", "unlike the training scans: looks like cine", False),
     ],
 )
 def test_the_verdict_stands_first_and_in_place_of_a_number_that_means_nothing(
     widget, case, word, reason, headline
 ):
-    change_record(case, verdict={"word": word, "reason": reason, "risk": None, "low_dice": None})
+    risk = {"risk": 0.5, "low_dice": 0.7} if headline else {"risk": None, "low_dice": None}
+    change_record(case, verdict={"word": word, "reason": reason} | risk)
     widget.load_case(case)
     ui = widget.ui
     assert ui.verdictLabel.visible and ui.verdictLabel.text == f"{word.capitalize()}: {reason}"
-    assert ui.headlineLabel.visible is headline
+    assert ui.headlineLabel.visible is headline and ui.verdictLabel.toolTip
     assert ui.verdictLabel.mapTo(widget.parent, ui.verdictLabel.rect.topLeft()).y() < (
         ui.reviewSection.mapTo(widget.parent, ui.reviewSection.rect.topLeft()).y()
     )

@@ -132,6 +132,12 @@ class Browser:
         pointer.pointer_up()
         actions.perform()
 
+    def move(self, x: float, y: float) -> None:
+        """Bring the mouse there without a button."""
+        action = ActionBuilder(self.driver)
+        action.pointer_action.move_to_location(int(x), int(y))
+        action.perform()
+
     def scroll(self, x: float, y: float, delta: int) -> None:
         """Turn the wheel at a point."""
         wheel = {"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": delta}
