@@ -21,7 +21,7 @@ from .fit import LOW_DICE
 from .looking import CaseLooks
 
 PAIRWISE = Row(Stage.CASCADE, Method.PAIRWISE_DICE).key
-RISK_NAME = "risk of the verdict, 1 for a scan unlike the training scans"
+RISK_NAME = "risk of the verdict, scans like those of the training"
 PAIRWISE_NAME = "1 - pairwise Dice of the passes"
 
 
@@ -108,10 +108,11 @@ def assessment_figures(
     dice = np.array([one["mean_dice"] for one in scored])
     said = [{d["structure"]: d for d in one.assessment["predicted_dice"]} for one in judged.values()]
     scores = [_score("predicted mean Dice", -np.array([s[MEAN]["value"] for s in said]), dice, low_dice)]
-    verdicts = [one.assessment["verdict"] for one in judged.values()]
-    if all(verdicts):
-        risks = np.array([1.0 if one["risk"] is None else one["risk"] for one in verdicts])
-        scores.append(_score(RISK_NAME, risks, dice, low_dice))
+    verdicts = [one.assessment["verdict"] or {"risk": None} for one in judged.values()]
+    known = np.array([one["risk"] is not None for one in verdicts])
+    if known.sum() > 1:
+        risks = np.array([one["risk"] for one in verdicts if one["risk"] is not None])
+        scores.append(_score(f"{RISK_NAME} ({known.sum()} cases)", risks, dice[known], low_dice))
     if all(PAIRWISE in one.rows for one in judged.values()):
         before = np.array([one.rows[PAIRWISE]["case_score"] for one in judged.values()])
         scores.append(_score(PAIRWISE_NAME, before, dice, low_dice))
