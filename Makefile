@@ -7,9 +7,11 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PYRIGHT := $(PY) -m pyright --pythonpath $(PY)
 READY := .venv/.cardiacuq-ready
+# tests run in so many processes; an idle one takes work from the other
+TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-review screenshots clean
+.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-ratios benchmark-review screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -23,7 +25,7 @@ test: $(READY) ## lint, types, rules of the house, quick tests
 	@$(PY) -m ruff format --check .
 	@# types are checked beside the tests and told after them
 	@log=$$(mktemp); $(PYRIGHT) >$$log 2>&1 & types=$$!; \
-	$(PY) -m pytest -m "not slow" $(PYTEST_ARGS); tests=$$?; \
+	$(PY) -m pytest -m "not slow" -n $(TEST_WORKERS) --dist worksteal $(PYTEST_ARGS); tests=$$?; \
 	wait $$types; found=$$?; tail -n 40 $$log; rm -f $$log; exit $$((tests ? tests : found))
 
 # thousands of broken inputs and hundreds of kills instead of the sample that `make test` takes; about an hour
@@ -49,6 +51,9 @@ format: $(READY) ## ruff mends what it can
 # only the arrows between the packages, the file lengths and the like
 arrows: $(READY) ## the rules of the house alone
 	@$(PY) -m pytest -q Testing/tests/house
+
+benchmark-ratios: $(READY) ## whole commands over the networks' own time, about four minutes
+	@$(PY) Testing/benchmarks/bench_ratios.py
 
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py

@@ -228,6 +228,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.model is not None:
         os.environ["CARDIACUQ_MODELS"] = str(options.model.resolve().parent)
+    from CardiacUQLib.base.threads import wait_politely
+
+    wait_politely()
     with tempfile.TemporaryDirectory(prefix="cardiacuq-walk-") as folder:
         walk = Walk(Path(folder), options.image, options.output)
         walk.begin()

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import NoReturn
 
 from .base.errors import CardiacUQError, ExitCode, UsageError
+from .base.lasting_imports import lasting_imports
 from .base.progress import ignore_progress, portion, print_filter_progress
 from .base.terminal import show_what_the_terminal_can
 from .base.threads import wait_politely
@@ -62,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _awaited_arguments() -> list[str] | None:
     """Load what every run needs, say which devices there are, and wait for the arguments of a run: a JSON
     list on one line of standard input. None if the parent has gone without asking for one."""
-    for name in ("images.reading", "bundles.bundle", "cases.casefolder", "report", "inference.segment"):
-        importlib.import_module(f".{name}", __package__)
+    with lasting_imports():
+        for name in ("images.reading", "bundles.bundle", "cases.casefolder", "report", "inference.segment"):
+            importlib.import_module(f".{name}", __package__)
     from .inference.device import available_devices, choose_device, describe
 
     found = [[name, describe(choose_device(name))] for name in available_devices()]

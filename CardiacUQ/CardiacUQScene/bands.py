@@ -48,10 +48,10 @@ def add_bands(
     return node
 
 
-def band_words(bands: Sequence[Band]) -> tuple[str, ...]:
-    """What they are, and a line on each; nothing without any."""
+def band_words(bands: Sequence[Band], *, holds: bool) -> tuple[str, ...]:
+    """What they are, and a line on each, with its coverage if that ``holds``; nothing without any."""
     if not bands:
         return ()
     share = f"{100 * bands[0].share:.0f} %"
     meaning = f"Each band is made to hold {share} of a reader's contour around what the networks drew:"
-    return (meaning, *(band.with_coverage() for band in bands))
+    return (meaning, *(band.with_coverage(holds=holds) for band in bands))

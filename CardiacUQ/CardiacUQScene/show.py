@@ -217,7 +217,7 @@ def _build(
         warnings=case.warnings,
         verdict=_verdict(case),
         bands=bands,
-        band_words=band_words(case.bands),
+        band_words=band_words(case.bands, holds=case.verdict is None or not case.verdict.nothing_holds),
         grid=(tuple(volume.GetImageData().GetDimensions()), matrix),
     )
     yield

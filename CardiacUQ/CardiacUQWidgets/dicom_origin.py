@@ -8,6 +8,8 @@ from pathlib import Path
 
 import slicer
 
+from CardiacUQScene.film import bound_to
+
 _ATTRIBUTE = "CardiacUQ.dicomOrigin"
 _INSTANCES, _SERIES_UID = "DICOM.instanceUIDs", "0020,000E"
 
@@ -27,8 +29,10 @@ def remember(volume: slicer.vtkMRMLVolumeNode, folder: Path, series: str) -> Non
 
 def origin_of(volume: slicer.vtkMRMLVolumeNode) -> Origin | None:
     """Where a volume came from: what our reader noted, else what the application's DICOM database knows of
-    the instances it was loaded from; None where neither does, or the folder is gone."""
-    noted = volume.GetAttribute(_ATTRIBUTE)
+    the instances it was loaded from; None where neither does, or the folder is gone. A volume that stands for
+    the frame of a film comes from where the film does."""
+    bound = bound_to(volume)
+    noted = (volume if bound is None else bound[0].volume).GetAttribute(_ATTRIBUTE)
     found = Origin(Path(json.loads(noted)[0]), json.loads(noted)[1]) if noted else _from_database(volume)
     return found if found is not None and found.folder.is_dir() else None
 

@@ -74,10 +74,13 @@ def _write(folder: Path, source: Origin, review: Review) -> Steps[Path]:
     def write() -> Path:
         from CardiacUQLib.cases.study_record import segmented_phase
         from CardiacUQLib.dicom import write_dicom_outputs
+        from CardiacUQLib.dicom.same_image import check_same_image
 
         target, case = folder / DICOM_FOLDER, read_case(folder)
         review.hold()
         phase, frame = segmented_phase(case) or ("", None)
+        if source.series or frame is not None:  # else the folder was chosen by hand, and its grid must do
+            check_same_image(case, source.folder, source.series, frame)
         write_dicom_outputs(
             case, source.folder, target, overwrite=True, phase=phase, frame=frame, series=source.series
         )

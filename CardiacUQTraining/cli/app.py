@@ -25,6 +25,7 @@ from CardiacUQLib.base.version import __version__
 from .loudness import with_loudness
 from .signals import ignore_signals, stop_on_signals
 from .streams import lasting_streams
+from .threads import RUNS_NETWORKS, with_threads
 
 COMMANDS: dict[str, str] = {
     "demo": "Segment a synthetic scan and score it against its truth.",
@@ -164,7 +165,8 @@ def _register(app: typer.Typer, name: str, short_help: str) -> None:
                 info.callback = _interruptible(with_loudness(info.callback))
         app.add_typer(group, name=name, help=short_help)
     else:
-        app.command(name, short_help=short_help)(_interruptible(with_loudness(module.command)))
+        command = with_threads(module.command) if name in RUNS_NETWORKS else module.command
+        app.command(name, short_help=short_help)(_interruptible(with_loudness(command)))
 
 
 def _not_requested() -> None:

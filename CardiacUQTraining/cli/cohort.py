@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.lasting_imports import lasting_imports
 from CardiacUQLib.base.progress import ignore_progress, print_filter_progress
 
 from .cine import CineOptions
@@ -107,9 +108,10 @@ def _shown(one: Skipped) -> str:
 
 def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:
     """Run the cohort and return its exit code: 0 only if every case succeeded."""
-    from ..cohort.display import shown
-    from ..cohort.engine import Engine
-    from ..cohort.run import run_cohort
+    with lasting_imports():
+        from ..cohort.display import shown
+        from ..cohort.engine import Engine
+        from ..cohort.run import run_cohort
 
     callback = print_filter_progress if asked.progress_lines else ignore_progress
     with shown(output, quiet=asked.quiet, json_lines=asked.log_json, callback=callback) as display:

@@ -12,7 +12,6 @@ import typer
 
 from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.base.progress import ProgressCallback
-from CardiacUQLib.base.threads import use_threads
 from CardiacUQLib.bundles.fold_numbers import parse_folds
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.volume import case_name
@@ -89,7 +88,6 @@ def command(
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Print one JSON object per line and case.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: as many as there are cores.")] = 0,
     no_patient_data: Annotated[
         bool,
         typer.Option("--no-patient-data", help="Write nothing that DICOM headers say of the patient."),
@@ -108,7 +106,6 @@ def command(
     A 4D cine with a cine bundle becomes two case folders, NAME_ED and NAME_ES, and NAME_cine.json with the
     ejection fraction; in a cohort it is one row.
     """
-    use_threads(threads)
     views = (View.IDENTITY,) if no_tta else None
     options = CaseOptions(
         device,

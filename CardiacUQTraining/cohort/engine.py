@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.base.progress import CancelToken
+from CardiacUQLib.base.threads import wait_politely
 
 from .case import Row, Ticket
 from .scheduler_file import scheduler_address
@@ -107,6 +108,7 @@ def _in_process(tickets: Sequence[Ticket], sent: set[str]) -> Generator[Row, Non
 
 def run_on_worker(ticket: Ticket) -> Row:
     """:func:`process` inside a Dask worker, on the GPU that is this worker's."""
+    wait_politely()  # a worker of another scheduler was started by another program
     import torch
     from distributed import get_worker
 

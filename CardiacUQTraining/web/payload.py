@@ -8,7 +8,7 @@ from typing import Any
 from CardiacUQLib.bundles.colours import HEAT_STOPS, correction_colour
 from CardiacUQLib.bundles.map_catalogue import Use, maps_used, plain_first
 from CardiacUQLib.cases.casefolder import COMPONENT_IDS, PROBABILITIES_FILE
-from CardiacUQLib.measures.display import SIZE_NAMES, digits
+from CardiacUQLib.measures.display import SIZE_NAMES, digits, telling_sizes
 from CardiacUQLib.measures.size_catalogue import unit_of
 from CardiacUQLib.report.pictures import HIDDEN_BELOW
 from CardiacUQLib.review import CaseMaps, ItemKind, Review, ReviewItem, corrected_sizes
@@ -19,6 +19,9 @@ from .grid import side_letters, strides_of, voxel_at
 
 FIRST, FINAL, LABELS, REGIONS = "first", "final", "labels", COMPONENT_IDS
 """Label arrays that the page can ask for: the overruled opinion, the final one, as reviewed, the regions."""
+
+DOES_NOT_BELONG = "Do this image and this model belong together?"
+"""Stands where the sizes of a scan that is unlike those of the training would be read first."""
 
 LONGEST_TRAIL = 100
 """The page and its print show the latest decisions; all are in ``review.json``."""
@@ -63,6 +66,9 @@ def state_of(case: OpenCase) -> dict[str, Any]:
     """What changes with decisions: statuses, progress, sizes, what can be undone."""
     review = case.review
     progress, sizes = review.progress(), corrected_sizes(review)
+    refused = case.maps.verdict is not None and case.maps.verdict.nothing_holds
+    if refused:
+        sizes = without_intervals(sizes)
     last = review.decisions[-1] if review.decisions else None
     return {
         "revision": case.revision,
@@ -70,7 +76,7 @@ def state_of(case: OpenCase) -> dict[str, Any]:
         "done": progress.done,
         "progress": progress.as_text(),
         "decided": progress.decided,
-        "headline": str(sizes.get("headline", "")),
+        "headline": DOES_NOT_BELONG if refused and not review.decisions else str(sizes.get("headline", "")),
         "sizes": sizes_of(sizes, review.case.measures),
         "interval_title": _interval_title(sizes),
         "model_title": "A" if "comparison" in review.case.measures else "networks",
@@ -83,6 +89,12 @@ def state_of(case: OpenCase) -> dict[str, Any]:
             for d in review.decisions[-LONGEST_TRAIL:]
         ],
     }
+
+
+def without_intervals(measures: Mapping[str, Any]) -> dict[str, Any]:
+    """The same sizes; their intervals hold for scans like those of the training only."""
+    sizes = {key: {**entry, "interval": None} for key, entry in (measures.get("sizes") or {}).items()}
+    return {**measures, "sizes": sizes}
 
 
 def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -107,7 +119,7 @@ def sizes_of(measures: Mapping[str, Any], model: Mapping[str, Any]) -> list[dict
         ]
     own = model.get("sizes") or {}
     found = []
-    for key, entry in (measures.get("sizes") or {}).items():
+    for key, entry in telling_sizes(measures.get("sizes") or {}).items():
         before = own.get(key)
         found.append(
             {
@@ -175,11 +187,12 @@ def _item(case: OpenCase, review: Review, index: int, item: ReviewItem) -> dict[
 def shown_bands(maps: CaseMaps) -> list[dict[str, str]]:
     """Name, colour and words of every contour band, with the share of a reader's contour it is made for."""
     colours = band_colours(maps.bands, maps.classes)
+    holds = maps.verdict is None or not maps.verdict.nothing_holds
     return [
         {
             "name": band.stem,
             "colour": colours[band.structure],
-            "words": band.with_coverage(),
+            "words": band.with_coverage(holds=holds),
             "share": f"{100 * band.share:.0f} %",
         }
         for band in maps.bands

@@ -23,16 +23,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from CardiacUQLib import phantom
-from CardiacUQLib.bundles.bundle import load_bundle
-from CardiacUQLib.bundles.manifest import View
-from CardiacUQLib.studies.options import CaseOptions
-from CardiacUQTraining.cohort.case import Plan, Row, State, Ticket
-from CardiacUQTraining.cohort.display import Lines, Standing
-from CardiacUQTraining.cohort.engine import Engine
-from CardiacUQTraining.cohort.inputs import collect
-from CardiacUQTraining.cohort.run import run_cohort
-from CardiacUQTraining.cohort.state import read_row
+from CardiacUQLib.base.threads import wait_politely
+
+wait_politely()
+
+from CardiacUQLib import phantom  # noqa: E402
+from CardiacUQLib.bundles.bundle import load_bundle  # noqa: E402
+from CardiacUQLib.bundles.manifest import View  # noqa: E402
+from CardiacUQLib.studies.options import CaseOptions  # noqa: E402
+from CardiacUQTraining.cohort.case import Plan, Row, State, Ticket  # noqa: E402
+from CardiacUQTraining.cohort.display import Lines, Standing  # noqa: E402
+from CardiacUQTraining.cohort.engine import Engine  # noqa: E402
+from CardiacUQTraining.cohort.inputs import collect  # noqa: E402
+from CardiacUQTraining.cohort.run import run_cohort  # noqa: E402
+from CardiacUQTraining.cohort.state import read_row  # noqa: E402
 
 ABSENT = 200
 """Cases that cost nothing but the engine."""

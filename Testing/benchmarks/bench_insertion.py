@@ -20,6 +20,10 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
 
+from CardiacUQLib.base.threads import wait_politely  # noqa: E402
+
+wait_politely()
+
 from CardiacUQLib.bundles.bundle import load_bundle, open_bundle, write_manifest  # noqa: E402
 from CardiacUQLib.bundles.classes import CINE_CLASSES  # noqa: E402
 from CardiacUQLib.bundles.manifest import InsertionFinder  # noqa: E402
@@ -36,7 +40,7 @@ from CardiacUQTraining.datasets.case import LabelledCase  # noqa: E402
 BOTH_VENTRICLES = {0: 0, 200: 2, 500: 3, 600: 1, 1220: 2, 2221: 2}
 """MyoPS labels as those of a cine frame."""
 COMPANION = "cine-streaming"
-CHOSEN = "all folds"
+CHOSEN = "folds 0 to 2"
 """Which choice of folds ``--store`` keeps."""
 
 

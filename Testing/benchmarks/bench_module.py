@@ -46,6 +46,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--folds", default="", help="of the full result (default: all)")
     options = parser.parse_args()
+    from CardiacUQLib.base.threads import wait_politely
+
+    wait_politely()
     with tempfile.TemporaryDirectory() as scratch:
         from host import application
 

@@ -34,7 +34,10 @@ from unittest import mock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from CardiacUQLib.base.threads import wait_politely  # noqa: E402
+
+wait_politely()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402

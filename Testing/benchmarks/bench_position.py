@@ -32,12 +32,14 @@ def main() -> None:
     parser.add_argument("--no-tta", action="store_true", help="one pass per fold instead of three")
     options = parser.parse_args()
 
+    from CardiacUQLib.base.threads import wait_politely
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.bundles.manifest import View
     from CardiacUQTraining.datasets import open_dataset
     from CardiacUQTraining.evaluation.lge.position import judge_positions, moves
     from CardiacUQTraining.evaluation.shared.predict import PassOptions
 
+    wait_politely()
     bundle = load_bundle(options.model)
     dataset = open_dataset(options.dataset, options.data, complete=False)
     dataset = dataclasses.replace(dataset, cases=dataset.cases[:: options.every])

@@ -16,15 +16,19 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from CardiacUQLib.bundles.bundle import load_bundle
-from CardiacUQLib.bundles.resident import ResidentBundle
-from CardiacUQLib.images.volume import Volume
-from CardiacUQTraining.datasets import open_dataset
-from CardiacUQTraining.evaluation.cine.end_slices import end_coefficient
-from CardiacUQTraining.evaluation.cine.frames import frame_scores
-from CardiacUQTraining.evaluation.shared.markdown import PERCENT, markdown_table
-from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions, permitted_folds, predict
-from CardiacUQTraining.evaluation.shared.statistics import paired_wilcoxon
+from CardiacUQLib.base.threads import wait_politely
+
+wait_politely()
+
+from CardiacUQLib.bundles.bundle import load_bundle  # noqa: E402
+from CardiacUQLib.bundles.resident import ResidentBundle  # noqa: E402
+from CardiacUQLib.images.volume import Volume  # noqa: E402
+from CardiacUQTraining.datasets import open_dataset  # noqa: E402
+from CardiacUQTraining.evaluation.cine.end_slices import end_coefficient  # noqa: E402
+from CardiacUQTraining.evaluation.cine.frames import frame_scores  # noqa: E402
+from CardiacUQTraining.evaluation.shared.markdown import PERCENT, markdown_table  # noqa: E402
+from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions, permitted_folds, predict  # noqa: E402
+from CardiacUQTraining.evaluation.shared.statistics import paired_wilcoxon  # noqa: E402
 
 Scan = tuple[Volume, np.ndarray]
 AS_IT_IS = "as it is"

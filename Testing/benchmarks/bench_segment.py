@@ -69,6 +69,9 @@ def run_command(scan: Path, model: str, output: Path) -> tuple[float, float, flo
 
 def baseline_seconds(scan: Path, model: str) -> float:
     """Seconds of the networks alone when driven slice by slice, view by view, fold by fold, in float32."""
+    from CardiacUQLib.base.threads import wait_politely
+
+    wait_politely()
     import torch
 
     from CardiacUQLib.bundles.bundle import load_bundle

@@ -26,12 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Generator, Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
+
+from CardiacUQLib.base.threads import wait_politely  # noqa: E402
+
+wait_politely()
+
+import torch  # noqa: E402
+from torch import Generator, Tensor, nn  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
 from CardiacUQTraining.datasets import open_dataset  # noqa: E402
 from CardiacUQTraining.training.augmentation import spatial  # noqa: E402

@@ -16,24 +16,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from CardiacUQLib.bundles.bundle import load_bundle
-from CardiacUQLib.bundles.manifest import Manifest
-from CardiacUQLib.bundles.resident import ResidentBundle
-from CardiacUQLib.inference.combination import Combination, ensemble, member_weights, mixture
-from CardiacUQLib.inference.ensemble import StreamingPass
-from CardiacUQLib.inference.jobs import arg_max
-from CardiacUQLib.inference.streaming_cleanup import main_parts
-from CardiacUQTraining.datasets import LabelledCase, open_dataset
-from CardiacUQTraining.evaluation.cine.compare_variants import paired_tests, phase_figures
-from CardiacUQTraining.evaluation.cine.compared import EC, Evaluated
-from CardiacUQTraining.evaluation.cine.end_slices import THRESHOLD
-from CardiacUQTraining.evaluation.cine.frames import frame_scores
-from CardiacUQTraining.evaluation.shared.markdown import PERCENT, interval, markdown_table
-from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions, permitted_folds, predict
-from CardiacUQTraining.training.crops import crop_labels
+from CardiacUQLib.base.threads import wait_politely
+
+wait_politely()
+
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from CardiacUQLib.bundles.bundle import load_bundle  # noqa: E402
+from CardiacUQLib.bundles.manifest import Manifest  # noqa: E402
+from CardiacUQLib.bundles.resident import ResidentBundle  # noqa: E402
+from CardiacUQLib.inference.combination import Combination, ensemble, member_weights, mixture  # noqa: E402
+from CardiacUQLib.inference.ensemble import StreamingPass  # noqa: E402
+from CardiacUQLib.inference.jobs import arg_max  # noqa: E402
+from CardiacUQLib.inference.streaming_cleanup import main_parts  # noqa: E402
+from CardiacUQTraining.datasets import LabelledCase, open_dataset  # noqa: E402
+from CardiacUQTraining.evaluation.cine.compare_variants import paired_tests, phase_figures  # noqa: E402
+from CardiacUQTraining.evaluation.cine.compared import EC, Evaluated  # noqa: E402
+from CardiacUQTraining.evaluation.cine.end_slices import THRESHOLD  # noqa: E402
+from CardiacUQTraining.evaluation.cine.frames import frame_scores  # noqa: E402
+from CardiacUQTraining.evaluation.shared.markdown import PERCENT, interval, markdown_table  # noqa: E402
+from CardiacUQTraining.evaluation.shared.predict import Computer, PassOptions, permitted_folds, predict  # noqa: E402
+from CardiacUQTraining.training.crops import crop_labels  # noqa: E402
 
 PUBLISHED = "uncertainty, as published"
 FACTORS = (3.0, 10.0, 30.0)

@@ -16,13 +16,17 @@ from pathlib import Path
 
 from wrong_inputs import MAKERS, Source
 
-from CardiacUQLib.bundles.bundle import load_bundle
-from CardiacUQLib.bundles.resident import ResidentBundle
-from CardiacUQLib.inference.explore import explore
-from CardiacUQLib.inference.jobs import Job
-from CardiacUQLib.uncertainty.assessment import Assessor
-from CardiacUQLib.uncertainty.likeness import Likeness
-from CardiacUQTraining.datasets import open_dataset
+from CardiacUQLib.base.threads import wait_politely
+
+wait_politely()
+
+from CardiacUQLib.bundles.bundle import load_bundle  # noqa: E402
+from CardiacUQLib.bundles.resident import ResidentBundle  # noqa: E402
+from CardiacUQLib.inference.explore import explore  # noqa: E402
+from CardiacUQLib.inference.jobs import Job  # noqa: E402
+from CardiacUQLib.uncertainty.assessment import Assessor  # noqa: E402
+from CardiacUQLib.uncertainty.likeness import Likeness  # noqa: E402
+from CardiacUQTraining.datasets import open_dataset  # noqa: E402
 
 NUMBERS = re.compile(r",? (?:probability )?-?[\d.]+(?:e[-+]?\d+)?(?:,| does|$)")
 """Where the name of a trait ends."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 from ..base.errors import ModelError, UsageError
@@ -15,7 +17,9 @@ from .empty_slices import back_in_place, filled_slices, without_empty_slices
 from .found import Findings
 from .jobs import Job
 from .passes import BATCH_PIXELS, Arithmetic
-from .streaming import explore_streaming
+from .streaming import explore_streaming, streaming_labels
+
+T = TypeVar("T")
 
 _METHODS: Mapping[BundleKind, Callable[[Job, Arithmetic], Findings]] = {
     BundleKind.CASCADE: explore_cascade,
@@ -37,21 +41,45 @@ def explore(job: Job, *, device: str = "auto", precision: str = "auto") -> Findi
         known = ", ".join(_METHODS)
         raise ModelError(f"bundle '{manifest.name}' is of kind '{manifest.kind}'; this version runs: {known}")
     _check_classes(manifest)
-    retreats: list[str] = []
     filled = filled_slices(job.volume)
     seen = (
         job if job.keep_passes else dataclasses.replace(job, volume=without_empty_slices(job.volume, filled))
     )
-
-    def attempt(where: torch.device, batch_pixels: int) -> Findings:
-        return method(seen, Arithmetic(where, choose_precision(precision, where), batch_pixels))
-
-    slice_pixels = manifest.roi.size_px**2
-    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * seen.volume.array.shape[0])
-    found = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
+    found, retreats = _run(seen, method, device, precision)
     if seen is not job:
         found = back_in_place(found, job.volume, filled, len(manifest.classes))
     return dataclasses.replace(found, warnings=(*retreats, *found.warnings))
+
+
+def explore_labels(job: Job, *, device: str = "auto", precision: str = "auto") -> np.ndarray:
+    """The labels (z, y, x), uint8, alone: for those who ask an ensemble where something lies, not how sure
+    it is. Raises what :func:`explore` raises."""
+    if job.source.manifest.kind is not BundleKind.STREAMING:
+        return explore(job, device=device, precision=precision).segmentation
+    _check_classes(job.source.manifest)
+    filled = filled_slices(job.volume)
+    seen = dataclasses.replace(job, volume=without_empty_slices(job.volume, filled))
+    found, _ = _run(seen, streaming_labels, device, precision)
+    labels = np.zeros(job.volume.array.shape, np.uint8)
+    labels[filled] = found
+    if job.volume.no_image is not None:
+        labels[job.volume.no_image] = 0
+    return labels
+
+
+def _run(
+    job: Job, method: Callable[[Job, Arithmetic], T], device: str, precision: str
+) -> tuple[T, tuple[str, ...]]:
+    """What ``method`` gives, in smaller batches or on the CPU when memory runs out, and a line about that."""
+    retreats: list[str] = []
+
+    def attempt(where: torch.device, batch_pixels: int) -> T:
+        return method(job, Arithmetic(where, choose_precision(precision, where), batch_pixels))
+
+    slice_pixels = job.source.manifest.roi.size_px**2
+    wanted = min(BATCH_PIXELS, slice_pixels * len(job.views) * job.volume.array.shape[0])
+    found = with_less_memory(attempt, choose_device(device), wanted, slice_pixels, retreats.append)
+    return found, tuple(retreats)
 
 
 def choose_folds(

@@ -21,7 +21,7 @@ from ..images.volume import Geometry
 from ..measures.aha import geometric_turn
 from ..measures.anatomy import Anatomy, anatomy_of, class_values
 from ..measures.insertion import Insertion, contact_arcs, insertion_from_rv, point_at_angle
-from .explore import choose_folds, explore
+from .explore import choose_folds, explore_labels
 from .jobs import Job
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ OTHER_SIDE = (
 )
 
 
+LEAST_RINGS = 2
+"""Slices with wall and cavity that the search needs at least."""
 LEAST_SLICES, LEAST_ARC_DEG, LEAST_AGREEMENT, LEAST_BLOOD = 0.5, 80.0, 0.9, 0.7
 """What a right ventricle must have to be believed; chosen on 24 scans of MyoPS and 20 of EMIDEC."""
 
@@ -52,17 +54,18 @@ def find_insertion(
 
     ``segmentation`` (z, y, x) are the labels of ``bundle`` on the volume of ``job``. Nothing is found where
     the manifest names no such bundle, where it is not installed, damaged or knows no right ventricle, and
-    where what it takes for one cannot be believed (:func:`insertion_beside`).
+    where what it takes for one cannot be believed (:func:`insertion_beside`). Its networks look where the
+    left ventricle is, and at nothing where too few slices show a ring.
     """
     finder, classes = bundle.manifest.insertion, bundle.manifest.classes
     if finder is None or "rv" in class_values(classes):
         return InsertionSearch()
     geometry = job.volume.geometry
     left = anatomy_of(segmentation, classes, geometry)
-    if not left.wall.any() or not left.cavity.any():
+    if _rings(left) < LEAST_RINGS:
         return InsertionSearch()
     try:
-        right = _right_ventricle(job, bundle, finder, device, precision)
+        right = _right_ventricle(job, bundle, finder, left, device, precision)
     except ModelError as error:
         return InsertionSearch(None, (f"the RV insertion was not sought: {error}",))
     if right is None:
@@ -83,8 +86,7 @@ def insertion_beside(
     beside = right & ~left.left_ventricle
     both = dataclasses.replace(left, infarct=None, mvo=None, rv=beside)
     arcs = np.array(contact_arcs(both, geometry)).reshape(-1, 2)
-    rings = np.count_nonzero(left.wall.any(axis=(1, 2)) & left.cavity.any(axis=(1, 2)))
-    if len(arcs) < max(2, LEAST_SLICES * rings):
+    if len(arcs) < max(LEAST_RINGS, LEAST_SLICES * _rings(left)):
         return InsertionSearch()
     agreement = np.abs(np.exp(1j * np.radians(arcs)).mean(axis=0)).min()
     length = float(np.mean((arcs[:, 1] - arcs[:, 0]) % 360))
@@ -100,6 +102,11 @@ def insertion_beside(
     if point is None:
         return InsertionSearch()
     return InsertionSearch(Insertion(point, finder.bundle, finder.ninety_deg))
+
+
+def _rings(left: Anatomy) -> int:
+    """Slices that show both wall and cavity."""
+    return int(np.count_nonzero(left.wall.any(axis=(1, 2)) & left.cavity.any(axis=(1, 2))))
 
 
 def _blood(anatomy: Anatomy, rv: np.ndarray, image: np.ndarray) -> float:
@@ -118,7 +125,7 @@ def _blood(anatomy: Anatomy, rv: np.ndarray, image: np.ndarray) -> float:
 
 
 def _right_ventricle(
-    job: Job, bundle: Bundle, finder: InsertionFinder, device: str, precision: str
+    job: Job, bundle: Bundle, finder: InsertionFinder, left: Anatomy, device: str, precision: str
 ) -> np.ndarray | None:
     """Mask (z, y, x) of the right ventricle by one view of the companion; None without a companion."""
     companion = bundle.companion(finder.bundle)
@@ -128,6 +135,7 @@ def _right_ventricle(
     if "rv" not in values:
         raise ModelError(f"bundle '{finder.bundle}' knows no right ventricle")
     present = tuple(f for f in finder.folds if f in companion.manifest.folds)
+    _, rows, columns = np.nonzero(left.left_ventricle)
     asked = dataclasses.replace(
         job,
         source=companion,
@@ -136,5 +144,6 @@ def _right_ventricle(
         progress=ignore_progress,
         dropout_samples=0,
         keep_passes=False,
+        centre_yx=(float(rows.mean()), float(columns.mean())),
     )
-    return explore(asked, device=device, precision=precision).segmentation == values["rv"]
+    return explore_labels(asked, device=device, precision=precision) == values["rv"]

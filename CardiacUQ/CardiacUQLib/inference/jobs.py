@@ -35,7 +35,8 @@ class Job:
 
     ``dropout_samples`` T > 0 adds T Monte Carlo dropout samples of the first fold, without further views, as
     of a single model; they enter no map. ``keep_passes`` keeps the softmax of every pass for those who judge
-    methods by it; otherwise memory stays that of one pass.
+    methods by it; otherwise memory stays that of one pass. ``centre_yx``, in voxels of the volume, is where
+    the heart is known to be: then it is not sought.
     """
 
     volume: Volume
@@ -46,15 +47,16 @@ class Job:
     cancel: CancelToken = field(default_factory=CancelToken)
     dropout_samples: int = 0
     keep_passes: bool = False
+    centre_yx: tuple[float, float] | None = None
 
 
 def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi, tuple[str, ...]]:
     """The ROI, centred on the heart where the bundle can find it, and what to tell about that."""
     job.progress(0.0, "finding the heart")
     job.cancel.check()
-    centre, warnings = None, ()
+    centre, warnings = job.centre_yx, ()
     with timer.step("locate"):
-        if LOCATOR in job.source.manifest.networks:
+        if centre is None and LOCATOR in job.source.manifest.networks:
             centre = find_heart(job.volume, job.source, arithmetic, job.folds, job.cancel)
             warnings = (NO_HEART,) if centre is None else ()
         roi = find_roi(job.volume, job.source.manifest.roi, centre)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.progress import portion
+from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
@@ -104,3 +105,17 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         bands,
         band_maps,
     )
+
+
+def streaming_labels(job: Job, arithmetic: Arithmetic) -> np.ndarray:
+    """The labels (z, y, x), uint8, of :func:`explore_streaming` and nothing else."""
+    manifest, timer = job.source.manifest, step_timer(arithmetic)
+    roi, _ = find_region(job, arithmetic, timer)
+    crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
+    passes = run_streaming(
+        crop, job.source, arithmetic, folds=job.folds, views=job.views, cancel=job.cancel, timer=timer
+    )
+    final = np.mean([one.weighted.cpu().numpy() for one in passes], axis=0)
+    check_finite({MapName.MAX_PROBABILITY: final}, manifest)
+    decision = decide_slices(final, manifest, job.folds, *pixel_of(roi, job.volume.geometry))
+    return decision.labels(roi.restore(final), manifest.classes)

@@ -31,6 +31,12 @@ def size_text(key: str, entry: Mapping[str, Any]) -> str:
     return f"{text} ({about}: {digits(interval[0])}-{digits(interval[1])})"
 
 
+def telling_sizes(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes worth a line: shares of an MVO that is not drawn say no more than its volume."""
+    absent = "mvo_volume_ml" in sizes and sizes["mvo_volume_ml"]["value"] == 0
+    return {key: entry for key, entry in sizes.items() if not (absent and key.startswith("mvo_share"))}
+
+
 def headline(measures: Mapping[str, Any]) -> str:
     """The one line a clinician reads first, from the content of ``measures.json``."""
     sizes = measures.get("sizes", {})

@@ -10,11 +10,8 @@ import numpy as np
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
-from ..measures.display import digits
-from ..uncertainty.verdict import Word
+from ..measures.display import digits, telling_sizes
 from .contents import Contents
-
-_MVO, _MVO_SHARES = "mvo_volume_ml", "mvo_share"
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def millilitres(volume_ml: float) -> str:
 def intervals_hold(contents: Contents) -> bool:
     """False for a scan so unlike those of the training that nothing measured on them holds."""
     verdict = contents.case.verdict
-    return verdict is None or not (verdict.unlike and verdict.word is Word.REDO)
+    return verdict is None or not verdict.nothing_holds
 
 
 def dice_cells(contents: Contents) -> list[DiceCell]:
@@ -61,18 +58,10 @@ def dice_cells(contents: Contents) -> list[DiceCell]:
 
 
 def headlines(contents: Contents) -> list[Headline]:
-    """The sizes of ``measures["sizes"]`` with their intervals, or else the plain volume of every class.
-
-    Shares of an MVO that is not drawn say no more than its volume and are left out.
-    """
+    """The sizes of ``measures["sizes"]`` with their intervals, or else the plain volume of every class."""
     sizes = contents.case.measures.get("sizes")
     if sizes:
-        absent = _MVO in sizes and sizes[_MVO]["value"] == 0
-        return [
-            _size(key, entry, contents)
-            for key, entry in sizes.items()
-            if not (absent and key.startswith(_MVO_SHARES))
-        ]
+        return [_size(key, entry, contents) for key, entry in telling_sizes(sizes).items()]
     colours = {info.name: info.colour for info in contents.case.classes}
     return [
         Headline(name, millilitres(volume), "ml", colour=colours.get(name, ""))

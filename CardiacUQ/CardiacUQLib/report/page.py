@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -195,7 +196,10 @@ def _columns(contents: Contents) -> list[dict[str, Any]]:
     ]
     if contents.case.bands:
         colours = band_colours(contents.case.bands, contents.case.classes)
-        bands = [(band.with_coverage(), colours[band.structure]) for band in contents.case.bands]
+        bands = [
+            (band.with_coverage(holds=intervals_hold(contents)), colours[band.structure])
+            for band in contents.case.bands
+        ]
         share = f"{100 * contents.case.bands[0].share:.0f} %"
         columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
     columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
@@ -257,7 +261,9 @@ def _provenance(contents: Contents) -> list[tuple[str, str]]:
     ]
 
 
+@functools.cache
 def _template() -> Any:
+    """Compiled once in a process, which a cohort draws many pages with."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

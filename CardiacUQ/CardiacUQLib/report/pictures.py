@@ -7,6 +7,7 @@ remains readable; heat maps vanish where the result is certain.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.slice_number import slice_number
 from ..images.volume import Geometry
 from ..uncertainty.bands import BETWEEN, INSIDE, band_colours
-from .canvas import PIXELS, Canvas, Field
+from .canvas import PIXELS, Canvas, Field, boundary_pieces
 from .contents import Contents, HeatColumn
 
 MARGIN_MM = 14.0
@@ -77,10 +78,11 @@ def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[
         def copy(plain: Canvas = plain) -> Canvas:
             return Canvas(field, plain.spacing, plain.image)
 
+        border = boundary_pieces(without_holes(contents.segmentation[z] != BACKGROUND.value))
         row = [_outlines(copy(), contents, z)]
         row += [_bands(copy(), contents, z)] if contents.case.bands else []
-        row += [_heat(copy(), contents, heat, z) for heat in contents.heat_maps]
-        row.append(_corrections(copy(), contents, z))
+        row += [_heat(copy(), heat, z, border) for heat in contents.heat_maps]
+        row.append(_corrections(copy(), contents, z, border))
         yield (_image(plain, contents, z), *row)
 
 
@@ -140,19 +142,25 @@ def _bands(canvas: Canvas, contents: Contents, z: int) -> Picture:
     return Picture(canvas.png(), f"Slice {slice_number(z)}: contour bands of {', '.join(shown) or 'nothing'}")
 
 
-def _heat(canvas: Canvas, contents: Contents, heat_map: HeatColumn, z: int) -> Picture:
-    share = np.clip(heat_map.values[z] / heat_map.maximum, 0.0, 1.0)
+@functools.cache
+def _faded_heat() -> np.ndarray:
+    """Colours of the shares 0 to 255 of a heat map's scale, uint8 RGBA."""
     steps = np.linspace(0.0, 1.0, 256)
     fade = np.clip((steps - HIDDEN_BELOW) / (OPAQUE_FROM - HIDDEN_BELOW), 0.0, 1.0)
     colours = np.concatenate([heat_colours(steps), 255 * HEAT_OPACITY * fade[:, None]], axis=1)
-    canvas.lay_over(np.rint(255 * share), np.rint(colours).astype(np.uint8))
-    _faint_outline(canvas, contents, z)
+    return np.rint(colours).astype(np.uint8)
+
+
+def _heat(canvas: Canvas, heat_map: HeatColumn, z: int, border: np.ndarray) -> Picture:
+    share = np.clip(heat_map.values[z] / heat_map.maximum, 0.0, 1.0)
+    canvas.lay_over(np.rint(255 * share), _faded_heat())
+    _faint_outline(canvas, border)
     highest = float(heat_map.values[z].max())
     return Picture(canvas.png(), f"Slice {slice_number(z)}: {heat_map.title}, at most {highest:.2f}")
 
 
-def _corrections(canvas: Canvas, contents: Contents, z: int) -> Picture:
-    _faint_outline(canvas, contents, z)
+def _corrections(canvas: Canvas, contents: Contents, z: int, border: np.ndarray) -> Picture:
+    _faint_outline(canvas, border)
     names = {info.value: info.name for info in contents.case.classes}
     codes = [int(code) for code in np.unique(contents.case.dcm[z]) if code]
     fills = np.zeros((256, 4), np.uint8)
@@ -182,7 +190,6 @@ def _number_regions(canvas: Canvas, contents: Contents, z: int) -> None:
         canvas.write(str(region), (min(x + 6, PIXELS - 12), y), "lm", size=15)
 
 
-def _faint_outline(canvas: Canvas, contents: Contents, z: int) -> None:
+def _faint_outline(canvas: Canvas, border: np.ndarray) -> None:
     """The outer border of the heart, for orientation."""
-    whole = without_holes(contents.segmentation[z] != BACKGROUND.value)
-    canvas.outline(whole, "#FFFFFF", width=1.0, opacity=0.6)
+    canvas.draw_pieces(border, "#FFFFFF", width=1.0, opacity=0.6)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import NoHeartError
+from ..base.lasting_imports import lasting_imports
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
 from ..cases.casefolder import ExtraWriter, claim_case, fill_case, write_case
 from ..report import can_render, report_writer
@@ -61,7 +62,8 @@ def segment_alone(
     cancel: CancelToken | None = None,
 ) -> Result:
     """The same without a look at other bundles: a film belongs to its kind by its headers."""
-    from ..inference.segment import segment  # loads torch, which a wrong option shall not wait for
+    with lasting_imports():
+        from ..inference.segment import segment  # loads torch, which a wrong option shall not wait for
 
     return segment(
         volume,

@@ -99,8 +99,11 @@ class Band:
             return f"{self.structure}: {self.margins}"
         return f"{self.structure}: {100 * self.share:.0f} % of a reader's contour from {self.margins}"
 
-    def with_coverage(self) -> str:
-        """ "infarct, 2.1 mm inside to 4.0 mm outside; it held 92 % in unseen cases" """
+    def with_coverage(self, *, holds: bool = True) -> str:
+        """ "infarct, 2.1 mm inside to 4.0 mm outside; it held 92 % in unseen cases"; without ``holds``, for a
+        scan unlike those cases, that it does not carry over."""
+        if not holds:
+            return f"{self.structure}, {self.margins}; not measured on scans like this"
         held = "" if self.covered is None else f"; it held {100 * self.covered:.0f} % in unseen cases"
         return f"{self.structure}, {self.margins}{held}"
 

@@ -59,6 +59,11 @@ class Verdict:
         return self.risk is None
 
     @property
+    def nothing_holds(self) -> bool:
+        """True where no figure that was measured on the training scans holds for this one."""
+        return self.unlike and self.word is Word.REDO
+
+    @property
     def advice(self) -> str:
         """What the word asks for, in a sentence; that "redo" speaks of contours and never of the scan."""
         if self.unlike:

@@ -194,7 +194,7 @@ export function showVerdict(opened, listed) {
   byId("verdict").textContent = verdict?.word ?? "";
   byId("verdict").className = `verdict ${verdict?.word ?? ""}`;
   byId("verdict").title = verdict?.advice ?? "";
-  byId("reason").title = verdict?.advice ?? "";
+  byId("reason").title = verdict ? `${verdict.reason}. ${verdict.advice}` : "";
   byId("reason").hidden = !verdict?.reason;
   byId("reason").textContent = verdict?.reason ?? "";
   const notes = [...new Set([...opened.warnings, ...opened.state.notes])];

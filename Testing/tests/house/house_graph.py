@@ -9,11 +9,14 @@ from house_fixtures import Source
 Graph = dict[str, set[str]]
 
 
-def needs_of(sources: Sequence[Source]) -> Graph:
-    """Every module of ours with the modules of ours that it imports, at load or later."""
+def needs_of(sources: Sequence[Source], *, at_load: bool = False) -> Graph:
+    """Every module of ours with the modules of ours that it imports, at load or (not ``at_load``) later."""
     known = {source.module for source in sources}
     return {
-        source.module: {_module_of(found.target, known) for found in source.imports} - {source.module, ""}
+        source.module: {
+            _module_of(found.target, known) for found in source.imports if found.at_load or not at_load
+        }
+        - {source.module, ""}
         for source in sources
     }
 

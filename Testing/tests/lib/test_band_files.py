@@ -16,6 +16,7 @@ from CardiacUQLib.inference.result import Result
 from CardiacUQLib.report import can_render
 from CardiacUQLib.report.page import render_report
 from CardiacUQLib.uncertainty.bands import BETWEEN, INSIDE
+from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 
 def banded(folder: Path, storage: str = "axial") -> Result:
@@ -46,4 +47,6 @@ def test_the_report_draws_them_and_says_what_they_are(tmp_path: Path) -> None:
     page = render_report(result)
     assert "Contour bands" in page and "mm inside to" in page and "90 % of a reader" in page
     assert "contour bands of blood pool" in page and "it held 91 % in unseen cases" in page
+    odd = replace(result, verdict=Verdict(Word.REDO, "unlike the training scans: noise"))
+    assert "it held" not in (page := render_report(odd)) and "not measured on scans like this" in page
     assert "Contour bands" not in render_report(replace(result, bands=(), band_maps={}))

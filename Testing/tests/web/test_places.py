@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from review_cases import INFARCT, MVO, make_placed
-from serving import Served, enter, labels_on_disk, serving
+from serving import Served, change_case, enter, labels_on_disk, serving
 
 from CardiacUQLib.cases.casefolder import read_case, write_case
 from CardiacUQLib.review import Action, CaseMaps, Review, read_record
@@ -81,3 +81,18 @@ def test_one_key_accepts_and_the_rest_is_one_line(browser, placed: Path) -> None
         assert browser.complaints() == []
     review = Review(CaseMaps.of(read_case(placed)), "Slicer")
     assert review.progress().done and review.decisions[0].label == MVO != INFARCT
+
+
+def test_a_scan_that_does_not_belong_shows_no_number_first_and_no_interval(placed: Path) -> None:
+    unlike = {"word": "redo", "reason": "unlike the training scans: noise", "risk": None, "low_dice": None}
+    change_case(placed, verdict=unlike)
+    with serving(placed) as server:
+        server.enter()
+        (listed,) = server.json("/api/cohort")["cases"]
+        assert listed["verdict"]["advice"].startswith("First make sure that this image")
+        state = server.json("/api/cases/0")["state"]
+        assert state["headline"] == "Do this image and this model belong together?"
+        assert state["sizes"] and not any(size["interval"] for size in state["sizes"])
+        answer = server.json("/api/cases/0/accept", {"revision": 0, "item": "place 1"})
+        assert "Infarct" in answer["state"]["headline"], "what a reader has corrected is the reader's"
+        assert not any(size["interval"] for size in answer["state"]["sizes"])
