@@ -11,7 +11,7 @@ READY := .venv/.cardiacuq-ready
 TEST_WORKERS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-ratios benchmark-review screenshots clean
+.PHONY: docs torture help demo test types setup lint format arrows benchmark benchmark-gpu benchmark-ratios benchmark-review screenshots clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,9 @@ benchmark-ratios: $(READY) ## whole commands over the networks' own time, about 
 
 benchmark: $(READY) ## time of a segmentation
 	@$(PY) Testing/benchmarks/bench_segment.py
+
+benchmark-gpu: $(READY) ## latency, memory, parity and training on one CUDA card; under four minutes
+	@$(PY) Testing/benchmarks/bench_gpu.py
 
 screenshots: $(READY) ## pictures of the README and of the walk through the module
 	@$(PY) Tools/make_screenshots.py

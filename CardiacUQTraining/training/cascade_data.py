@@ -157,7 +157,8 @@ class StackData:
         perturbation = self.recipe.perturbation
         if perturbation is not None and epoch >= perturbation.after_epoch:
             masks = perturb(masks, images, labels, perturbation, generator)
-        return torch.cat([images[:, None], masks], dim=1), labels.long()
+        inputs = torch.cat([images[:, None], masks], dim=1)
+        return inputs.contiguous(memory_format=torch.channels_last_3d), labels.long()
 
     def validate(self, network: nn.Module) -> float:
         """Mean Dice of the cascade over the held-out cases on centred crops."""

@@ -22,7 +22,7 @@ def make_optimiser(network: nn.Module, recipe: OptimiserRecipe) -> Optimizer:
         return torch.optim.SGD(parameters, rate, momentum=recipe.momentum, nesterov=True, weight_decay=decay)
     if recipe.name is OptimiserName.RMSPROP:
         return torch.optim.RMSprop(parameters, rate, momentum=recipe.momentum, weight_decay=decay)
-    return torch.optim.AdamW(parameters, rate, weight_decay=decay)
+    return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
 
 
 def learning_rate(recipe: OptimiserRecipe, step: int, total: int) -> float:

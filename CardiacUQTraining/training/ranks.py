@@ -20,6 +20,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
 from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.inference.device import choose_precision
 
 TIMEOUT = timedelta(minutes=15)
 """Longest wait for another rank: rank 0 validates alone while the others wait."""
@@ -68,13 +69,20 @@ class Launch:
         return cls(total // per_node, per_node)
 
 
+def useful_precision(asked: Precision, device: torch.device) -> Precision:
+    """``asked``, or float32 where the device computes in bfloat16 no faster."""
+    return asked if choose_precision("auto", device) is torch.bfloat16 else "32-true"
+
+
 def launch_fabric(device: torch.device, precision: Precision) -> Fabric:
     """A launched Fabric for all processes that torchrun or srun started, or for this one alone.
 
     ``device`` is where this process would train alone; of several processes each takes the GPU of its
-    own number on the node. Raises UsageError, one line, where that cannot be, and LostRankError if the
-    others do not come.
+    own number on the node. Computes in float32 where "bf16-mixed" gains nothing, see
+    :func:`CardiacUQLib.inference.device.choose_precision`. Raises UsageError, one line, where that cannot be,
+    and LostRankError if the others do not come.
     """
+    precision = useful_precision(precision, device)
     launch = Launch.detect()
     if launch == Launch():
         devices = 1 if device.index is None else [device.index]

@@ -25,15 +25,13 @@ import tempfile
 import time
 import tomllib
 import venv
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ"), str(Path(__file__).parent)]
 
 from CardiacUQLib.base.threads import wait_politely  # noqa: E402
 
@@ -41,8 +39,8 @@ wait_politely()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from plain_layers import plain_layers  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
-from torch.nn import functional  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from CardiacUQLib import phantom  # noqa: E402
@@ -56,7 +54,7 @@ from CardiacUQLib.inference.passes import STAGE_2D, STAGE_3D, Arithmetic, run_ca
 from CardiacUQLib.inference.roi import find_roi, normalise_slices  # noqa: E402
 from CardiacUQLib.inference.slice_context import with_neighbours  # noqa: E402
 from CardiacUQLib.inference.views import from_view, to_view  # noqa: E402
-from CardiacUQLib.networks import streaming_unet, supervision, unet2d, unet3d  # noqa: E402
+from CardiacUQLib.networks.unet3d import FLAT_LEVELS  # noqa: E402
 
 SLICES = 9
 CORRECTED = (3, 4)
@@ -87,22 +85,6 @@ class Contestant:
     def seconds(self, clock: str) -> float:
         """Median by the clock on the wall or of the processor."""
         return statistics.median(self.wall if clock == "wall" else self.busy)
-
-
-@contextmanager
-def plain_layers() -> Iterator[None]:
-    """Our networks with PyTorch's layers as others write them."""
-    plain = {
-        "instance_norm": lambda x, norm: norm(x),
-        "halved": lambda x: functional.max_pool2d(x, 2),
-        "pointwise": lambda x, layer: layer(x),
-        "convolved": lambda x, layer: layer(x),
-    }
-    with ExitStack() as stack:
-        for module in (unet2d, unet3d, supervision, streaming_unet):
-            for name in plain.keys() & vars(module).keys():
-                stack.enter_context(mock.patch.object(module, name, plain[name]))
-        yield
 
 
 def corrected(view: Tensor, labels: Tensor) -> Tensor:
@@ -160,7 +142,7 @@ def nnunet_passes(crop: Tensor, bundle) -> Callable[[], object]:
     def network(stage: str) -> nn.Module:
         spec, flat = bundle.manifest.networks[stage], stage == STAGE_2D
         levels = len(spec.filters)
-        stacked = [[1, 3, 3] if n < unet3d.FLAT_LEVELS else [3] * 3 for n in range(levels)]
+        stacked = [[1, 3, 3] if n < FLAT_LEVELS else [3] * 3 for n in range(levels)]
         steps = [1 if n == 0 else 2 if flat else [1, 2, 2] for n in range(levels)]
         return PlainConvUNet(
             spec.in_channels, levels, list(spec.filters), nn.Conv2d if flat else nn.Conv3d,

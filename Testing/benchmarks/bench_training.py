@@ -6,9 +6,9 @@ Both train the same network on the same phantoms with the same augmentations (tu
 elastic, bias, contrast, gamma, blur, low resolution, noise, each with the recipe's probability). Ours draws
 a batch as one tensor operation where the network lives; the plain loop draws samples one by one in a
 DataLoader. Prints a Markdown table with the data side alone, the whole optimiser step, and the ratio that
-the network's own share of the step allows at most. A whole step is ours in the recipe's precision beside the
-plain loop in float32, then beside the plain loop in the recipe's precision too. Aim on a processor: 3 times
-as fast.
+the network's own share of the step allows at most. A whole step is ours in the precision that the recipe gets
+on this device beside the plain loop in float32, then beside the plain loop in the same precision. The plain
+loop has PyTorch's layers and memory format as they come. Aim on a processor: 3 times as fast.
 
 Rates are per second of processor time of the process (wall time in brackets), so that other programs on
 the machine hardly change them; with --workers the data side also runs elsewhere, and wall time counts.
@@ -22,22 +22,25 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ"), str(Path(__file__).parent)]
 
 from CardiacUQLib.base.threads import wait_politely  # noqa: E402
 
 wait_politely()
 
 import torch  # noqa: E402
+from plain_layers import plain_layers  # noqa: E402
 from torch import Generator, Tensor, nn  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
+from CardiacUQLib.networks.layout import last_format  # noqa: E402
 from CardiacUQTraining.datasets import open_dataset  # noqa: E402
 from CardiacUQTraining.training.augmentation import spatial  # noqa: E402
 from CardiacUQTraining.training.cascade import MARGIN_PX, CascadeMethod  # noqa: E402
@@ -45,6 +48,7 @@ from CardiacUQTraining.training.crops import CropSet, crop_cases  # noqa: E402
 from CardiacUQTraining.training.intensities import intensity  # noqa: E402
 from CardiacUQTraining.training.losses import deep_supervision_loss  # noqa: E402
 from CardiacUQTraining.training.optimisation import make_optimiser  # noqa: E402
+from CardiacUQTraining.training.ranks import useful_precision  # noqa: E402
 from CardiacUQTraining.training.recipe import AugmentationRecipe, StageRecipe, read_recipe  # noqa: E402
 
 CASES = 8
@@ -153,21 +157,30 @@ def plain_batches(
             yield cut.to(device), marks.to(device)
 
 
-def training_step(network: nn.Module, recipe: StageRecipe, *, mixed: bool) -> Callable[[Batch], None]:
-    """Forward (``mixed``: in bfloat16 where it may be), loss, backward and optimiser on one batch."""
+def training_step(
+    network: nn.Module, recipe: StageRecipe, *, mixed: bool, plain: bool = False
+) -> Callable[[Batch], None]:
+    """Forward (``mixed``: in bfloat16 where it may be), loss, backward and optimiser on one batch.
+
+    ``plain``: with PyTorch's layers and memory format as they come.
+    """
     optimiser = make_optimiser(network, recipe.optimiser)
     flat = recipe.network.architecture.value.endswith("2d")
 
-    def step(batch: Batch) -> None:
-        images, labels = batch
+    def forward(images: Tensor, labels: Tensor) -> Tensor:
         if flat:
-            inputs, target = images.contiguous(memory_format=torch.channels_last), labels[:, 0].long()
+            inputs, target = images, labels[:, 0].long()
         else:
             masks = [(labels == value).float() for value in (INFARCT, MVO)]
             inputs, target = torch.stack([images, *masks], dim=1), labels.long()
+        layout = torch.contiguous_format if plain else last_format(inputs.ndim)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=mixed):
-            outputs = network.deep(inputs)
-        loss = deep_supervision_loss(outputs, target, recipe.loss)
+            outputs = network.deep(inputs.contiguous(memory_format=layout))
+        return deep_supervision_loss(outputs, target, recipe.loss)
+
+    def step(batch: Batch) -> None:
+        with plain_layers() if plain else nullcontext():
+            loss = forward(*batch)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.optimiser.gradient_clip)
@@ -214,8 +227,10 @@ def main() -> None:
     for name in ("stage2d", "stage3d"):
         stage = method.stages()[name]
         samples = samples_of(crops, 1 if name == "stage2d" else stage.patch_slices)
-        network, mixed = method.build(name).to(device).train(), recipe.precision == "bf16-mixed"
-        plain, ours = (training_step(network, stage, mixed=how) for how in (False, mixed))
+        network = method.build(name).to(device).train()
+        mixed = useful_precision(recipe.precision, device) == "bf16-mixed"
+        ours = training_step(network, stage, mixed=mixed)
+        plain, same = (training_step(network, stage, mixed=how, plain=True) for how in (False, mixed))
         batches = {
             "ours": lambda s=stage, x=samples: our_batches(x, s, size_px),
             "plain": lambda s=stage, x=samples: plain_batches(x, s, size_px, options.workers, device),
@@ -226,10 +241,10 @@ def main() -> None:
             for who, made, step in (
                 ("ours", "ours", ours),
                 ("plain", "plain", plain),
-                ("mixed", "plain", ours),
+                ("mixed", "plain", same),
             )
         }
-        print_rows(name, data, whole, recipe.precision, wall=options.workers > 0)
+        print_rows(name, data, whole, "bf16-mixed" if mixed else "32-true", wall=options.workers > 0)
 
 
 def print_rows(
@@ -244,7 +259,8 @@ def print_rows(
     ratio = value(data["ours"]) / value(data["plain"])
     print(f"| {name} | data side | {data['ours']} | {data['plain']} | {ratio:.1f} | |")
     network = max(1e-9, 1 / value(whole["ours"]) - 1 / value(data["ours"]))
-    for who, how in (("plain", "plain loop in float32"), ("mixed", f"both in {precision}")):
+    same = {"mixed": f"both in {precision}"} if precision != "32-true" else {}
+    for who, how in {"plain": "plain loop in float32", **same}.items():
         ratio = value(whole["ours"]) / value(whole[who])
         most = (1 / network) / value(whole[who])
         print(f"| {name} | whole step, {how} | {whole['ours']} | {whole[who]} | {ratio:.1f} | {most:.1f} |")

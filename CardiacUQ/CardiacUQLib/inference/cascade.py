@@ -40,7 +40,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("extract"):
         crop = normalise_slices(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = CascadeAccumulator(manifest.stage_rule.score_sharpness), []
-    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry), crop)
     for one in run_cascade(
         crop,
         job.source,

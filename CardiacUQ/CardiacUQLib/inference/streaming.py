@@ -47,7 +47,7 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("extract"):
         crop = normalise_frame(roi.extract(job.volume.array), crop_no_image(roi, job.volume))
     accumulator, kept = StreamingAccumulator(), []
-    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry))
+    collector = EvidenceCollector(manifest.classes, roi_voxel_ml(roi, job.volume.geometry), crop)
     for one in run_streaming(
         crop,
         job.source,

@@ -53,21 +53,16 @@ def pointwise(x: Tensor, layer: nn.Module) -> Tensor:
 def convolved(x: Tensor, layer: nn.Conv3d) -> Tensor:
     """``layer(x)`` for stacks (N, C, z, y, x) and an odd kernel that keeps their size but for its stride.
 
-    Where the kernel sees one slice alone, all slices go through a 2D convolution. PyTorch leaves a single
-    stack to code that is several times slower than oneDNN's, so that one is asked for by its name.
+    Where the kernel sees one slice alone, all slices go through a 2D convolution. So does a single stack, its
+    neighbouring slices as further channels: PyTorch leaves it to code that is several times slower.
     """
-    if x.device.type != "cpu":
+    reach = layer.kernel_size[0]
+    if x.device.type != "cpu" or (reach > 1 and len(x) > 1):
         return layer(x)
-    if layer.kernel_size[0] == 1:
-        slices, weight = x.transpose(1, 2).flatten(0, 1), layer.weight[:, :, 0]
-        y = functional.conv2d(slices, weight, layer.bias, layer.stride[1:], layer.padding[1:])  # pyright: ignore
-        return y.unflatten(0, (len(x), x.shape[2])).transpose(1, 2)
-    if len(x) == 1 and _onednn_float32(x):
-        padding = [size // 2 for size in layer.kernel_size]
-        return torch.mkldnn_convolution(x, layer.weight, layer.bias, padding, layer.stride, layer.dilation, 1)
-    return layer(x)
-
-
-def _onednn_float32(x: Tensor) -> bool:
-    plain = x.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and torch.backends.mkldnn.is_available() and not torch.is_grad_enabled()
+    depth, weight = x.shape[2], layer.weight.transpose(1, 2).flatten(1, 2)
+    if reach > 1:
+        beyond = functional.pad(x, (0, 0, 0, 0, reach // 2, reach // 2))
+        x = torch.cat([beyond[:, :, first : first + depth] for first in range(reach)], dim=1)
+    slices = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    y = functional.conv2d(slices, weight, layer.bias, layer.stride[1:], layer.padding[1:])  # pyright: ignore
+    return y.unflatten(0, (len(x), depth)).transpose(1, 2)

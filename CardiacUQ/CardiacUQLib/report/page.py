@@ -24,6 +24,7 @@ from ..bundles.map_catalogue import MapName
 from ..cases.case import CaseView
 from ..images.slice_number import slice_number, slice_range
 from ..inference.result import Result
+from ..measures.aha import NO_INSERTION
 from ..measures.display import SIZE_NAMES, digits
 from ..measures.size_catalogue import unit_of
 from ..uncertainty.bands import band_colours
@@ -117,7 +118,7 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         distributions=distributions_svg(contents.case.measures),
         segments_note=segments_note(contents.case.measures),
         thresholds=threshold_rows(contents.case.measures),
-        warnings=[*contents.warnings, *(str(note) for note in contents.case.measures.get("notes", ()))],
+        warnings=_warnings(contents),
         rows=_rows(contents),
         columns=_columns(contents),
         outlined=[info for info in contents.case.classes if info.value],
@@ -133,6 +134,13 @@ def render_report(case: CaseView, *, name: str | None = None) -> str:
         heat_colours=", ".join(HEAT_STOPS),
         hidden_below=HIDDEN_BELOW,
     )
+
+
+def _warnings(contents: Contents) -> list[str]:
+    """What is odd about this case; where segments count from stands under the bull's-eyes."""
+    notes = [str(note) for note in contents.case.measures.get("notes", ())]
+    told = NO_INSERTION if segments_note(contents.case.measures) else ""
+    return [*contents.warnings, *(note for note in notes if note != told)]
 
 
 def _places(looks: Sequence[Look]) -> list[tuple[Look, str]]:

@@ -99,8 +99,9 @@ class Assessor:
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
-        if dice and verdict_fit is not None:
-            word = verdict_fit.judge(dice, probabilities, drawn)
+        if dice_fit is not None and verdict_fit is not None:
+            chance = dice_fit.chance_below(verdict_fit.low_dice, evidence, probabilities, drawn)
+            word = verdict_fit.judge(dice, chance, probabilities, drawn)
         known = self.likeness(evidence).with_stated(stated)
         if known.reasons:
             word = unlike_verdict(known, word)

@@ -8,8 +8,8 @@ used; the labels of several folds are a little better than those of one, so a pr
 Per structure (class or lesion): the Dice that the two opinions' mean probabilities promise
 (2 sum(p s) / (sum p + sum s) for the labels s), the mean pairwise Dice of the views (Zenk et al., Medical
 Image Analysis 2025), the Dice of the two opinions, and in ml what is in doubt, the sum of p (1 - p) over the
-mean p of both opinions. Per lesion also its sizes and how sure its surest place is. Shares are kept as
-log-odds, volumes of lesions as logarithms, so that linear models can use them.
+mean p of both opinions. Per lesion also how sure its surest places are, and what the grey values say of it
+(:mod:`.brightness`). Shares are kept as log-odds, so that linear models can use them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ import numpy as np
 
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
+from .brightness import brightest_sector, brightest_tenth, dark_places, inner_wall
 from .linear import logit
 
 DOUBT = "doubt"
 DICE_MARGIN, PEAK_MARGIN = 0.02, 1e-3
-LABELLED_FLOOR_ML, SOFT_FLOOR_ML = 0.2, 0.05
-"""Added before a logarithm: less than that is as good as nothing."""
-PEAK_SIGMA_PX = 2.0
-"""In-plane Gaussian under which a peak of probability is looked for: a lesion, not a voxel."""
+CAVITY = "blood pool"
 
 
 def evidence_key(structure: str, figure: str) -> str:
@@ -37,13 +35,17 @@ def evidence_key(structure: str, figure: str) -> str:
 
 
 def fold_evidence(
-    first: np.ndarray, final: np.ndarray, classes: Sequence[ClassInfo], voxel_ml: float
+    first: np.ndarray,
+    final: np.ndarray,
+    classes: Sequence[ClassInfo],
+    voxel_ml: float,
+    image: np.ndarray,
 ) -> dict[str, float]:
     """Evidence from the passes of one fold.
 
     ``final`` is the softmax (views, C, z, y, x) of the final opinion, ``first`` that of the opinions it
     overrules (opinions, views, C, z, y, x): the one 2D stage, or the members of an ensemble; ``voxel_ml`` is
-    the volume of a voxel.
+    the volume of a voxel, ``image`` (z, y, x) what the networks saw.
     """
     mean_first, mean_final = first.mean(axis=(0, 1)), final.mean(axis=0)
     views = final.argmax(axis=1)
@@ -66,23 +68,37 @@ def fold_evidence(
         }
         if name in LESIONS:
             figures |= {
-                "volume": np.log(mask.sum() * voxel_ml + LABELLED_FLOOR_ML),
-                "least volume": np.log(min(v.sum() for v in seen) * voxel_ml + LABELLED_FLOOR_ML),
-                "soft volume": np.log(p.sum() * voxel_ml + SOFT_FLOOR_ML),
-                "soft volume, first": np.log(q.sum() * voxel_ml + SOFT_FLOOR_ML),
-                "peak": logit(_peak(p), PEAK_MARGIN),
-                "peak, first": logit(_peak(q), PEAK_MARGIN),
                 "surest voxel": logit(float(p.max()), PEAK_MARGIN),
+                "peak in two slices": logit(_second_highest(both.max(axis=(1, 2))), PEAK_MARGIN),
             }
         found |= {evidence_key(name, figure): float(value) for figure, value in figures.items()}
-    return found
+    return found | _grey_evidence(image, labels, 0.5 * (mean_first + mean_final), classes)
+
+
+def _grey_evidence(
+    image: np.ndarray, labels: np.ndarray, both: np.ndarray, classes: Sequence[ClassInfo]
+) -> dict[str, float]:
+    """What the grey values say of infarct and MVO; nothing for classes without them. ``both`` is the mean
+    softmax (C, z, y, x) of both opinions, whose ``labels`` show the wall."""
+    values = {info.name: info.value for info in classes if info.value}
+    lesion = structures(classes).get("infarct", [])
+    if CAVITY not in values or not lesion:
+        return {}
+    pool = labels == values[CAVITY]
+    wall = (labels > 0) & ~pool
+    inner = inner_wall(pool, wall)
+    return {
+        evidence_key("infarct", "brightest tenth"): brightest_tenth(image, inner),
+        evidence_key("infarct", "brightest sector"): brightest_sector(image, pool, inner),
+        evidence_key("MVO", "dark places"): dark_places(image, wall, both[lesion].sum(axis=0)),
+    }
 
 
 class EvidenceCollector:
     """Gathers the evidence of a case pass by pass, fold after fold; holds the passes of one fold only."""
 
-    def __init__(self, classes: Sequence[ClassInfo], voxel_ml: float) -> None:
-        self._classes, self._voxel_ml = classes, voxel_ml
+    def __init__(self, classes: Sequence[ClassInfo], voxel_ml: float, image: np.ndarray) -> None:
+        self._classes, self._voxel_ml, self._image = classes, voxel_ml, image
         self._fold: int | None = None
         self._passes: list[tuple[np.ndarray, np.ndarray]] = []
         self._folds: list[dict[str, float]] = []
@@ -103,8 +119,8 @@ class EvidenceCollector:
     def _close(self) -> None:
         if self._passes:
             first, final = (np.stack(parts) for parts in zip(*self._passes, strict=True))
-            evidence = fold_evidence(np.swapaxes(first, 0, 1), final, self._classes, self._voxel_ml)
-            self._folds.append(evidence)
+            first = np.swapaxes(first, 0, 1)
+            self._folds.append(fold_evidence(first, final, self._classes, self._voxel_ml, self._image))
             self._passes = []
 
 
@@ -152,8 +168,6 @@ def _promised(p: np.ndarray, mask: np.ndarray) -> float:
     return 1.0 if size < 1e-9 else 2.0 * float(p[mask].sum()) / size
 
 
-def _peak(p: np.ndarray) -> float:
-    from scipy import ndimage  # not at start-up
-
-    sigma = (0.0, PEAK_SIGMA_PX, PEAK_SIGMA_PX)
-    return float(ndimage.gaussian_filter(p, sigma).max())
+def _second_highest(peaks: np.ndarray) -> float:
+    """What two slices reach; the only one's of a single slice."""
+    return float(np.sort(peaks)[-2:][0])

@@ -3,7 +3,8 @@
 A lesion that the networks draw is shown where showing it promises more Dice than leaving it out: with
 P the probability that the reader sees one and D the mean Dice of those that are both present and drawn,
 showing is worth P D, not showing 1 - P (a class absent from both counts 1), so that it is shown from
-P = 1 / (1 + D) on. Logistic regressions, fitted by ``CardiacUQTraining.evaluation.fit_presence``.
+P = 1 / (1 + D) on. Logistic regressions, fitted by ``CardiacUQTraining.evaluation.assessment.fit``; that of
+MVO on hearts with an infarct, so that P(MVO) = P(infarct) P(MVO | infarct).
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ KEY = "presence"
 
 @dataclass(frozen=True)
 class LesionPresence:
-    """Log-odds that a lesion is there, and from which probability on it is shown if it was drawn."""
+    """Log-odds that a lesion is there, and from which probability on it is shown if it was drawn. ``given``
+    names the lesion that it is part of where the log-odds are those of hearts that have that one."""
 
     model: LinearModel
     shown_from: float
+    given: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.shown_from <= 1:
@@ -42,12 +45,18 @@ class PresenceCalibration:
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if strange := sorted(set(self.lesions) - set(LESIONS)):
+        given = {one.given for one in self.lesions.values() if one.given}
+        if strange := sorted((set(self.lesions) | given) - set(LESIONS)):
             raise ValueError(f'"{strange[0]}" is no lesion; known are {", ".join(LESIONS)}')
+        if lacking := sorted(given - {name for name, one in self.lesions.items() if not one.given}):
+            raise ValueError(
+                f'the probability of "{lacking[0]}" itself, given which another is told, is missing'
+            )
 
     def probabilities(self, evidence: Mapping[str, float]) -> dict[str, float]:
         """P(lesion) by name; a lesion is never more probable than the one it is part of."""
-        found = {name: one.model.probability(evidence) for name, one in self.lesions.items()}
+        alone = {name: one.model.probability(evidence) for name, one in self.lesions.items()}
+        found = {name: alone[name] * alone.get(one.given, 1.0) for name, one in self.lesions.items()}
         for name in found:
             for whole, parts in LESIONS.items():
                 if whole != name and name in parts and whole in found:

@@ -2,13 +2,15 @@
 
 Linear models of the evidence (:mod:`.evidence`) give the Dice of structures that every heart has. A
 lesion may be absent, and counts 1 where reader and model agree on that: drawn, its expected Dice is
-P D(evidence), not drawn 1 - P. Ranges are conformal: the residuals of cases that neither the networks nor
-these models had seen, by a width that grows with the spread that P leaves open (normalised split
-conformal prediction; Lei et al., JASA 2018).
+P D(evidence), not drawn 1 - P. The chance of a low mean Dice comes from the same models: with lesions there
+or not, the mean is normal about what is expected then. Ranges are conformal: the residuals of cases that
+neither the networks nor these models had seen, by a width that grows with the spread that P leaves open
+(normalised split conformal prediction; Lei et al., JASA 2018).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ KEY = "predicted_dice"
 """Name of the fit in ``manifest.calibration``."""
 MEAN = "mean"
 """Name under which the mean over the structures is told."""
+LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,24 @@ class StructureDice:
         self, evidence: Mapping[str, float], presence: Mapping[str, float], drawn: Mapping[str, bool]
     ) -> tuple[float, float]:
         """Expected Dice and its standard deviation."""
-        dice = min(max(self.model.value(evidence), 0.0), 1.0)
+        dice = self._where_drawn(evidence)
         if not self.lesion:
             return dice, self.residual_sd
         p = presence[self.lesion]
         if not drawn[self.lesion]:
             return 1.0 - p, math.sqrt(p * (1.0 - p))
         return p * dice, math.sqrt(p * self.residual_sd**2 + p * (1.0 - p) * dice**2)
+
+    def if_known(
+        self, evidence: Mapping[str, float], there: Mapping[str, bool], drawn: Mapping[str, bool]
+    ) -> tuple[float, float]:
+        """The same if it were known which lesions are ``there``."""
+        if self.lesion and not (there[self.lesion] and drawn[self.lesion]):
+            return float(there[self.lesion] == drawn[self.lesion]), 0.0
+        return self._where_drawn(evidence), self.residual_sd
+
+    def _where_drawn(self, evidence: Mapping[str, float]) -> float:
+        return min(max(self.model.value(evidence), 0.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,27 @@ class DiceCalibration:
     structures: Mapping[str, StructureDice]
     mean_range: DiceRange
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
+
+    def chance_below(
+        self,
+        low_dice: float,
+        evidence: Mapping[str, float],
+        presence: Mapping[str, float],
+        drawn: Mapping[str, bool],
+    ) -> float:
+        """Probability that the mean Dice lies below ``low_dice``, before any fit of it. A lesion that is part
+        of another is only there with that one: P orders them."""
+        known = {one.lesion: presence[one.lesion] for one in self.structures.values() if one.lesion}
+        order = sorted(known, key=lambda lesion: -known[lesion])
+        steps = [1.0, *(known[lesion] for lesion in order), 0.0]
+        chance = 0.0
+        for count, (more, less) in enumerate(itertools.pairwise(steps)):  # the first ``count`` are there
+            there = {lesion: number < count for number, lesion in enumerate(order)}
+            parts = [one.if_known(evidence, there, drawn) for one in self.structures.values()]
+            mean = sum(dice for dice, _ in parts) / len(parts)
+            spread = math.sqrt(sum(sd**2 for _, sd in parts)) / len(parts)
+            chance += (more - less) * _normal_below(low_dice, mean, max(spread, LEAST_SPREAD))
+        return min(max(chance, 0.0), 1.0)
 
     def predict(
         self, evidence: Mapping[str, float], presence: Mapping[str, float], drawn: Mapping[str, bool]
@@ -103,3 +138,7 @@ class DiceCalibration:
             self.mean_range.around(MEAN, mean, spread),
             *(self.structures[name].range.around(name, *one) for name, one in expected.items()),
         )
+
+
+def _normal_below(limit: float, mean: float, sd: float) -> float:
+    return 0.5 * math.erfc((mean - limit) / (sd * math.sqrt(2.0)))

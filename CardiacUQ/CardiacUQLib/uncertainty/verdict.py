@@ -1,9 +1,11 @@
 """One word on the case: trust it, check it, or do it again; with the reason and the risk it stands for.
 
-The risk is the probability that the mean Dice lies below ``low_dice``, a logistic curve of the predicted
-mean Dice fitted on unseen cases. The thresholds on it are chosen so that cases called "trust" hold at most a
-stated share of such failures (conformal risk control, Angelopoulos et al., ICLR 2024) and those called
-"redo" are more likely failures than not.
+The risk is the probability that the mean Dice lies below ``low_dice``: what the models of presence and Dice
+say of it (:meth:`.quality.DiceCalibration.chance_below`), set right by a logistic curve fitted on unseen
+cases. One missed lesion costs a quarter of the mean at once, so that the expected mean says less. The
+thresholds on the risk are chosen so that cases called "trust" hold at most a stated share of such failures
+(conformal risk control, Angelopoulos et al., ICLR 2024) and those called "redo" are more likely failures
+than not.
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .likeness import Likeness
-from .linear import LinearModel
+from .linear import LinearModel, logit
 from .quality import MEAN, PredictedDice
 
 KEY = "verdict"
 """Name of the fit in ``manifest.calibration``."""
-RISK_FEATURE = "predicted mean Dice"
+MEAN_DICE, LOW_CHANCE = "predicted mean Dice", "log-odds of a low mean Dice"
+"""What a risk may be a curve of; bundles up to 0.4.0 have one of the first."""
+CHANCE_MARGIN = 1e-4
 MAY_BE_MISSED = 0.2
 """From this probability on a lesion that is not shown is worth naming as the reason."""
 
@@ -93,16 +97,26 @@ class VerdictCalibration:
         return Word.REDO if risk >= self.redo_from else Word.CHECK
 
     def judge(
-        self, dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]
+        self,
+        dice: Sequence[PredictedDice],
+        low_chance: float,
+        presence: Mapping[str, float],
+        drawn: Mapping[str, bool],
     ) -> Verdict:
-        """The verdict on predicted Dice (the mean among them) and lesions by name."""
+        """The verdict on predicted Dice (the mean among them), the chance that the mean is low, and lesions
+        by name."""
         mean = next(one for one in dice if one.structure == MEAN)
-        risk = self.risk.probability({RISK_FEATURE: mean.value})
+        risk = self.risk.probability(risk_evidence(mean.value, low_chance))
         word = self.word(risk)
         reason = f"predicted mean Dice {mean.as_text()}"
         if word is not Word.TRUST:
             reason = _weakest([one for one in dice if one.structure != MEAN], presence, drawn) or reason
         return Verdict(word, reason, round(risk, 4), self.low_dice)
+
+
+def risk_evidence(mean_dice: float, low_chance: float) -> dict[str, float]:
+    """What a risk is computed from, by name."""
+    return {MEAN_DICE: mean_dice, LOW_CHANCE: logit(low_chance, CHANCE_MARGIN)}
 
 
 def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:

@@ -21,6 +21,8 @@ from .fit import LOW_DICE
 from .looking import CaseLooks
 
 PAIRWISE = Row(Stage.CASCADE, Method.PAIRWISE_DICE).key
+RISK_NAME = "risk of the verdict, scans like those of the training"
+PAIRWISE_NAME = "1 - pairwise Dice of the passes"
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,14 @@ def assessment_figures(
     dice = np.array([one["mean_dice"] for one in scored])
     said = [{d["structure"]: d for d in one.assessment["predicted_dice"]} for one in judged.values()]
     scores = [_score("predicted mean Dice", -np.array([s[MEAN]["value"] for s in said]), dice, low_dice)]
+    verdicts = [one.assessment["verdict"] or {"risk": None} for one in judged.values()]
+    known = np.array([one["risk"] is not None for one in verdicts])
+    if known.sum() > 1:
+        risks = np.array([one["risk"] for one in verdicts if one["risk"] is not None])
+        scores.append(_score(f"{RISK_NAME} ({known.sum()} cases)", risks, dice[known], low_dice))
     if all(PAIRWISE in one.rows for one in judged.values()):
         before = np.array([one.rows[PAIRWISE]["case_score"] for one in judged.values()])
-        scores.append(_score("1 - pairwise Dice of the passes", before, dice, low_dice))
+        scores.append(_score(PAIRWISE_NAME, before, dice, low_dice))
     truth = {MEAN: dice}
     truth |= {name: np.array([one[f"dice_{v}"] for one in scored]) for v, name in names.items() if v}
     covered = tuple(_covered(name, [s[name] for s in said], truth[name]) for name in said[0])
@@ -247,11 +254,14 @@ def assessment_section(found: AssessmentFigures) -> str:
 
 def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
     """What a reader of the card wants to know of the judgements on whole cases, by the name of the figure."""
-    score = found.scores[0]
     lines = {
-        f"predicted mean Dice: Spearman / AUROC of Dice < {found.low_dice} / AURC": (
-            f"{score.spearman:.2f} / {score.auroc:.2f} / {score.aurc:.3f}"
-        ),
+        f"{one.name}: Spearman / AUROC of Dice < {found.low_dice} / AURC": (
+            f"{one.spearman:.2f} / {one.auroc:.2f} / {one.aurc:.3f}"
+        )
+        for one in found.scores
+        if one.name != PAIRWISE_NAME
+    }
+    lines |= {
         "predicted Dice, 90 % range covers": ", ".join(
             f"{one.structure} {100 * one.coverage:.0f} %" for one in found.covered
         ),

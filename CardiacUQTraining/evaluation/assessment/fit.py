@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 import numpy as np
 from scipy.optimize import minimize
 
+from CardiacUQLib.bundles.classes import LESIONS
 from CardiacUQLib.uncertainty.bands import BandCalibration
 from CardiacUQLib.uncertainty.evidence import alone, evidence_key
 from CardiacUQLib.uncertainty.likeness import LikenessCalibration
 from CardiacUQLib.uncertainty.presence import LesionPresence, PresenceCalibration
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
-from CardiacUQLib.uncertainty.verdict import RISK_FEATURE, VerdictCalibration, Word
+from CardiacUQLib.uncertainty.verdict import LOW_CHANCE, VerdictCalibration, Word, risk_evidence
 
 from ..shared.contours import fit_bands, judge_histograms, measured
 from ..shared.material import CaseMaterial, Choice
@@ -30,11 +31,12 @@ from .regression import logistic, ridge
 
 T = TypeVar("T")
 
-PRESENCE_PENALTY, DICE_PENALTY, RISK_PENALTY = 3.0, 5.0, 0.3
-PRESENCE_FIGURES = ("least volume", "volume", "soft volume", "soft volume, first", "peak", "peak, first")
-MVO_FIGURES = ("least volume", "volume", "soft volume", "soft volume, first")
-SUREST_INFARCT = evidence_key("infarct", "surest voxel")
-"""MVO lies in large, plain infarcts: how sure the surest infarct voxel is says more than their volume."""
+PRESENCE_PENALTY, DICE_PENALTY, RISK_PENALTY = 1.0, 5.0, 0.3
+PRESENCE_FIGURES = {
+    "infarct": ("peak in two slices", "brightest tenth", "brightest sector"),
+    "MVO": ("surest voxel", "dark places"),
+}
+"""One figure of the networks for every lesion, the others of the image: what both overlook is rare."""
 DICE_FIGURES = ("promised Dice", "Dice of the views", "Dice of the opinions")
 LOW_DICE = 0.7
 TRUST_RISK, REDO_RISK = 0.15, 0.5
@@ -68,25 +70,28 @@ class Foresight:
 
 
 def presence_features(lesion: str) -> tuple[str, ...]:
-    """Features of P(lesion)."""
-    if lesion == "MVO":
-        return (*(evidence_key(lesion, figure) for figure in MVO_FIGURES), SUREST_INFARCT)
-    return tuple(evidence_key(lesion, figure) for figure in PRESENCE_FIGURES)
+    """Features of P(lesion), that of MVO given an infarct."""
+    return tuple(evidence_key(lesion, figure) for figure in PRESENCE_FIGURES[lesion])
 
 
 def fit_presence(cases: Sequence[CaseMaterial]) -> PresenceCalibration | None:
     """P(lesion) of every lesion that the cases know; None where there is none."""
-    lesions = tuple(cases[0].present) if cases else ()
-    found = {}
-    for lesion in lesions:
-        present = np.array([case.present[lesion] for case in cases])
-        model = logistic(
-            [case.evidence for case in cases], present, presence_features(lesion), PRESENCE_PENALTY
-        )
-        both = [case.choice(()) for case in cases if case.present[lesion]]
-        dice = [choice.dice[lesion] for choice in both if choice.drawn[lesion]]
-        found[lesion] = LesionPresence(model, round(1.0 / (1.0 + float(np.mean(dice or [1.0]))), 4))
+    found = {lesion: _fit_lesion(lesion, cases) for lesion in (cases[0].present if cases else ())}
     return PresenceCalibration(found) if found else None
+
+
+def _fit_lesion(lesion: str, cases: Sequence[CaseMaterial]) -> LesionPresence:
+    """A part of another lesion is learned on the hearts that have that one: the rest says nothing of it."""
+    known = cases[0].present
+    given = next((whole for whole in known if whole != lesion and lesion in LESIONS[whole]), "")
+    able = [case for case in cases if not given or case.present[given]]
+    if not able:
+        able, given = list(cases), ""
+    present = np.array([case.present[lesion] for case in able])
+    model = logistic([case.evidence for case in able], present, presence_features(lesion), PRESENCE_PENALTY)
+    choices = [case.choice(()) for case in cases if case.present[lesion]]
+    dice = [choice.dice[lesion] for choice in choices if choice.drawn[lesion]]
+    return LesionPresence(model, round(1.0 / (1.0 + float(np.mean(dice or [1.0]))), 4), given)
 
 
 def fit_all(
@@ -97,11 +102,11 @@ def fit_all(
     presence = fit_presence(cases)
     said = _out_of_group(cases, fit_presence, _decided)
     dice = _fit_dice(cases, said)
-    predicted = _out_of_group(
-        cases, lambda some: _fit_dice(some, said), lambda fit, one: _predicted(fit, one, said)
+    risky = _out_of_group(
+        cases, lambda some: _fit_dice(some, said), lambda fit, one: _risk_evidence(fit, one, said, low_dice)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    verdict = _fit_verdict(cases, predicted, true, (low_dice, trust_risk))
+    verdict = _fit_verdict(list(risky.values()), true, (low_dice, trust_risk))
     return Fits(presence, dice, verdict, fit_likeness(cases), fit_case_bands(cases))
 
 
@@ -119,7 +124,9 @@ def apply_fits(fits: Fits, case: CaseMaterial) -> Foresight:
     """What these fits say about a case."""
     opinion = _decided(fits.presence, case)
     dice = fits.dice.predict(case.evidence, opinion.probabilities, opinion.choice.drawn)
-    verdict = fits.verdict.judge(dice, opinion.probabilities, opinion.choice.drawn)
+    known = opinion.probabilities, opinion.choice.drawn
+    chance = fits.dice.chance_below(fits.verdict.low_dice, case.evidence, *known)
+    verdict = fits.verdict.judge(dice, chance, *known)
     return dataclasses.replace(opinion, predicted=dice, word=verdict.word, risk=verdict.risk)
 
 
@@ -147,11 +154,12 @@ def _decided(presence: PresenceCalibration | None, case: CaseMaterial) -> Foresi
     return Foresight(case.case, probabilities, hidden, case.choice(hidden), ())
 
 
-def _predicted(
-    fit: DiceCalibration, case: CaseMaterial, said: Mapping[str, Foresight]
-) -> tuple[PredictedDice, ...]:
+def _risk_evidence(
+    fit: DiceCalibration, case: CaseMaterial, said: Mapping[str, Foresight], low_dice: float
+) -> dict[str, float]:
     one = said[case.case]
-    return fit.predict(case.evidence, one.probabilities, one.choice.drawn)
+    about = case.evidence, one.probabilities, one.choice.drawn
+    return risk_evidence(fit.predict(*about)[0].value, fit.chance_below(low_dice, *about))
 
 
 def _fit_dice(cases: Sequence[CaseMaterial], said: Mapping[str, Foresight]) -> DiceCalibration:
@@ -220,16 +228,12 @@ def fit_range(error: np.ndarray, spread: np.ndarray) -> DiceRange:
 
 
 def _fit_verdict(
-    cases: Sequence[CaseMaterial],
-    predicted: Mapping[str, tuple[PredictedDice, ...]],
-    true: np.ndarray,
-    wanted: tuple[float, float],
+    values: Sequence[Mapping[str, float]], true: np.ndarray, wanted: tuple[float, float]
 ) -> VerdictCalibration:
-    """``predicted`` is out of group, ``true`` the mean Dice of every case."""
-    values = [{RISK_FEATURE: predicted[case.case][0].value} for case in cases]
+    """``values`` are what a risk is computed from, out of group, ``true`` is the mean Dice of every case."""
     low_dice, trust_risk = wanted
     failed = true < low_dice
-    risk = logistic(values, failed, (RISK_FEATURE,), RISK_PENALTY)
+    risk = logistic(values, failed, (LOW_CHANCE,), RISK_PENALTY)
     risks = np.array([risk.probability(one) for one in values])
     trusted = trusted_up_to(risks, failed, trust_risk)
     fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), low_dice)

@@ -13,6 +13,7 @@ from CardiacUQLib.uncertainty.verdict import Word
 from CardiacUQTraining.evaluation.assessment.fit import (
     apply_fits,
     fit_all,
+    fit_presence,
     fit_range,
     out_of_group,
     presence_features,
@@ -112,7 +113,10 @@ def case(number: int, rng: np.random.Generator) -> CaseMaterial:
     return CaseMaterial(
         f"case{number:02d}",
         str(number % 5),
-        fold_evidence(first, final, LGE_CLASSES, 0.1) | {"roundness": 0.9 + 0.001 * number},
+        fold_evidence(
+            first, final, LGE_CLASSES, 0.1, (truth > 2) + 0.1 * noise * rng.normal(size=truth.shape)
+        )
+        | {"roundness": 0.9 + 0.001 * number},
         {"infarct": sick, "MVO": number % 4 == 0},
         {"infarct": float(voxels[3:].sum()), "MVO": float(voxels[4])},
         choices_of(final.mean(axis=0), truth, voxels, LGE_CLASSES),
@@ -159,4 +163,20 @@ def test_fits_survive_the_way_through_the_manifest(cases: list[CaseMaterial]) ->
     opinion = apply_fits(fits, cases[0])
     assert opinion.word in Word
     assert 0 <= opinion.risk <= 1
-    assert presence_features("MVO")[-1] == "infarct: surest voxel"
+    assert presence_features("MVO")[0] == "MVO: surest voxel"
+    assert fits.presence.lesions["MVO"].given == "infarct" and not fits.presence.lesions["infarct"].given
+
+
+def test_mvo_is_learned_on_the_hearts_with_an_infarct(cases: list[CaseMaterial]) -> None:
+    """What the others look like changes nothing; without any infarct there is nothing to learn it from."""
+    import dataclasses
+
+    healthy = [one for one in cases if not one.present["infarct"]]
+    odd = [dataclasses.replace(one, evidence={k: v + 9 for k, v in one.evidence.items()}) for one in healthy]
+    sick = [one for one in cases if one.present["infarct"]]
+    whole, strange = fit_presence([*sick, *healthy]), fit_presence([*sick, *odd])
+    assert whole.lesions["MVO"].model == strange.lesions["MVO"].model
+    assert whole.lesions["infarct"].model != strange.lesions["infarct"].model
+    none = fit_presence(healthy)
+    assert not none.lesions["MVO"].given
+    assert none.probabilities(healthy[0].evidence)["MVO"] < 0.1

@@ -46,6 +46,7 @@ def test_the_report_draws_them_and_says_what_they_are(tmp_path: Path) -> None:
     result = banded(tmp_path)
     page = render_report(result)
     assert "Contour bands" in page and "mm inside to" in page and "90 % of a reader" in page
+    assert page.count("no RV insertion point") == 1, "said once, under the bull's-eyes"
     assert "contour bands of blood pool" in page and "it held 91 % in unseen cases" in page
     odd = replace(result, verdict=Verdict(Word.REDO, "unlike the training scans: noise"))
     assert "it held" not in (page := render_report(odd)) and "not measured on scans like this" in page

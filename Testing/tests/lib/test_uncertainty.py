@@ -29,9 +29,17 @@ from CardiacUQLib.uncertainty.presence import (
     labels_without,
 )
 from CardiacUQLib.uncertainty.quality import DiceCalibration, DiceRange, PredictedDice, StructureDice
-from CardiacUQLib.uncertainty.verdict import Verdict, VerdictCalibration, Word, unlike_verdict, worst_of
+from CardiacUQLib.uncertainty.verdict import (
+    LOW_CHANCE,
+    Verdict,
+    VerdictCalibration,
+    Word,
+    unlike_verdict,
+    worst_of,
+)
 
 CONSTANT = LinearModel((), (), (), (), 0.8)
+FLAT = np.zeros((2, 8, 8))
 WIDTH = DiceRange(0.1, 1.0, tuple(float(n) for n in range(-10, 11)))
 
 
@@ -79,38 +87,54 @@ def test_structures_join_a_lesion_with_what_it_holds() -> None:
 
 def test_evidence_of_passes_that_agree_is_that_of_certainty() -> None:
     p = one_hot(ring())
-    found = fold_evidence(np.stack([[p, p]]), np.stack([p, p]), LGE_CLASSES, voxel_ml=2.0)
+    found = fold_evidence(np.stack([[p, p]]), np.stack([p, p]), LGE_CLASSES, 2.0, FLAT)
     for figure in ("promised Dice", "Dice of the views", "Dice of the opinions"):
         assert found[evidence_key("infarct", figure)] == pytest.approx(logit(1.0, 0.02))
-    assert found["infarct: volume"] == pytest.approx(math.log(3 * 2.0 + 0.2))
-    assert found["MVO: least volume"] == pytest.approx(math.log(1 * 2.0 + 0.2))
-    assert found["MVO: soft volume"] == pytest.approx(math.log(2.0 + 0.05))
     assert found["MVO: surest voxel"] == pytest.approx(logit(1.0, 1e-3))
+    assert found["infarct: peak in two slices"] == pytest.approx(logit(0.0, 1e-3))  # only the first has any
+    assert [found[f"infarct: brightest {what}"] for what in ("tenth", "sector")] == [0.0, 0.0]
+    assert found["MVO: dark places"] == 0.0
+
+
+def test_grey_values_speak_of_lesions_where_the_classes_know_a_cavity_and_lesions() -> None:
+    y, x = np.mgrid[:32, :32] - 15.5
+    labels = np.where(np.hypot(y, x) < 5, 1, np.where(np.hypot(y, x) < 12, 2, 0))[None].repeat(2, axis=0)
+    image = np.where((labels == 2) & (x > 0), 1.5, 0.0)
+    p = one_hot(labels)
+    found = fold_evidence(np.stack([[p, p]]), np.stack([p, p]), LGE_CLASSES, 1.0, image)
+    assert found["infarct: brightest tenth"] == pytest.approx(1.5, abs=0.1)
+    assert found["infarct: brightest sector"] == pytest.approx(
+        0.75
+    )  # half of the wall: the middle is between
+    cine = fold_evidence(np.stack([[p, p]]), np.stack([p, p]), CINE_CLASSES, 1.0, image)
+    assert not [name for name in cine if "bright" in name or "dark" in name]
 
 
 def test_evidence_sees_what_views_and_opinions_disagree_about() -> None:
     labels, less = ring(), ring()
     less[0, 4, 2] = 2  # this pass has no MVO
     p, q = one_hot(labels), one_hot(less)
-    found = fold_evidence(np.stack([[q, q]]), np.stack([p, p]), LGE_CLASSES, 1.0)
+    found = fold_evidence(np.stack([[q, q]]), np.stack([p, p]), LGE_CLASSES, 1.0, FLAT)
     assert found["MVO: Dice of the views"] == pytest.approx(logit(1.0, 0.02))
     assert found["MVO: Dice of the opinions"] == pytest.approx(logit(0.0, 0.02))
     assert found["MVO: promised Dice"] == pytest.approx(logit(2 * 0.5 / (0.5 + 1), 0.02))
-    assert found["MVO: soft volume, first"] == pytest.approx(math.log(0.05))
-    split = fold_evidence(np.stack([[p, p]]), np.stack([p, q]), LGE_CLASSES, 1.0)
+    assert found["MVO: surest voxel"] == pytest.approx(logit(1.0, 1e-3))  # the final opinion alone
+    split = fold_evidence(np.stack([[p, p]]), np.stack([p, q]), LGE_CLASSES, 1.0, FLAT)
     assert split["MVO: Dice of the views"] == pytest.approx(logit(0.0, 0.02))
     assert split["infarct: Dice of the views"] == pytest.approx(logit(2 * 2 / 5, 0.02))
-    assert split["MVO: least volume"] == pytest.approx(math.log(0.2))
+    assert split["MVO: surest voxel"] == pytest.approx(0.0)  # P = 0.5
 
 
 def test_the_evidence_of_several_folds_is_their_mean_and_not_of_their_passes() -> None:
     labels, less = ring(), ring()
     less[0, 4, 2] = 2
     p, q = one_hot(labels), one_hot(less)
-    collector = EvidenceCollector(LGE_CLASSES, 1.0)
+    collector = EvidenceCollector(LGE_CLASSES, 1.0, FLAT)
     for fold, of in ((0, p), (0, p), (3, q), (3, q)):
         collector.add(fold, of[None], of)
-    one, other = (fold_evidence(np.stack([[of, of]]), np.stack([of, of]), LGE_CLASSES, 1.0) for of in (p, q))
+    one, other = (
+        fold_evidence(np.stack([[of, of]]), np.stack([of, of]), LGE_CLASSES, 1.0, FLAT) for of in (p, q)
+    )
     assert collector.evidence() == pytest.approx(mean_evidence([one, other]))
     assert mean_evidence([one]) == one
     assert mean_evidence([]) == {}
@@ -128,6 +152,12 @@ def test_a_part_is_never_more_probable_than_the_whole_and_goes_with_it() -> None
     assert found == pytest.approx({"infarct": 0.3, "MVO": 0.3})
     assert fit.hidden(found) == ("infarct", "MVO")
     assert fit.hidden({"infarct": 0.7, "MVO": 0.1}) == ("MVO",)
+    given = PresenceCalibration(
+        {"infarct": LesionPresence(fixed(0.8), 0.6), "MVO": LesionPresence(fixed(0.9), 0.2, "infarct")}
+    )
+    assert given.probabilities({}) == pytest.approx({"infarct": 0.8, "MVO": 0.72})
+    with pytest.raises(ValueError, match='"infarct" itself'):
+        PresenceCalibration({"MVO": LesionPresence(fixed(0.9), 0.2, "infarct")})
     with pytest.raises(ValueError, match="no lesion"):
         PresenceCalibration({"blood pool": LesionPresence(fixed(0.5), 0.5)})
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -158,6 +188,26 @@ def test_the_expected_dice_of_a_lesion_counts_its_absence() -> None:
     assert StructureDice(CONSTANT, 0.1, WIDTH).expected({}, {}, {}) == (0.8, 0.1)
 
 
+def test_the_chance_of_a_low_mean_weighs_what_may_be_there() -> None:
+    """Cavity 0.8 with sd 0.1 beside MVO: drawn or not, there or not."""
+    fit = DiceCalibration(
+        {
+            "blood pool": StructureDice(CONSTANT, 0.1, WIDTH),
+            "MVO": StructureDice(CONSTANT, 0.1, WIDTH, "MVO"),
+        },
+        WIDTH,
+    )
+    # not drawn: (0.8 + 1) / 2 if it is not there, (0.8 + 0) / 2 if it is; sd 0.05, so 0.6 is far from both
+    assert fit.chance_below(0.6, {}, {"MVO": 0.3}, {"MVO": False}) == pytest.approx(0.3, abs=1e-4)
+    assert fit.chance_below(0.9, {}, {"MVO": 0.3}, {"MVO": False}) == pytest.approx(0.3 + 0.7 * 0.5)
+    # drawn and there: mean 0.8, sd 0.1 sqrt(2) / 2; drawn and not there: 0.4
+    sure = 0.5 * math.erfc(0.1 / (0.1 / math.sqrt(2)) / math.sqrt(2))
+    assert fit.chance_below(0.7, {}, {"MVO": 1.0}, {"MVO": True}) == pytest.approx(sure)
+    assert fit.chance_below(0.7, {}, {"MVO": 0.5}, {"MVO": True}) == pytest.approx(0.5 * sure + 0.5)
+    alone = DiceCalibration({"LV": StructureDice(CONSTANT, 0.1, WIDTH)}, WIDTH)
+    assert alone.chance_below(0.8, {}, {}, {}) == pytest.approx(0.5)
+
+
 def test_the_range_takes_conformal_quantiles_and_stays_a_dice() -> None:
     residuals = tuple(np.linspace(-1, 1, 39))
     found = DiceRange(0.1, 0.5, residuals).around("infarct", 0.5, 0.2)
@@ -186,6 +236,7 @@ def test_an_assessment_from_stored_numbers() -> None:
     assessor = Assessor(calibration(), LGE_CLASSES)
     chances = assessor.probabilities({})
     found = assessor.assess({}, chances, {"infarct": True, "MVO": False})
+    assert LOW_CHANCE not in assessor.fit("verdict").risk.features  # as in bundles up to 0.4.0
     mean = (0.8 + 0.8 + 0.95 * 0.8 + 0.7) / 4
     assert [one.structure for one in found.predicted_dice] == [
         "mean", "blood pool", "healthy myocardium", "infarct", "MVO",
@@ -195,6 +246,16 @@ def test_an_assessment_from_stored_numbers() -> None:
     assert found.verdict.word is Word.CHECK
     assert found.verdict.reason == "MVO may be missed, probability 0.30"
     assert found.lacking == ("likeness", "contour_bands")
+
+
+def test_a_risk_may_be_a_curve_of_the_chance_of_a_low_mean() -> None:
+    stored = calibration()
+    risk = LinearModel((LOW_CHANCE,), (0.0,), (1.0,), (1.0,), 0.5)
+    stored["verdict"] = to_plain(VerdictCalibration(risk, 0.15, 0.5, 0.7))
+    assessor, drawn = Assessor(stored, LGE_CLASSES), {"infarct": True, "MVO": False}
+    chance = assessor.fit("predicted_dice").chance_below(0.7, {}, assessor.probabilities({}), drawn)
+    found = assessor.assess({}, assessor.probabilities({}), drawn)
+    assert found.verdict.risk == pytest.approx(expit(logit(chance, 1e-4) + 0.5), abs=1e-4)
 
 
 def test_without_fits_nothing_is_said_and_what_is_lacking_is_named() -> None:
