@@ -213,7 +213,7 @@ def assessment_section(found: AssessmentFigures) -> str:
         f"with lesions shown by their probability {found.mean_dice:.4f}.",
         markdown_table(
             ["case score", "Spearman with 1 - Dice", f"AUROC of Dice < {found.low_dice}", "AURC"],
-            [[s.name, f"{s.spearman:.3f}", f"{s.auroc:.3f}", f"{s.aurc:.3f}"] for s in found.scores],
+            [[s.name, *(_number(v, 3) for v in (s.spearman, s.auroc, s.aurc))] for s in found.scores],
         ),
         markdown_table(
             ["predicted Dice", "coverage of the 90 % range", "mean width", "mean absolute error"],
@@ -252,11 +252,16 @@ def assessment_section(found: AssessmentFigures) -> str:
     return "\n\n".join(parts)
 
 
+def _number(value: float, digits: int) -> str:
+    """A dash where there is none, as of an AUROC without any failure."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
+
+
 def assessment_headline(found: AssessmentFigures) -> dict[str, str]:
     """What a reader of the card wants to know of the judgements on whole cases, by the name of the figure."""
     lines = {
         f"{one.name}: Spearman / AUROC of Dice < {found.low_dice} / AURC": (
-            f"{one.spearman:.2f} / {one.auroc:.2f} / {one.aurc:.3f}"
+            f"{_number(one.spearman, 2)} / {_number(one.auroc, 2)} / {_number(one.aurc, 3)}"
         )
         for one in found.scores
         if one.name != PAIRWISE_NAME

@@ -10,6 +10,13 @@ from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.uncertainty.assessment import decode_fit
 from CardiacUQLib.uncertainty.evidence import fold_evidence
 from CardiacUQLib.uncertainty.verdict import Word
+from CardiacUQTraining.evaluation.assessment.figures import (
+    PAIRWISE_NAME,
+    AssessmentFigures,
+    Score,
+    assessment_headline,
+    assessment_section,
+)
 from CardiacUQTraining.evaluation.assessment.fit import (
     apply_fits,
     fit_all,
@@ -180,3 +187,12 @@ def test_mvo_is_learned_on_the_hearts_with_an_infarct(cases: list[CaseMaterial])
     none = fit_presence(healthy)
     assert not none.lesions["MVO"].given
     assert none.probabilities(healthy[0].evidence)["MVO"] < 0.1
+
+
+def test_the_card_tells_every_score_but_the_one_to_compare_with_and_a_dash_without_failures() -> None:
+    scores = (Score("predicted mean Dice", 0.5, float("nan"), 0.1), Score(PAIRWISE_NAME, 0.1, 0.6, 0.2))
+    found = AssessmentFigures(0.9, scores, (), (), {}, 0, 3, None)
+    lines = assessment_headline(found)
+    assert lines["predicted mean Dice: Spearman / AUROC of Dice < 0.7 / AURC"] == "0.50 / – / 0.100"
+    assert not any(PAIRWISE_NAME in name for name in lines)
+    assert "| 0.500 | – | 0.100 |" in assessment_section(found)
