@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import queue
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,6 +20,7 @@ from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.base.threads import wait_politely
 
 from .case import Row, Ticket
+from .freed_memory import keep_freed_memory
 from .scheduler_file import scheduler_address
 from .tries import MOST_TRIES, Tries
 from .work import PLACES, death_reason, failed, process
@@ -34,6 +37,17 @@ _RESTART_TIME = "1 hour"
 """A worker that died is started again; Dask gives it up after 15 s, too soon for a busy machine."""
 _MORE_THAN_TRIES = 100
 _LOST = "the connection to the scheduler was lost; start it again, then go on with --resume"
+_LOADED_ONCE = (
+    "distributed",
+    "CardiacUQTraining.cohort.engine",
+    "CardiacUQLib.inference.segment",
+    "CardiacUQLib.images.reading",
+    "CardiacUQLib.report.page",
+    "SimpleITK",
+    "jinja2",
+    "PIL.Image",
+)
+"""What the workers of this machine would each load, seconds of work."""
 _INSTALL = "pip install 'cardiacuq[cluster]'"
 
 
@@ -109,6 +123,7 @@ def _in_process(tickets: Sequence[Ticket], sent: set[str]) -> Generator[Row, Non
 def run_on_worker(ticket: Ticket) -> Row:
     """:func:`process` inside a Dask worker, on the GPU that is this worker's."""
     wait_politely()  # a worker of another scheduler was started by another program
+    keep_freed_memory()
     import torch
     from distributed import get_worker
 
@@ -201,7 +216,7 @@ def _local_cluster(workers: int) -> Iterator[Client]:
     That they do not end in time, as on a busy machine, is no failure of the cases; they go with this process.
     """
     dask, distributed = _dask()
-    settings = {
+    settings: dict[str, Any] = {
         "distributed.scheduler.allowed-failures": _MORE_THAN_TRIES,
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
@@ -209,8 +224,14 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         "distributed.worker.memory.terminate": 0.95,
         "distributed.worker.daemon": True,
         "distributed.deploy.lost-worker-timeout": _RESTART_TIME,
+        "distributed.worker.profile.enabled": False,  # looks at every thread a hundred times a second
+        "distributed.admin.system-monitor.interval": "5s",
     }
+    if sys.platform == "linux":
+        settings["distributed.worker.multiprocessing-method"] = "forkserver"
     with dask.config.set(settings), _quiet_logs(), contextlib.ExitStack() as closing:
+        if sys.platform == "linux":
+            _load_once_for_all()
         cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=PLACES,
@@ -222,6 +243,18 @@ def _local_cluster(workers: int) -> Iterator[Client]:
         client = distributed.Client(cluster, set_as_default=False)
         closing.callback(_close, client)
         yield client
+
+
+def _load_once_for_all() -> None:
+    """Let one process load what every worker needs, and the workers begin as its copies.
+
+    It runs no network, so that no thread and no GPU is copied with it. Only on Linux: elsewhere a copy of a
+    process that has loaded the system's libraries is not safe, and every worker loads its own.
+    """
+    from distributed.utils import get_mp_context
+
+    get_mp_context()  # lists packages of its own, the first time
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(_LOADED_ONCE))
 
 
 def _close(part: Any) -> None:
