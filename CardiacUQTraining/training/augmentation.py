@@ -6,12 +6,16 @@ All parameters of a step are drawn from one generator, so that a step can be rep
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
 from .recipe import AugmentationRecipe
+
+WHOLE = slice(None)
+"""All samples of a batch are this process's own."""
 
 
 def uniform(
@@ -26,23 +30,63 @@ def chosen(count: int, probability: float, generator: Generator, device: torch.d
     return (torch.rand(count, generator=generator) < probability).to(device)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers for a whole batch of ``count`` samples, of which a rank keeps those of its ``own``.
+
+    Every rank draws the same numbers, so that the batch is that of one process."""
+
+    generator: Generator
+    count: int
+    own: slice
+    device: torch.device
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Uniform numbers (own, *shape)."""
+        return uniform((self.count, *shape), low, high, self.generator, self.device)[self.own]
+
+    def chosen(self, probability: float) -> Tensor:
+        """Boolean (own,): which samples an augmentation applies to."""
+        return chosen(self.count, probability, self.generator, self.device)[self.own]
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers (own, *shape)."""
+        return torch.randn((self.count, *shape), generator=self.generator)[self.own].to(self.device)
+
+
 def spatial(
-    images: Tensor, labels: Tensor, size_px: int, recipe: AugmentationRecipe, generator: Generator
+    images: Tensor,
+    labels: Tensor,
+    size_px: int,
+    recipe: AugmentationRecipe,
+    generator: Generator,
+    own: slice = WHOLE,
 ) -> tuple[Tensor, Tensor]:
     """Cut randomly placed squares of ``size_px`` out of wider crops.
 
     ``images`` float32 and ``labels`` uint8 are (N, D, Y, X): the D slices of one sample share one
-    transformation (plus ``slice_shift_px`` of breath-hold jitter each). Returns (N, D, size, size).
+    transformation (plus ``slice_shift_px`` of breath-hold jitter each). Returns (N, D, size, size), images of
+    the samples ``own`` alone, labels of all.
     """
     count, depth, height, width = images.shape
     grid = _sampling_grid(count, depth, (height, width), size_px, recipe, generator, images.device)
-    flat = grid.flatten(0, 1)
-    stack = images.reshape(count * depth, 1, height, width)
-    moved = functional.grid_sample(stack, flat, mode="bilinear", padding_mode="border", align_corners=True)
-    marks = labels.reshape(count * depth, 1, height, width).float()
-    relabelled = functional.grid_sample(marks, flat, mode="nearest", padding_mode="zeros", align_corners=True)
-    shape = (count, depth, size_px, size_px)
+    stack, places = images[own].reshape(-1, 1, height, width), grid[own].flatten(0, 1)
+    moved = functional.grid_sample(stack, places, mode="bilinear", padding_mode="border", align_corners=True)
+    marks, places = labels.reshape(-1, 1, height, width).float(), grid.flatten(0, 1)
+    relabelled = functional.grid_sample(
+        marks, places, mode="nearest", padding_mode="zeros", align_corners=True
+    )
+    shape = (-1, depth, size_px, size_px)
     return moved.reshape(shape), relabelled.reshape(shape).to(torch.uint8)
+
+
+def placed(part: Tensor, count: int, own: slice) -> Tensor:
+    """The samples ``own`` (own, ...) in a batch (N, ...) that is zero elsewhere."""
+    if len(part) == count:
+        return part
+    whole = part.new_zeros(count, *part.shape[1:])
+    whole[own] = part
+    return whole
 
 
 def _sampling_grid(

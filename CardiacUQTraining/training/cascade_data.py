@@ -12,7 +12,7 @@ from torch.nn import functional
 from CardiacUQLib.bundles.manifest import CascadeInput
 from CardiacUQLib.inference.slice_context import with_neighbours
 
-from .augmentation import chosen, spatial
+from .augmentation import WHOLE, chosen, placed, spatial
 from .crops import CropSet
 from .intensities import intensity, normalise
 from .losses import deep_supervision_loss
@@ -76,13 +76,20 @@ class SliceData:
         slices = self.crops.slices_of_cases(self.training)
         return drawing_order(slices, list(self.crops.labels[slices]), self.recipe, generator)
 
-    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+    def loss(
+        self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int, own: slice = WHOLE
+    ) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
-        inputs, target = self.batch(samples, generator, epoch)
+        inputs, target = self.batch(samples, generator, epoch, own)
         return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
-    def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
-        """Augmented slices with their neighbours (N, 1 + 2 context, y, x) and their labels (N, y, x)."""
+    def batch(
+        self, samples: Tensor, generator: Generator, epoch: int, own: slice = WHOLE
+    ) -> tuple[Tensor, Tensor]:
+        """Augmented slices with their neighbours (N, 1 + 2 context, y, x) and their labels (N, y, x).
+
+        Slices that are not among ``own`` are zero: another rank augments them.
+        """
         numbers, real = self.crops.around(samples, self.context)
         images, labels = self.crops.images[numbers], self.crops.labels[numbers]
         if self.phantoms is not None and self.recipe.phantom_share > 0:
@@ -91,12 +98,14 @@ class SliceData:
             numbers, real[swap] = self.phantoms.around(drawn, self.context)
             images[swap], labels[swap] = self.phantoms.images[numbers], self.phantoms.labels[numbers]
         augmentation = self.recipe.augmentation
-        images, labels = spatial(images, labels, self.size_px, augmentation, generator)
-        images = intensity(images, augmentation, generator) * real[..., None, None].to(images.device)
+        images, labels = spatial(images, labels, self.size_px, augmentation, generator, own)
+        images = intensity(images, augmentation, generator, len(samples), own)
+        images = images * real[own][..., None, None].to(images.device)
         if self.context and augmentation.reverse_p > 0:
-            turned = chosen(len(images), augmentation.reverse_p, generator, images.device)
+            turned = chosen(len(samples), augmentation.reverse_p, generator, images.device)[own]
             images = torch.where(turned[:, None, None, None], images.flip(1), images)
         target = self._target(labels[:, self.context])
+        images = placed(images, len(samples), own)
         return images.contiguous(memory_format=torch.channels_last), target
 
     def validate(self, network: nn.Module) -> float:
@@ -140,24 +149,36 @@ class StackData:
         labels = [self.crops.labels[slices.start : slices.stop] for slices in owned]
         return drawing_order(torch.tensor(self.training), labels, self.recipe, generator)
 
-    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+    def loss(
+        self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int, own: slice = WHOLE
+    ) -> Tensor:
         """Deeply supervised loss on one augmented batch."""
-        inputs, target = self.batch(samples, generator, epoch)
+        inputs, target = self.batch(samples, generator, epoch, own)
         return deep_supervision_loss(network(inputs), target, self.recipe.loss)
 
-    def batch(self, samples: Tensor, generator: Generator, epoch: int) -> tuple[Tensor, Tensor]:
-        """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x)."""
+    def batch(
+        self, samples: Tensor, generator: Generator, epoch: int, own: slice = WHOLE
+    ) -> tuple[Tensor, Tensor]:
+        """Stacks (N, 3, z, y, x) of image, infarct mask and MVO mask with their labels (N, z, y, x).
+
+        Stacks that are not among ``own`` are zero: another rank makes them, unless masks are perturbed, which
+        draws as many numbers as the masks before ask for.
+        """
+        perturbation = self.recipe.perturbation
+        if perturbation is not None and epoch < perturbation.after_epoch:
+            perturbation = None
+        own = WHOLE if perturbation is not None else own
         stacks = [self._stack(int(case), generator) for case in samples]
         images, labels, real = (torch.stack(parts) for parts in zip(*stacks, strict=True))
-        images, labels = spatial(images, labels, self.size_px, self.recipe.augmentation, generator)
-        images = intensity(images, self.recipe.augmentation, generator)
-        masks = self._masks(images * real[..., None, None].to(images.device))
+        augmentation = self.recipe.augmentation
+        images, labels = spatial(images, labels, self.size_px, augmentation, generator, own)
+        images = intensity(images, augmentation, generator, len(samples), own)
+        masks = self._masks(images * real[own][..., None, None].to(images.device))
         patch = slice(self.context, images.shape[1] - self.context)
         images, labels = images[:, patch], labels[:, patch]
-        perturbation = self.recipe.perturbation
-        if perturbation is not None and epoch >= perturbation.after_epoch:
+        if perturbation is not None:
             masks = perturb(masks, images, labels, perturbation, generator)
-        inputs = torch.cat([images[:, None], masks], dim=1)
+        inputs = placed(torch.cat([images[:, None], masks], dim=1), len(samples), own)
         return inputs.contiguous(memory_format=torch.channels_last_3d), labels.long()
 
     def validate(self, network: nn.Module) -> float:

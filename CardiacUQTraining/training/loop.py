@@ -46,8 +46,13 @@ class StageData(Protocol):
         """Sample numbers of one epoch in random order, int64."""
         ...
 
-    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
-        """Loss of the network on these samples, augmented; a deeply supervised one gives all levels."""
+    def loss(
+        self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int, own: slice
+    ) -> Tensor:
+        """Loss of the network on these samples, augmented; a deeply supervised one gives all levels.
+
+        Only images of the samples ``own`` are shown to the network here, the others on other ranks.
+        """
         ...
 
     def validate(self, network: nn.Module) -> float:
@@ -213,7 +218,7 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(job.recipe.optimiser, step, total)
     trained.train()
-    loss = data.loss(shown, samples, generator, epoch)
+    loss = data.loss(shown, samples, generator, epoch, ranks.shown(len(samples)))
     optimiser.zero_grad(set_to_none=True)
     fabric.backward(loss)
     ranks.sum_gradients(trained)

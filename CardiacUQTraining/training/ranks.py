@@ -143,6 +143,11 @@ class Ranks:
         """Which of ``count`` samples are this rank's: one piece each, in order, of nearly equal size."""
         return slice(self.own * count // self.count, (self.own + 1) * count // self.count)
 
+    def shown(self, count: int) -> slice:
+        """The samples that this rank shows its network: its :meth:`share`, or the first where it has none."""
+        own = self.share(count)
+        return own if own.start < own.stop else slice(0, 1)
+
     def sum(self, tensor: Tensor) -> Tensor:
         """``tensor`` summed over all ranks, in place. Raises LostRankError."""
         if self.count > 1:

@@ -1,9 +1,9 @@
 """One batch on several ranks with the result of one process, up to the rounding of sums.
 
-Every rank draws the same whole batch, shows its share to the network, and receives the outputs of the
-others, so that the loss is that of the whole batch whatever it sums over. The gradients that reach a
-rank's own share add up to the gradient of that loss. Layers that mix samples (batch norm) or draw
-numbers per sample (dropout) are replaced by ones that act as if they saw the whole batch.
+Every rank draws the numbers of the whole batch, augments its share, shows it to the network, and receives
+the outputs of the others, so that the loss is that of the whole batch whatever it sums over. The gradients
+that reach a rank's own share add up to the gradient of that loss. Layers that mix samples (batch norm) or
+draw numbers per sample (dropout) are replaced by ones that act as if they saw the whole batch.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ class SharedNetwork(nn.Module):
 
     def _shown(self, inputs: tuple[Tensor, ...]) -> list[Tensor]:
         own = self._ranks.share(len(inputs[0]))
-        idle = own.start == own.stop
-        own = slice(0, 1) if idle else own
+        idle, own = own.start == own.stop, self._ranks.shown(len(inputs[0]))
         start, stop, total = own.start, own.stop, len(inputs[0])
         if len(inputs) > 1:
             seen = inputs[1].flatten(1).sum(dim=1).tolist()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from .augmentation import chosen, spatial
+from .augmentation import WHOLE, chosen, placed, spatial
 from .cascade_data import centre, mean_dice
 from .crops import CropSet
 from .intensities import change_grey_values
@@ -34,18 +34,27 @@ class FrameData:
         """All training frames once."""
         return torch.tensor(self.training)[torch.randperm(len(self.training), generator=generator)]
 
-    def loss(self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int) -> Tensor:
+    def loss(
+        self, network: nn.Module, samples: Tensor, generator: Generator, epoch: int, own: slice = WHOLE
+    ) -> Tensor:
         """Loss of the ensemble's output on the real slices of one augmented batch."""
-        images, labels, real = self.batch(samples, generator)
+        images, labels, real = self.batch(samples, generator, own)
         probabilities = network(images, real).transpose(1, 2)[real]
         return probability_loss(probabilities, labels[real], self.recipe.loss)
 
-    def batch(self, samples: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Frames and labels (N, z, y, x), and which slices are real (N, z); the rest repeat the last."""
+    def batch(
+        self, samples: Tensor, generator: Generator, own: slice = WHOLE
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Frames and labels (N, z, y, x), and which slices are real (N, z); the rest repeat the last.
+
+        Frames that are not among ``own`` are zero: another rank augments them.
+        """
         images, labels, real = self._stack(samples.tolist(), self._reversed(len(samples), generator))
-        images, labels = spatial(images, labels, self.size_px, self.recipe.augmentation, generator)
-        images = change_grey_values(standardise_frames(images, real), self.recipe.augmentation, generator)
-        return scale_frames(images, real), labels, real
+        augmentation, count = self.recipe.augmentation, len(samples)
+        images, labels = spatial(images, labels, self.size_px, augmentation, generator, own)
+        images = standardise_frames(images, real[own])
+        images = change_grey_values(images, augmentation, generator, count, own)
+        return placed(scale_frames(images, real[own]), count, own), labels, real
 
     def validate(self, network: nn.Module) -> float:
         """Mean Dice over the held-out frames, cut around the labelled heart, without augmentation."""

@@ -161,11 +161,10 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def memory_exponent(points: Sequence[Point]) -> float | None:
-    """Growth of what lies above the smallest point; None where that is less than 30 MB at the largest."""
-    above = [point.memory_mb - points[0].memory_mb for point in points[1:]]
-    if above[-1] < 30:
-        return None
-    return exponent([p.size for p in points[1:]], np.maximum(above, 1.0))
+    """Growth of what lies above the smallest point, of points with 30 MB of it; None for fewer than two."""
+    above = {p.size: p.memory_mb - points[0].memory_mb for p in points}
+    large = {size: held for size, held in above.items() if held >= 30}
+    return exponent(list(large), list(large.values())) if len(large) > 1 else None
 
 
 def flat(axis: str, points: Sequence[Point]) -> bool:
@@ -182,7 +181,8 @@ def table(found: dict[str, list[Point]]) -> str:
     lines += ["", "| axis | exponent of time | of memory | flat |", "| --- | ---: | ---: | --- |"]
     for axis, points in found.items():
         time_, memory = exponent([p.size for p in points], [p.busy for p in points]), memory_exponent(points)
-        told = "below 30 MB" if memory is None else f"{memory:.2f}"
+        more = points[-1].memory_mb - points[0].memory_mb
+        told = f"{more:.0f} MB in all" if memory is None else f"{memory:.2f}"
         asked = ("yes" if flat(axis, points) else "NO") if axis in FLAT_MB else ""
         lines.append(f"| {axis} | {time_:.2f} | {told} | {asked} |")
     return "\n".join(lines)

@@ -108,3 +108,20 @@ def test_blur_smooths_only_the_chosen_samples():
 
 def test_a_constant_slice_stays_finite():
     assert torch.isfinite(intensity(torch.ones(1, 2, 16, 16), AugmentationRecipe(), seeded())).all()
+
+
+@pytest.mark.parametrize("own", [slice(0, 2), slice(2, 5), slice(4, 5), slice(0, 5)])
+def test_a_rank_augments_its_own_samples_as_one_process_would_and_draws_all_numbers(own):
+    """Every augmentation applies to about half of the samples; the numbers drawn later are the same too."""
+    changes = {name: 0.5 for name in AugmentationRecipe.model_fields if name.endswith("_p")}
+    recipe = AugmentationRecipe(**changes, shift_px=3.0, slice_shift_px=2.0)
+    for seed in range(3):
+        images, labels = torch.rand(5, 2, 40, 40), torch.randint(0, 4, (5, 2, 40, 40), dtype=torch.uint8)
+        everyone, alone = seeded(seed), seeded(seed)
+        cut, marks = spatial(images, labels, 32, recipe, everyone)
+        whole = intensity(cut, recipe, everyone)
+        part, same = spatial(images, labels, 32, recipe, alone, own)
+        part = intensity(part, recipe, alone, len(images), own)
+        assert torch.equal(same, marks)
+        torch.testing.assert_close(part, whole[own], atol=1e-5, rtol=1e-5)
+        assert torch.equal(everyone.get_state(), alone.get_state())
