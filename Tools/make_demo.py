@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
     from CardiacUQLib.report.contents import Contents
+    from CardiacUQLib.report.pictures import Column
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "CardiacUQ")]
@@ -32,7 +33,7 @@ def main() -> None:
 
     from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.report.contents import contents_of
-    from CardiacUQLib.report.pictures import slice_pictures
+    from CardiacUQLib.report.pictures import ColumnKind, columns_of, slice_pictures
 
     folders = [Path(name) for name in sys.argv[1:]] or [REPOSITORY / "demo-output" / "phantom"]
     cine = len(folders) > 1
@@ -43,41 +44,46 @@ def main() -> None:
         pictures = slice_pictures(contents, chosen)
         rows += [[Image.open(io.BytesIO(picture.png)) for picture in row] for row in pictures]
     first = "Cine: base and apex, ED and ES" if cine else "Late enhancement"
-    titles = [first, "Outlines", *(heat.title for heat in contents.heat_maps), "Corrections"]
+    columns = columns_of(contents)
     side = rows[0][0].width + GAP
-    sheet = Image.new("RGB", (side * len(titles) - GAP, HEAD + side * len(rows) - GAP), "white")
+    sheet = Image.new("RGB", (side * len(columns) - GAP, HEAD + side * len(rows) - GAP), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, title in enumerate(titles):
-        draw.text((column * side, 6), title, fill="#1b1f24", font=ImageFont.load_default(22))
-        legend(draw, contents, column, (column * side, 36))
+    for number, column in enumerate(columns):
+        title = first if column.kind is ColumnKind.IMAGE else column.title
+        draw.text((number * side, 6), title, fill="#1b1f24", font=ImageFont.load_default(22))
+        legend(draw, contents, column, (number * side, 36))
         for line, row in enumerate(rows):
-            sheet.paste(row[column], (column * side, HEAD + line * side))
+            sheet.paste(row[number], (number * side, HEAD + line * side))
     target = REPOSITORY / "Resources" / "Screenshots" / ("demo-cine.png" if cine else "demo.png")
     sheet.save(target, optimize=True)
     print(target.relative_to(REPOSITORY))
 
 
-def legend(draw: ImageDraw.ImageDraw, contents: Contents, column: int, place: tuple[int, int]) -> None:
-    """Under a title: the classes of the outlines, the scale of a heat map."""
+def legend(draw: ImageDraw.ImageDraw, contents: Contents, column: Column, place: tuple[int, int]) -> None:
+    """Under a title: the classes of the outlines, the structures of the bands, the scale of a heat map."""
     from PIL import ImageFont
 
     from CardiacUQLib.bundles.colours import heat_colours
+    from CardiacUQLib.report.pictures import ColumnKind
+    from CardiacUQLib.uncertainty.bands import band_colours
 
     x, y = place
     font = ImageFont.load_default(15)
-    if column == 1:
-        for info in contents.case.classes:
-            if info.value:
-                draw.rectangle((x, y + 4, x + 10, y + 14), fill=info.colour)
-                draw.text((x + 15, y), short_name(info.name), fill="#5b6470", font=font)
-                x += 27 + round(font.getlength(short_name(info.name)))
-    elif 2 <= column < 2 + len(contents.heat_maps):
-        for n, colour in enumerate(heat_colours(np.linspace(0, 1, 200))):
-            draw.line((x + 14 + n, y + 3, x + 14 + n, y + 15), fill=tuple(int(c) for c in colour))
+    case, named = contents.case, list[tuple[str, str]]()
+    if column.kind is ColumnKind.OUTLINES:
+        named = [(short_name(info.name), info.colour) for info in case.classes if info.value]
+    elif column.kind is ColumnKind.BANDS:
+        named = list(band_colours(case.bands, case.classes).items())
+    for name, colour in named:
+        draw.rectangle((x, y + 4, x + 10, y + 14), fill=colour)
+        draw.text((x + 15, y), name, fill="#5b6470", font=font)
+        x += 27 + round(font.getlength(name))
+    if column.heat is not None:
+        for n, shade in enumerate(heat_colours(np.linspace(0, 1, 200))):
+            draw.line((x + 14 + n, y + 3, x + 14 + n, y + 15), fill=tuple(int(c) for c in shade))
         draw.text((x, y), "0", fill="#5b6470", font=font)
-        maximum = contents.heat_maps[column - 2].maximum
-        draw.text((x + 220, y), f"{maximum:.2f}", fill="#5b6470", font=font)
-    elif column == 2 + len(contents.heat_maps):
+        draw.text((x + 220, y), f"{column.heat.maximum:.2f}", fill="#5b6470", font=font)
+    elif column.kind is ColumnKind.CORRECTIONS:
         draw.text((x, y), "hue: what it became", fill="#5b6470", font=font)
 
 

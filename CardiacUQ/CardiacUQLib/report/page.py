@@ -33,7 +33,7 @@ from .beat_curve import beat_svg
 from .clinical import bullseyes_svg, distributions_svg, threshold_rows
 from .contents import Contents, contents_of
 from .first_screen import dice_cells, headlines, intervals_hold, millilitres
-from .pictures import HIDDEN_BELOW, slice_pictures
+from .pictures import HIDDEN_BELOW, ColumnKind, columns_of, slice_pictures
 
 if TYPE_CHECKING:
     from ..cases.casefolder import ExtraWriter
@@ -198,20 +198,16 @@ def _rows(contents: Contents) -> list[dict[str, Any]]:
 
 
 def _columns(contents: Contents) -> list[dict[str, Any]]:
-    columns: list[dict[str, Any]] = [
-        {"kind": "image", "title": "Image"},
-        {"kind": "outlines", "title": "Outlines"},
-    ]
-    if contents.case.bands:
-        colours = band_colours(contents.case.bands, contents.case.classes)
-        bands = [
-            (band.with_coverage(holds=intervals_hold(contents)), colours[band.structure])
-            for band in contents.case.bands
-        ]
-        share = f"{100 * contents.case.bands[0].share:.0f} %"
-        columns.append({"kind": "bands", "title": "Contour bands", "share": share, "bands": bands})
-    columns += [{"kind": "heat", "title": heat.title, "map": heat} for heat in contents.heat_maps]
-    return [*columns, {"kind": "corrections", "title": "Corrections (DCM)"}]
+    columns = [{"kind": one.kind.value, "title": one.title, "map": one.heat} for one in columns_of(contents)]
+    for column in columns:
+        if column["kind"] == ColumnKind.BANDS:
+            colours = band_colours(contents.case.bands, contents.case.classes)
+            column["share"] = f"{100 * contents.case.bands[0].share:.0f} %"
+            column["bands"] = [
+                (band.with_coverage(holds=intervals_hold(contents)), colours[band.structure])
+                for band in contents.case.bands
+            ]
+    return columns
 
 
 def _regions(contents: Contents) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ remains readable; heat maps vanish where the result is certain.
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,37 @@ class Picture:
     description: str
 
 
+class ColumnKind(enum.StrEnum):
+    """What the pictures below one another show."""
+
+    IMAGE = "image"
+    OUTLINES = "outlines"
+    BANDS = "bands"
+    HEAT = "heat"
+    CORRECTIONS = "corrections"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of pictures; ``heat`` is the map of a heat column."""
+
+    kind: ColumnKind
+    title: str
+    heat: HeatColumn | None = None
+
+
+def columns_of(contents: Contents) -> tuple[Column, ...]:
+    """The columns of a case from left to right: :func:`slice_pictures` gives one picture for each."""
+    bands = [Column(ColumnKind.BANDS, "Contour bands")] if contents.case.bands else []
+    return (
+        Column(ColumnKind.IMAGE, "Image"),
+        Column(ColumnKind.OUTLINES, "Outlines"),
+        *bands,
+        *(Column(ColumnKind.HEAT, heat.title, heat) for heat in contents.heat_maps),
+        Column(ColumnKind.CORRECTIONS, "Corrections (DCM)"),
+    )
+
+
 def field_of_view(marked: np.ndarray, geometry: Geometry) -> Field:
     """Square around everything in ``marked`` (bool (z, y, x)) with a margin; the image centre if empty."""
     spacing = geometry.spacing[:2]
@@ -65,7 +97,7 @@ def field_of_view(marked: np.ndarray, geometry: Geometry) -> Field:
 
 
 def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[Picture, ...]]:
-    """For every slice number the pictures of its row: image, outlines, each heat map, corrections."""
+    """For every slice number the pictures of its row, one for each of :func:`columns_of`."""
     marked = (contents.segmentation > 0) | (contents.case.dcm > 0)
     if contents.case.opinion is not None:
         marked |= contents.case.opinion > 0
@@ -74,16 +106,18 @@ def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[
         plain = Canvas(field, contents.case.geometry.spacing[:2])
         if contents.image is not None:
             plain.show_grey(contents.image[z], grey_window(contents, z, field))
-
-        def copy(plain: Canvas = plain) -> Canvas:
-            return Canvas(field, plain.spacing, plain.image)
-
         border = boundary_pieces(without_holes(contents.segmentation[z] != BACKGROUND.value))
-        row = [_outlines(copy(), contents, z)]
-        row += [_bands(copy(), contents, z)] if contents.case.bands else []
-        row += [_heat(copy(), heat, z, border) for heat in contents.heat_maps]
-        row.append(_corrections(copy(), contents, z, border))
-        yield (_image(plain, contents, z), *row)
+        yield tuple(_picture(column, plain, contents, z, border) for column in columns_of(contents))
+
+
+def _picture(column: Column, plain: Canvas, contents: Contents, z: int, border: np.ndarray) -> Picture:
+    canvas = Canvas(plain.field, plain.spacing, plain.image)
+    if column.heat is not None:
+        return _heat(canvas, column.heat, z, border)
+    if column.kind is ColumnKind.CORRECTIONS:
+        return _corrections(canvas, contents, z, border)
+    draw = {ColumnKind.IMAGE: _image, ColumnKind.OUTLINES: _outlines, ColumnKind.BANDS: _bands}
+    return draw[column.kind](canvas, contents, z)
 
 
 def grey_window(contents: Contents, z: int, field: Field) -> tuple[float, float]:

@@ -25,7 +25,8 @@ from CardiacUQLib.report.canvas import PIXELS, boundary_pieces
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.report.first_screen import headlines, millilitres
 from CardiacUQLib.report.page import transitions
-from CardiacUQLib.report.pictures import field_of_view, slice_pictures
+from CardiacUQLib.report.pictures import columns_of, field_of_view, slice_pictures
+from CardiacUQLib.uncertainty.bands import Band
 from CardiacUQLib.uncertainty.look import Look, LookKind
 from CardiacUQLib.uncertainty.quality import PredictedDice
 from CardiacUQLib.uncertainty.verdict import Verdict, Word
@@ -113,6 +114,20 @@ def test_the_scale_is_fixed_whatever_the_case_holds(result: Result, share: float
     colour = 255 * np.array(colormaps["inferno"](share)[:3])
     assert (seen >= 0.85 * colour - 3).all(), "85 % of the colour of this value, whatever the largest is"
     assert (seen <= 0.85 * colour + 0.15 * 255 + 3).all()
+
+
+def test_every_picture_stands_under_its_title(result: Result) -> None:
+    banded = dataclasses.replace(
+        result,
+        bands=(Band("infarct", 2.0, 3.0, 0.9, 0.91),),
+        band_maps={"infarct": (result.segmentation == 3).astype(np.uint8)},
+    )
+    for one in (result, banded):
+        contents = contents_of(one)
+        columns, row = columns_of(contents), next(iter(slice_pictures(contents, [1])))
+        for column, picture in zip(columns, row, strict=True):
+            words = {"Image": "image", "Corrections (DCM)": "corrections"}.get(column.title, column.title)
+            assert f": {words}".lower() in picture.description.lower()
 
 
 def test_certain_slices_show_the_image_alone(result: Result) -> None:
