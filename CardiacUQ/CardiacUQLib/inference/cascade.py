@@ -8,6 +8,7 @@ from ..base.progress import portion
 from ..bundles.manifest import View
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
+from ..uncertainty.look import within_loss
 from .accumulators import CascadeAccumulator
 from .found import Findings, Region
 from .jobs import (
@@ -79,6 +80,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         bands, band_maps = contour_bands(job, assessor, 0.5 * (first_on_grid + on_grid), segmentation)
     with timer.step("components"):
         corrections = find_corrections(job, opinion, segmentation, restored)
+    judged = assess(job, assessor, evidence, presence, segmentation)
     return Findings(
         Region(roi, final, first[None], labels, arg_max(final), arg_max(first), maps, tuple(kept), samples),
         segmentation,
@@ -90,8 +92,8 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
         timer.seconds,
         (*warnings, *decision.warnings),
         evidence,
-        assess(job, assessor, evidence, presence, segmentation),
-        looks,
+        judged,
+        within_loss(looks, judged.predicted_dice),
         proposals,
         bands,
         band_maps,

@@ -8,6 +8,7 @@ from ..base.progress import portion
 from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessor
 from ..uncertainty.evidence import EvidenceCollector
+from ..uncertainty.look import within_loss
 from .ensemble import StreamingAccumulator, normalise_frame, other_opinion, run_streaming
 from .found import Findings, Region
 from .jobs import (
@@ -88,6 +89,7 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
     with timer.step("components"):
         opinion = other_opinion(opinions, segmentation)
         corrections = find_corrections(job, opinion, segmentation, restored)
+    judged = assess(job, assessor, evidence, {}, segmentation)
     return Findings(
         Region(roi, final, members, labels, undecided, said, maps, tuple(kept)),
         segmentation,
@@ -99,8 +101,8 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
         timer.seconds,
         warnings,
         evidence,
-        assess(job, assessor, evidence, {}, segmentation),
-        looks,
+        judged,
+        within_loss(looks, judged.predicted_dice),
         proposals,
         bands,
         band_maps,

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from .quality import MEAN, PredictedDice
+
 RADIUS_MM = 15.0
 LEAST_GAIN = 0.015
 """Expected gain in mean Dice below which a place is not worth a reader's look."""
@@ -55,6 +57,16 @@ def one_for_each_proposal(looks: Sequence[Look]) -> tuple[Look, ...]:
             look = replace(first, gain=first.gain + look.gain, scar_ml=first.scar_ml + look.scar_ml)
         kept[key] = look
     return tuple(sorted(kept.values(), key=lambda look: (-look.gain, look.number)))
+
+
+def within_loss(looks: Sequence[Look], predicted: Sequence[PredictedDice]) -> tuple[Look, ...]:
+    """Places that together promise no more mean Dice than is predicted to be missing: each gain is the share
+    of it that P(wrong) gives the place. As they are where no Dice is predicted or they promise less."""
+    missing = next((1.0 - one.value for one in predicted if one.structure == MEAN), None)
+    promised = sum(look.gain for look in looks)
+    if missing is None or promised <= missing:
+        return tuple(looks)
+    return tuple(replace(look, gain=round(look.gain * missing / promised, 4)) for look in looks)
 
 
 def slices_shown(one: Look, looks: Sequence[Look]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.uncertainty.likeness import Likeness
-from CardiacUQLib.uncertainty.look import Look, LookKind, one_for_each_proposal, slices_shown
+from CardiacUQLib.uncertainty.look import Look, LookKind, one_for_each_proposal, slices_shown, within_loss
 from CardiacUQLib.uncertainty.looks import (
     Material,
     Place,
@@ -18,6 +18,7 @@ from CardiacUQLib.uncertainty.looks import (
     proposals,
     worth,
 )
+from CardiacUQLib.uncertainty.quality import PredictedDice
 from CardiacUQLib.uncertainty.sides import side_names
 from CardiacUQLib.uncertainty.traits import AT_THE_EDGE, scan_traits, trait_names
 from CardiacUQLib.uncertainty.verdict import Verdict, Word, unlike_verdict
@@ -207,3 +208,15 @@ def test_slices_of_one_proposal_are_one_place_with_all_its_slices() -> None:
     ]
     assert [slices_shown(one, looks) for one in found] == [(5, 6), (3,)]
     assert one_for_each_proposal([]) == ()
+
+
+def test_places_promise_no_more_dice_than_is_missing() -> None:
+    gains = (0.3, 0.1)
+    looks = [
+        Look(n, LookKind.DOUBT, 0, (0.0, 0.0, 0.0), 15.0, gain, 1.0, "")
+        for n, gain in enumerate(gains, start=1)
+    ]
+    whole = (PredictedDice("mean", 0.8, 0.7, 0.9), PredictedDice("infarct", 0.1, 0.0, 0.9))
+    assert [look.gain for look in within_loss(looks, whole)] == [0.15, 0.05], "0.2 is missing"
+    assert [look.gain for look in within_loss(looks, whole[1:])] == [0.3, 0.1], "no mean Dice is predicted"
+    assert [look.gain for look in within_loss(looks[1:], whole)] == [0.1], "less than what is missing"
