@@ -32,8 +32,9 @@ def origin_of(volume: slicer.vtkMRMLVolumeNode) -> Origin | None:
     the instances it was loaded from; None where neither does, or the folder is gone. A volume that stands for
     the frame of a film comes from where the film does."""
     bound = bound_to(volume)
-    noted = (volume if bound is None else bound[0].volume).GetAttribute(_ATTRIBUTE)
-    found = Origin(Path(json.loads(noted)[0]), json.loads(noted)[1]) if noted else _from_database(volume)
+    source = volume if bound is None else bound[0].volume
+    noted = source.GetAttribute(_ATTRIBUTE)
+    found = Origin(Path(json.loads(noted)[0]), json.loads(noted)[1]) if noted else _from_database(source)
     return found if found is not None and found.folder.is_dir() else None
 
 

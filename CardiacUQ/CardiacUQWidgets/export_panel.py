@@ -79,7 +79,7 @@ def _write(folder: Path, source: Origin, review: Review) -> Steps[Path]:
         target, case = folder / DICOM_FOLDER, read_case(folder)
         review.hold()
         phase, frame = segmented_phase(case) or ("", None)
-        if source.series or frame is not None:  # else the folder was chosen by hand, and its grid must do
+        if source.series or frame is not None:  # else its grid must do: no more is known of it
             check_same_image(case, source.folder, source.series, frame)
         write_dicom_outputs(
             case, source.folder, target, overwrite=True, phase=phase, frame=frame, series=source.series

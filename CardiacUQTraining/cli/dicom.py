@@ -30,12 +30,15 @@ def command(
     from CardiacUQLib.cases.casefolder import read_case
     from CardiacUQLib.cases.study_record import segmented_phase
     from CardiacUQLib.dicom import write_dicom_outputs
+    from CardiacUQLib.dicom.same_image import check_same_image
 
     check_writable(output)
     case = read_case(case_folder)
     found = segmented_phase(case)
     if found is not None:
         phase, frame = phase or found[0], found[1] if frame < 0 else frame
+    if frame >= 0:  # phases share their grid
+        check_same_image(case, source, case.record.series, frame)
     files = write_dicom_outputs(
         case,
         source,

@@ -3,9 +3,9 @@
     make benchmark-gpu
     python Testing/benchmarks/bench_gpu.py [--device cuda:0] [--seconds 8] [--out FILE]
 
-Prints a Markdown table, which Docs/speed.md has a place for. A phantom goes through all folds and views of
-both bundles, in the number format that ``--precision auto`` takes there and in float32 (TF32 off). Parity is
-against the processor in float32: no probability of the mean may differ by more than TOLERANCE, and no more
+Prints a Markdown table, which Docs/benchmarks.md has a place for. A phantom goes through all folds and views
+of both bundles, in the number format that ``--precision auto`` takes there and in float32 (TF32 off). Parity
+is against the processor in float32: no probability of the mean may differ by more than TOLERANCE, and no more
 than MOVED of the voxels may change their label. Ends with exit code 1 where it does not hold; without a card
 it says so and ends well. Every part takes any device, so that the tests run all of it on the processor.
 """

@@ -4,8 +4,9 @@
 
 LGE training labels know no right ventricle; inference asks the cine ensemble, which never saw an LGE image
 (:mod:`CardiacUQLib.inference.insertion`). The angle of the point it finds, about the left ventricle of the
-LGE bundle, is compared with that of the reader's labels of both ventricles (MyoPS 2020), in degrees, for one
-fold of the cine ensemble and for all. ``--store`` writes the figures of the chosen folds into the manifest.
+LGE bundle, is compared with that of the reader's labels of both ventricles (MyoPS 2020), in degrees, for fold
+0 of the cine ensemble, folds 0 to 2 (which are kept) and all. ``--store`` writes the figures of the chosen
+folds into the manifest.
 """
 
 from __future__ import annotations

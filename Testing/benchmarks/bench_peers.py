@@ -10,7 +10,7 @@ loop of its paper. Peers compute with PyTorch's layers as they come, in float32,
 nnU-Net mirrors both axes together too, which makes four passes a fold for our three: times are compared per
 pass. Floating-point operations are counted as they run (torch.utils.flop_counter) and set against the rate of
 matrix products in the same rounds. ``--install`` puts the peers of pyproject.toml into build/peers, an
-environment on top of this one, and runs there. About a minute on two idle cores.
+environment on top of this one, and runs there. Two minutes on two idle cores.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def explore_streaming(job: Job, arithmetic: Arithmetic) -> Findings:
 
     ``opinion`` of the findings is the dissenting member's label where members disagree, so that the
     corrections, and the review of them, read "one member said, the ensemble says". Parts of a structure
-    that lie apart from its largest one become background, and so does what lies beyond its base and apex, so
-    that both show up as corrections too.
+    that lie apart from its largest one become background, and so does what lies beyond base and apex where
+    the bundle has learned them, so that both show up as corrections too.
     """
     manifest, timer = job.source.manifest, step_timer(arithmetic)
     assessor = Assessor(manifest.calibration, manifest.classes)

@@ -64,5 +64,5 @@ def convolved(x: Tensor, layer: nn.Conv3d) -> Tensor:
         beyond = functional.pad(x, (0, 0, 0, 0, reach // 2, reach // 2))
         x = torch.cat([beyond[:, :, first : first + depth] for first in range(reach)], dim=1)
     slices = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    y = functional.conv2d(slices, weight, layer.bias, layer.stride[1:], layer.padding[1:])  # pyright: ignore
+    y = functional.conv2d(slices, weight, layer.bias, layer.stride[1:], layer.padding[1:])  # pyright: ignore[reportArgumentType]
     return y.unflatten(0, (len(x), depth)).transpose(1, 2)

@@ -22,7 +22,7 @@ from .quality import MEAN, PredictedDice
 KEY = "verdict"
 """Name of the fit in ``manifest.calibration``."""
 MEAN_DICE, LOW_CHANCE = "predicted mean Dice", "log-odds of a low mean Dice"
-"""What a risk may be a curve of; bundles up to 0.4.0 have one of the first."""
+"""What a risk may be a curve of; earlier fits have one of the first."""
 CHANCE_MARGIN = 1e-4
 MAY_BE_MISSED = 0.2
 """From this probability on a lesion that is not shown is worth naming as the reason."""

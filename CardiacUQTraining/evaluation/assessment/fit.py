@@ -40,7 +40,8 @@ PRESENCE_FIGURES = {
 DICE_FIGURES = ("promised Dice", "Dice of the views", "Dice of the opinions")
 LOW_DICE = 0.7
 TRUST_RISK, REDO_RISK = 0.15, 0.5
-"""Share of failures allowed among trusted cases; probability of failure from which a case is done again."""
+"""Share of failures allowed among trusted cases, none of which may be likelier to fail than twice that;
+probability of failure from which a case is done again."""
 MOST_RESIDUALS = 199
 
 
@@ -106,7 +107,7 @@ def fit_all(
         cases, lambda some: _fit_dice(some, said), lambda fit, one: _risk_evidence(fit, one, said, low_dice)
     )
     true = np.array([said[case.case].choice.mean_dice for case in cases])
-    verdict = _fit_verdict(list(risky.values()), true, (low_dice, trust_risk))
+    verdict = fit_verdict(list(risky.values()), true, (low_dice, trust_risk))
     return Fits(presence, dice, verdict, fit_likeness(cases), fit_case_bands(cases))
 
 
@@ -227,16 +228,18 @@ def fit_range(error: np.ndarray, spread: np.ndarray) -> DiceRange:
     return DiceRange(constant, per_spread, tuple(float(round(r, 4)) for r in residuals))
 
 
-def _fit_verdict(
+def fit_verdict(
     values: Sequence[Mapping[str, float]], true: np.ndarray, wanted: tuple[float, float]
 ) -> VerdictCalibration:
-    """``values`` are what a risk is computed from, out of group, ``true`` is the mean Dice of every case."""
+    """Risk and limits of the three words. ``values`` are what a risk is computed from, out of group, ``true``
+    is the mean Dice of every case; ``wanted`` the Dice below which a case fails and the share allowed."""
     low_dice, trust_risk = wanted
     failed = true < low_dice
     risk = logistic(values, failed, (LOW_CHANCE,), RISK_PENALTY)
     risks = np.array([risk.probability(one) for one in values])
-    trusted = trusted_up_to(risks, failed, trust_risk)
-    fit = VerdictCalibration(risk, round(trusted, 4), max(REDO_RISK, round(trusted, 4)), low_dice)
+    # where hardly any case fails, nearly all together are within the share: the single case has a limit too
+    trusted = min(trusted_up_to(risks, failed, trust_risk), 2.0 * trust_risk, REDO_RISK)
+    fit = VerdictCalibration(risk, round(trusted, 4), REDO_RISK, low_dice)
     return dataclasses.replace(fit, shares=failure_shares([fit.word(r) for r in risks], failed))
 
 

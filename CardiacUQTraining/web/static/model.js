@@ -58,8 +58,12 @@ export class Case {
   /** The class probabilities of a voxel in words, or why there are none. */
   async chances(index) {
     if (!this.has_probabilities) return "class probabilities were not stored";
-    if (!this.said.has(index)) this.said.set(index, await api.chances(this.number, index).catch((problem) => problem.message));
-    return this.said.get(index);
+    try {
+      if (!this.said.has(index)) this.said.set(index, await api.chances(this.number, index));
+      return this.said.get(index);
+    } catch (problem) {
+      return problem.message;
+    }
   }
 
   /** Flat index of voxel (z, y, x) in slice order. */

@@ -13,12 +13,13 @@ function toggle(id, read, write) {
 export function connectSettings(page) {
   const { stage } = page;
   const { look } = stage;
+  const tell = (problem) => page.tell(problem.message);
   toggle("heat", () => look.heatOn, (on) => { look.heatOn = on; stage.retable(); page.showSettings(); });
   toggle("outlines", () => look.outlines, (on) => { look.outlines = on; stage.draw(); });
   toggle("other", () => look.other, (on) => { look.other = on; stage.draw(); });
-  toggle("bands", () => look.bands, (on) => { look.bands = on; page.showBands(); });
+  toggle("bands", () => look.bands, (on) => { look.bands = on; page.showBands().catch(tell); });
   toggle("zoom", () => look.heart, (on) => { look.heart = on; stage.fit(); });
-  byId("map").addEventListener("change", (event) => page.chooseMap(event.target.value));
+  byId("map").addEventListener("change", (event) => page.chooseMap(event.target.value).catch(tell));
   byId("opacity").addEventListener("input", (event) => { look.opacity = Number(event.target.value); stage.retable(); });
   byId("threshold").addEventListener("input", (event) => {
     look.threshold = Number(event.target.value);

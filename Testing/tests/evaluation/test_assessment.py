@@ -9,7 +9,7 @@ from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.uncertainty.assessment import decode_fit
 from CardiacUQLib.uncertainty.evidence import fold_evidence
-from CardiacUQLib.uncertainty.verdict import Word
+from CardiacUQLib.uncertainty.verdict import LOW_CHANCE, Word
 from CardiacUQTraining.evaluation.assessment.figures import (
     PAIRWISE_NAME,
     AssessmentFigures,
@@ -22,6 +22,7 @@ from CardiacUQTraining.evaluation.assessment.fit import (
     fit_all,
     fit_presence,
     fit_range,
+    fit_verdict,
     out_of_group,
     presence_features,
     trusted_up_to,
@@ -77,6 +78,16 @@ def test_trust_reaches_as_far_as_failures_stay_rare() -> None:
     # up to risk n/20: (failures + 1) / (n + 2) <= 0.2 holds last at 14 (2 of 16) and at 15 with 3 of 17
     assert trusted_up_to(risks, failed, 0.2) == pytest.approx(0.75)
     assert trusted_up_to(risks, np.ones(21, bool), 0.2) == 0.0
+
+
+def test_where_hardly_any_case_fails_no_likely_failure_is_trusted() -> None:
+    odds = np.linspace(-6.0, 2.0, 200)
+    true = np.where(odds > 1.6, 0.5, 0.9)  # 10 of 200 fail, so that all together are within 15 %
+    values = [{LOW_CHANCE: float(one)} for one in odds]
+    fit = fit_verdict(values, true, (0.7, 0.15))
+    assert trusted_up_to(np.linspace(0, 1, 200), true < 0.7, 0.15) == 1.0
+    assert fit.trust_up_to <= 0.3 and fit.redo_from == 0.5
+    assert fit.word(0.4) is Word.CHECK and fit.word(0.6) is Word.REDO
 
 
 def test_a_range_covers_what_it_was_fitted_on() -> None:

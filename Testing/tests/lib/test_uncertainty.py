@@ -236,7 +236,7 @@ def test_an_assessment_from_stored_numbers() -> None:
     assessor = Assessor(calibration(), LGE_CLASSES)
     chances = assessor.probabilities({})
     found = assessor.assess({}, chances, {"infarct": True, "MVO": False})
-    assert LOW_CHANCE not in assessor.fit("verdict").risk.features  # as in bundles up to 0.4.0
+    assert LOW_CHANCE not in assessor.fit("verdict").risk.features  # as in earlier fits
     mean = (0.8 + 0.8 + 0.95 * 0.8 + 0.7) / 4
     assert [one.structure for one in found.predicted_dice] == [
         "mean", "blood pool", "healthy myocardium", "infarct", "MVO",
