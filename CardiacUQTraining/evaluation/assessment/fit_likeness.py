@@ -29,20 +29,19 @@ NEWTON_STEPS = 30
 
 def fit_likeness(cases: Sequence[CaseMaterial]) -> LikenessCalibration:
     """The fit on cases that no network of theirs had seen. The limit of the distance is taken from distances
-    to the cases of the other groups, as a new scan has no part in the ranges either."""
-    apart = []
+    to the cases of the other groups, as a new scan has no part in the ranges either; a case beyond it, on
+    which the networks failed or which is no scan of this kind, has no part in what is usual."""
+    apart: dict[str, float] = {}
     for group in groups_of(cases):
         away = {case.case for case in group}
         others = _ranges([case for case in cases if case.case not in away])
-        apart += [others.distance(case.evidence)[0] for case in group]
-    logs = np.log(np.maximum(apart, 1e-6))
+        apart |= {case.case: others.distance(case.evidence)[0] for case in group}
+    logs = np.log(np.maximum(list(apart.values()), 1e-6))
     middle = float(np.median(logs))
     spread = 1.4826 * float(np.median(np.abs(logs - middle)))
-    limit = float(np.exp(middle + USUAL_SPREADS * spread))
-    found = _ranges(cases)
-    return LikenessCalibration(
-        found.traits, found.joint, found.correlation, float(f"{limit:.5g}"), fit_sides(cases)
-    )
+    limit = float(f"{np.exp(middle + USUAL_SPREADS * spread):.5g}")
+    found = _ranges([case for case in cases if apart[case.case] <= limit])
+    return LikenessCalibration(found.traits, found.joint, found.correlation, limit, fit_sides(cases))
 
 
 def _ranges(cases: Sequence[CaseMaterial]) -> LikenessCalibration:

@@ -51,6 +51,13 @@ def test_few_cases_of_the_same_kind_are_flagged_and_others_are() -> None:
     assert fit.judge({**against, "b": 11.0}).reasons == ()
 
 
+def test_a_case_on_which_the_networks_failed_does_not_widen_what_is_usual() -> None:
+    failed = dataclasses.replace(cases(1)[0], case="failed", evidence={**cases(1)[0].evidence, "c": 40.0})
+    clean, fit = fit_likeness(cases()), fit_likeness([*cases(), failed])
+    assert fit.traits["c"].high == clean.traits["c"].high < 4.0
+    assert fit.judge(failed.evidence).reasons
+
+
 def test_sides_are_learnt_without_a_mirrored_scan() -> None:
     model = fit_sides(cases())
     assert model is not None and model.intercept == 0.0
