@@ -84,9 +84,8 @@ class Canvas:
 
         placed = self._placed(Image.fromarray(indices.astype(np.uint8)), Image.Resampling.NEAREST)
         self._finish_outlines()
-        whole = np.ascontiguousarray(colours).view(np.uint32)[
-            :, 0
-        ]  # four channels are looked up as one number
+        # four channels are looked up as one number
+        whole = np.ascontiguousarray(colours).view(np.uint32)[:, 0]
         chosen = whole[np.asarray(placed)]
         layer = Image.fromarray(chosen.view(np.uint8).reshape(*chosen.shape, 4))
         self.image.paste(layer, (0, 0), layer)
