@@ -54,7 +54,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     manifest, timer = job.source.manifest, step_timer(arithmetic)
     assessor = Assessor(manifest.calibration, manifest.classes)
     roi, warnings = find_region(job, arithmetic, timer)
-    seen = _look(job, arithmetic, timer, roi)
+    seen = _see(job, arithmetic, timer, roi)
     roi, crop, accumulator, collector = seen.roi, seen.crop, seen.accumulator, seen.collector
     samples = _dropout_samples(job, crop, arithmetic)
     with timer.step("maps"):
@@ -101,7 +101,7 @@ def explore_cascade(job: Job, arithmetic: Arithmetic) -> Findings:
     )
 
 
-def _look(
+def _see(
     job: Job, arithmetic: Arithmetic, timer: StepTimer, roi: Roi, start: float = LOCATED, again: bool = False
 ) -> _Seen:
     """All passes over a region. Where those of the first fold find the heart far off its centre, the region
@@ -134,7 +134,7 @@ def _look(
                 centre = heart_elsewhere(heart, roi, geometry)
             if centre is not None:
                 done = start + (PASSED - start) / len(job.folds)
-                return _look(
+                return _see(
                     job, arithmetic, timer, find_roi(job.volume, manifest.roi, centre), done, again=True
                 )
     return seen
