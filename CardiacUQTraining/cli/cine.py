@@ -65,19 +65,22 @@ def segment_cines(
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
         return False
     _check_inputs(inputs, found, names)
-    _check_options(options, inputs[0], as_cohort=as_cohort)
+    _check_options(as_cohort=as_cohort)
     bundle = open_model()
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
         if names:
             pair = dict(zip(names, inputs, strict=True))
             study = _pair(pair, bundle, output, options, overwrite, progress)
             _tell(study, quiet)
+            _export(study, inputs[0], options)
             return True
         failures = 0
         for number, source in enumerate(found):
             one = part_of(progress, number, len(found), case_name(source))
             try:
-                _tell(_film(source, bundle, output, options, cine, overwrite, one, series), quiet)
+                study = _film(source, bundle, output, options, cine, overwrite, one, series)
+                _tell(study, quiet)
+                _export(study, source, options)
             except CancelledError:
                 raise
             except CardiacUQError as error:
@@ -178,12 +181,22 @@ def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequenc
             raise UsageError(f"{film} and {other} have one name; run them with different --output")
 
 
-def _check_options(options: CaseOptions, first: Path, *, as_cohort: bool) -> None:
-    if options.dicom:
-        raise UsageError("--dicom is for single scans; write each phase of a cine with `cardiacuq dicom`")
+def _check_options(*, as_cohort: bool) -> None:
     if as_cohort:
-        problem = "--resume, --workers, --scheduler, --no-report and --log-json are for single scans"
-        raise UsageError(f"{problem}; leave them out for the cine {first}")
+        problem = "--resume, --workers, --scheduler, --no-report, --log-json and --no-patient-data"
+        raise UsageError(
+            f"--phases is for the two files of one heart, without {problem}; "
+            "for many hearts give a CSV with the column phase"
+        )
+
+
+def _export(study: CineStudy, source: Path, options: CaseOptions) -> None:
+    """The DICOM objects that were asked for; raises typer.Exit where the case stays without them."""
+    from CardiacUQLib.studies.cine import export_study
+
+    if options.dicom and (problem := export_study(study, source)):
+        print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.EXPORT)
 
 
 def _tell(study: CineStudy, quiet: bool) -> None:

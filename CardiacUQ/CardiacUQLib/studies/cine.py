@@ -34,7 +34,7 @@ from ..images.slice_number import slices_text
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
-from ..measures import Frame, cine_measures, measures_json, phase_measures
+from ..measures import Frame, cine_measures, measures_json, phase_measures, without_intervals
 from ..measures.beat import find_phases
 from ..uncertainty.verdict import Verdict, doubted, unlike_headline, worst_of
 from .options import CaseOptions
@@ -165,6 +165,21 @@ def segment_pair(
         )
 
 
+def export_study(study: CineStudy, source: Path) -> str:
+    """DICOM objects of both phases in their case folders; "" or, in one line, why there are none.
+
+    ``source`` is the DICOM folder of the film; two scans have their own.
+    """
+    from ..dicom.attempt import export_problem  # loads the DICOM packages
+
+    for phase, result in study.results.items():
+        frame = None if study.frames is None else study.frames[phase]
+        folder = source if study.frames is not None else result.volume.path or source
+        if problem := export_problem(result, folder, study.folders[phase], phase=phase, frame=frame):
+            return problem
+    return ""
+
+
 def joined_sha256(ed: str, es: str) -> str:
     """What stands for two inputs: the SHA-256 of their own, end-diastole first."""
     return hashlib.sha256(f"{ed} {es}".encode()).hexdigest()
@@ -208,6 +223,8 @@ def _segment_phases(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
     results = {phase: _doubted(result, together) for phase, result in results.items()}
+    if any(r.verdict is not None and r.verdict.nothing_holds for r in results.values()):
+        together = without_intervals(together)
     if any(result.unlike for result in results.values()):
         together = {**together, "headline": unlike_headline(together["headline"])}
     beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
