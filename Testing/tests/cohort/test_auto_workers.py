@@ -96,5 +96,5 @@ def test_where_no_process_can_start_this_one_does_the_work(
     plan = collect([scans], str(tiny_bundle), FAST)
     outcome = run_cohort(plan, out, Lines(out, quiet=True), engine=Engine(workers=None))
     assert [row.state.value for row in outcome.rows] == ["done"] * len(plan.cases)
-    with pytest.raises(PermissionError):
-        list(Engine(workers=2).rows([outcome], set()))  # asked for, it is not replaced in silence
+    with pytest.raises(PermissionError):  # asked for, they are not replaced in silence
+        run_cohort(plan, tmp_path / "two", Lines(out, quiet=True), engine=Engine(workers=2))
