@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,9 @@ import numpy as np
 from ..base.errors import InputError
 from .reading import volume_of
 from .volume import Geometry, Volume
+
+LEAST_SHARE = 0.5
+"""A slice is missing if it holds less than this share of the image that another frame has there."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,21 @@ class Cine:
             self.series,
             padding=self.padding,
         )
+
+
+def missing_slices(frames: Sequence[Volume]) -> tuple[tuple[int, ...], ...]:
+    """Of every frame of one heart the slices, by index, that are missing while another frame has them.
+
+    A ventricle without one of its slices has another volume, so that such a frame can be no phase. Slices
+    that no frame has are none of the heart.
+    """
+    shares = np.stack([_image_shares(frame) for frame in frames])
+    least = LEAST_SHARE * shares.max(axis=0)
+    return tuple(tuple(np.flatnonzero(row < least).tolist()) for row in shares)
+
+
+def _image_shares(frame: Volume) -> np.ndarray:
+    """Share of the pixels of every slice that hold an image, (z,)."""
+    if frame.no_image is None:
+        return np.ones(frame.array.shape[0])
+    return 1.0 - frame.no_image.mean(axis=(1, 2))

@@ -13,7 +13,7 @@ from ..base.errors import InputError, ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..bundles.manifest import BundleKind
 from ..bundles.resident import ResidentBundle
-from ..images.film import Cine
+from ..images.film import Cine, missing_slices
 from ..images.volume import Volume
 from ..measures.anatomy import class_values
 from ..networks.layout import for_inference
@@ -42,7 +42,8 @@ def cavity_volumes(
     progress: ProgressCallback = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> tuple[float, ...]:
-    """Volume in ml of the left ventricular cavity in every frame; NaN for a frame that cannot be used.
+    """Volume in ml of the left ventricular cavity in every frame; NaN for a frame without an image, or in
+    which a slice is missing.
 
     The mean of the ``folds`` (default: all) without test-time views, in one region around the heart of the
     first usable frame, so that no single network decides which frames are taken.
@@ -71,7 +72,7 @@ def _measure(
     cancel: CancelToken,
 ) -> tuple[float, ...]:
     manifest = bundle.manifest
-    frames = {number: frame for number in range(len(cine)) if (frame := _usable(cine, number)) is not None}
+    frames = _complete_frames(cine)
     volumes = np.full(len(cine), np.nan)
     if not frames:
         return tuple(volumes.tolist())
@@ -112,6 +113,17 @@ def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithm
     members = torch.stack(outputs, dim=1)
     _, weights = ensemble(members, rule, numbers=numbers)
     return mixture(members, weights).cpu().numpy()
+
+
+def _complete_frames(cine: Cine) -> dict[int, Volume]:
+    """Frames by number; one in which a slice of the others is missing would look like end-systole."""
+    frames = {number: frame for number in range(len(cine)) if (frame := _usable(cine, number)) is not None}
+    if not frames:
+        return {}
+    missing = missing_slices(list(frames.values()))
+    return {
+        number: frame for (number, frame), lacks in zip(frames.items(), missing, strict=True) if not lacks
+    }
 
 
 def _usable(cine: Cine, number: int) -> Volume | None:

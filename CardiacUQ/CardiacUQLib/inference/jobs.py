@@ -11,11 +11,12 @@ import torch
 from ..base.errors import ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..base.timing import StepTimer
-from ..bundles.manifest import Manifest, View
+from ..bundles.manifest import BundleKind, Manifest, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Geometry, Volume
 from ..uncertainty.assessment import Assessment, Assessor
 from ..uncertainty.bands import Band, find_bands
+from ..uncertainty.body_limits import cut_short, impossible
 from ..uncertainty.presence import class_values, drawn_lesions
 from ..uncertainty.traits import scan_traits
 from ..uncertainty.verdict import unlike_verdict
@@ -136,12 +137,17 @@ def assess(
     Predicted Dice and verdict need all views that the bundle was fitted with: without them nothing is
     known of how they agree, and none is given but that the scan is unlike those of the training.
     """
-    if set(job.views) != set(job.source.manifest.views):
-        known = assessor.likeness(evidence, all_views=False).with_stated(_stated(job.volume))
+    manifest = job.source.manifest
+    never = impossible(segmentation, manifest.classes, job.volume.geometry)
+    stated = _stated(job.volume)
+    if manifest.kind is BundleKind.STREAMING:  # its volumes are the result; an infarct's share is not spoilt
+        stated += cut_short(segmentation, manifest.classes)
+    if set(job.views) != set(manifest.views):
+        known = assessor.likeness(evidence, all_views=False).with_stated(stated, never)
         word = unlike_verdict(known, None) if known.reasons else None
         return Assessment(word, (), presence, known.reasons, known.no_heart, (VIEWS_LEFT_OUT,))
-    drawn = drawn_lesions(segmentation, class_values(job.source.manifest.classes))
-    return assessor.assess(evidence, presence, drawn, _stated(job.volume))
+    drawn = drawn_lesions(segmentation, class_values(manifest.classes))
+    return assessor.assess(evidence, presence, drawn, stated, never)
 
 
 def _stated(volume: Volume) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def _largest(
 
 
 def _notes(volumes: np.ndarray, found_ed: int, ed: int, found_es: int, es: int) -> list[str]:
-    notes = []
+    notes = [_left_out(unusable)] if (unusable := np.flatnonzero(~np.isfinite(volumes))).size else []
     if ed == found_ed != 0:
         notes.append(f"the film does not begin at end-diastole: frame {ed} is taken, not the first")
     for name, word, chosen, found in (("--ed", "larger", ed, found_ed), ("--es", "smaller", es, found_es)):
@@ -116,3 +116,8 @@ def _notes(volumes: np.ndarray, found_ed: int, ed: int, found_es: int, es: int) 
     if volumes[ed] - volumes[es] < FIRST_FRAME_SLACK * volumes[ed]:
         notes.append("the cavity hardly changes over the film; check that it shows a whole heartbeat")
     return notes
+
+
+def _left_out(frames: np.ndarray) -> str:
+    numbers = ", ".join(map(str, frames))
+    return f"no phase is sought in frame{'s' * (len(frames) > 1)} {numbers}, where the image is incomplete"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +28,15 @@ from ..bundles.map_catalogue import MapName
 from ..cases.casefolder import CASE_FILE
 from ..cases.study_record import PHASES, SUFFIX
 from ..images.cine import read_cine
-from ..images.film import Cine
+from ..images.film import Cine, missing_slices
 from ..images.reading import write_stored
+from ..images.slice_number import slices_text
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
 from ..measures import Frame, cine_measures, measures_json, phase_measures
 from ..measures.beat import find_phases
-from ..uncertainty.verdict import Verdict, unlike_headline, worst_of
+from ..uncertainty.verdict import Verdict, doubted, unlike_headline, worst_of
 from .options import CaseOptions
 from .scan import fill_with_result, segment_alone
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 FRAME_FILE = "image.nii.gz"
 LEAST_EDV_ML = 2.0
 """A newborn's left ventricle holds more; less is a few stray voxels and gives no ejection fraction."""
+LEAST_EF_PERCENT = 5.0
+"""Below it the film hardly shows a heartbeat; the lowest of the 100 training patients is 10 %."""
 SEARCHED, SEGMENTED = 0.3, 0.9
 """Shares of the progress when end-systole is found and when both phases are segmented."""
 
@@ -102,6 +106,7 @@ def segment_cine(
     if ed is not None and ed == es:
         raise UsageError(f"{source}: frame {ed} was named as end-diastole and as end-systole; they differ")
     cavity_ml = _cavity(cine, bundle, networks, portion(progress, 0.0, SEARCHED), cancel)
+    _refuse_incomplete(source, cavity_ml, {"--ed": ed, "--es": es})
     beat = find_phases(source, cavity_ml, ed, es)
     frames = {"ED": beat.ed, "ES": beat.es}
     details = {
@@ -149,6 +154,7 @@ def segment_pair(
     """The same for end-diastole and end-systole that come as two scans of one heart."""
     for volume in (ed, es):
         _refuse_other_method(volume.path or Path(name), bundle)
+    _refuse_missing_slices(ed, es)
     phases = {"ED": ed, "ES": es}
     inputs = {phase: str(volume.path or "") for phase, volume in phases.items()}
     details = {"inputs": inputs, "input_sha256": joined_sha256(ed.sha256, es.sha256)}
@@ -201,6 +207,7 @@ def _segment_phases(
         raise NoHeartError(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
+    results = {phase: _doubted(result, together) for phase, result in results.items()}
     if any(result.unlike for result in results.values()):
         together = {**together, "headline": unlike_headline(together["headline"])}
     beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
@@ -277,6 +284,35 @@ def _refuse_other_method(source: Path, bundle: Bundle) -> None:
         raise InputError(
             source, problem, "choose a cine bundle with --model, or give one late-enhancement stack"
         )
+
+
+def _doubted(result: Result, together: Mapping[str, Any]) -> Result:
+    """The result of a phase: good contours of a heart that does not beat are not to be trusted."""
+    fraction = together["sizes"]["ef_percent"]["value"]
+    if fraction is None or fraction >= LEAST_EF_PERCENT:
+        return result
+    doubt = f"ejection fraction {fraction:.0f} %: are these two phases of one whole heartbeat?"
+    return dataclasses.replace(result, verdict=doubted(result.verdict, doubt))
+
+
+def _refuse_incomplete(source: Path, cavity_ml: Sequence[float], named: Mapping[str, int | None]) -> None:
+    for option, number in named.items():
+        if number is not None and not math.isfinite(cavity_ml[number]):
+            problem = f"the image of frame {number} is incomplete, so that it gives no ejection fraction"
+            raise InputError(source, problem, f"name another frame with {option}")
+
+
+def _refuse_missing_slices(ed: Volume, es: Volume) -> None:
+    if ed.array.shape[0] != es.array.shape[0]:
+        return
+    for volume, missing in zip((ed, es), missing_slices((ed, es)), strict=True):
+        if missing:
+            problem = (
+                f"{slices_text(missing)} without an image, which the other phase has: no ejection fraction"
+            )
+            raise InputError(
+                volume.path or "a phase", problem, "export it again, or give the other phase alone"
+            )
 
 
 def _places(

@@ -93,16 +93,17 @@ class Assessor:
         probabilities: Mapping[str, float],
         drawn: Mapping[str, bool],
         stated: tuple[str, ...] = (),
+        never: tuple[str, ...] = (),
     ) -> Assessment:
         """The assessment of a case with this evidence; ``probabilities`` and ``drawn`` by lesion; ``stated``
-        is what the file itself says against it."""
+        is what file and labels themselves say against it, ``never`` what no heart is."""
         dice_fit, verdict_fit = self.fit(quality.KEY), self.fit(verdict.KEY)
         dice = () if dice_fit is None else dice_fit.predict(evidence, probabilities, drawn)
         word = None
         if dice_fit is not None and verdict_fit is not None:
             chance = dice_fit.chance_below(verdict_fit.low_dice, evidence, probabilities, drawn)
             word = verdict_fit.judge(dice, chance, probabilities, drawn)
-        known = self.likeness(evidence).with_stated(stated)
+        known = self.likeness(evidence).with_stated(stated, never)
         if known.reasons:
             word = unlike_verdict(known, word)
         return Assessment(word, dice, dict(probabilities), known.reasons, known.no_heart, self.lacking)

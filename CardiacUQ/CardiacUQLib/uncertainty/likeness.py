@@ -66,11 +66,13 @@ class Likeness:
     distance: float = 0.0
     heart: float = 1.0
 
-    def with_stated(self, stated: tuple[str, ...]) -> Likeness:
-        """The same with reasons that the file itself states, such as another modality, in front."""
-        if not stated:
+    def with_stated(self, stated: tuple[str, ...], never: tuple[str, ...] = ()) -> Likeness:
+        """The same with reasons in front that need no comparison, such as another modality; with one of
+        those that are ``never`` so, as a size that no heart has, the scan is far from all of training."""
+        if not stated and not never:
             return self
-        return replace(self, reasons=(*stated, *self.reasons), distance=max(self.distance, JUST_BEYOND))
+        least = math.nextafter(FAR, math.inf) if never else JUST_BEYOND
+        return replace(self, reasons=(*never, *stated, *self.reasons), distance=max(self.distance, least))
 
     @property
     def far(self) -> bool:

@@ -129,6 +129,13 @@ def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
     return replace(known[name], reason=f"{name}: {known[name].reason}")
 
 
+def doubted(verdict: Verdict | None, doubt: str) -> Verdict | None:
+    """The verdict on good contours of a film that is doubted itself: check, for the ``doubt``."""
+    if verdict is None or not doubt or verdict.word is not Word.TRUST:
+        return verdict
+    return replace(verdict, word=Word.CHECK, reason=doubt)
+
+
 def unlike_verdict(likeness: Likeness, judged: Verdict | None) -> Verdict:
     """The verdict on a scan that does not belong here: what was ``judged`` of it holds no more where it is
     far from the training scans, and is never better than "check" elsewhere."""

@@ -19,6 +19,7 @@ from CardiacUQLib.measures.beat import find_phases
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
 from CardiacUQLib.studies.scan import segment_alone
+from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
 
@@ -45,6 +46,53 @@ def test_frames_without_an_image_are_passed_over(bundle, tmp_path):
     found = cavity_volumes(cine, bundle, device="cpu")
     assert np.isnan(found[3]) and np.isfinite(np.delete(found, 3)).all()
     assert find_phases(cine.path, found).es == 2
+
+
+def test_a_frame_without_one_of_its_slices_is_no_phase_and_is_told(bundle, tmp_path):
+    """Its cavity is a slice smaller than the heart's, and would have been end-systole."""
+    frames = film(RADII).astype(np.float32)
+    frames[3, 2] = np.nan
+    source = write_film(tmp_path / "gap.nii.gz", frames)
+    study = segment_cine(source, bundle, tmp_path / "out")
+    assert study.frames == {"ED": 0, "ES": 2}
+    written = json.loads(study.summary.read_text("utf-8"))
+    assert written["cavity_ml"][3] is None
+    assert written["notes"][0] == "no phase is sought in frame 3, where the image is incomplete"
+    with pytest.raises(InputError, match="frame 3 is incomplete, so that it gives no ejection fraction"):
+        segment_cine(source, bundle, tmp_path / "named", es=3)
+    assert not (tmp_path / "named").exists()
+
+
+def test_a_slice_that_no_frame_has_is_none_of_the_heart(bundle, tmp_path):
+    frames = film(RADII).astype(np.float32)
+    frames[:, 0] = np.nan
+    found = cavity_volumes(read_cine(write_film(tmp_path / "film.nii.gz", frames)), bundle, device="cpu")
+    assert np.isfinite(found).all()
+
+
+def test_two_phases_of_which_one_lacks_a_slice_give_no_ejection_fraction(bundle, tmp_path):
+    frames = film(RADII).astype(np.float32)
+    frames[2, 2] = np.nan
+    ed, es = (read_volume(write_stack(tmp_path / f"{n}.nii.gz", frames[n])) for n in (0, 2))
+    with pytest.raises(InputError, match=r"2\.nii\.gz: slice 3 without an image, which the other phase has"):
+        segment_pair(ed, es, bundle, tmp_path / "out", "heart")
+    assert not (tmp_path / "out").exists()
+
+
+def test_good_contours_of_a_heart_that_does_not_beat_are_not_trusted(bundle, tmp_path, monkeypatch):
+    def trusted(*arguments):
+        verdict = Verdict(Word.TRUST, "predicted mean Dice 0.93", 0.01, 0.85)
+        return dataclasses.replace(segment_alone(*arguments), verdict=verdict)
+
+    monkeypatch.setattr("CardiacUQLib.studies.cine.segment_alone", trusted)
+    ed, es = (read_volume(write_stack(tmp_path / f"{n}.nii.gz", film(RADII)[0])) for n in (0, 1))
+    still = segment_pair(ed, es, bundle, tmp_path / "still", "heart")
+    assert still.verdict is not None and still.verdict.word is Word.CHECK
+    assert "ejection fraction 0 %" in still.verdict.reason
+    page = (still.folders["ES"] / "report.html").read_text("utf-8")
+    assert "Ejection fraction 0 %: are these two phases of one whole heartbeat?" in page
+    beating = segment_cine(write_film(tmp_path / "film.nii.gz", film(RADII)), bundle, tmp_path / "out")
+    assert beating.verdict is not None and beating.verdict.word is Word.TRUST
 
 
 @pytest.mark.parametrize("start", range(5))

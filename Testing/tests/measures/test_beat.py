@@ -33,6 +33,11 @@ def test_a_frame_in_which_the_model_slips_is_no_phase() -> None:
     assert find_phases(FILM, [*BEAT[:6], float("nan"), *BEAT[7:]]).es == 5
 
 
+def test_frames_that_could_not_be_used_are_told() -> None:
+    beat = find_phases(FILM, [*BEAT[:6], float("nan"), *BEAT[7:11], float("nan")])
+    assert beat.notes == ("no phase is sought in frames 6, 11, where the image is incomplete",)
+
+
 def test_few_frames_may_empty_the_heart_in_one_step() -> None:
     assert find_phases(FILM, (100.0, 30.0)) == Beat(0, 1)
     assert find_phases(FILM, (30.0, 100.0)).ed == 1
