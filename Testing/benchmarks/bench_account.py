@@ -38,7 +38,7 @@ STEPS: tuple[tuple[str, str, str], ...] = (
     ("CardiacUQLib.base.checksum", "sha256_of", "hash"),
     ("CardiacUQLib.images.reading", "read_volume", "read"),
     ("CardiacUQLib.bundles.bundle", "load_bundle", "check bundle"),
-    ("CardiacUQLib.cases.casefolder", "write_case", "write"),
+    ("CardiacUQLib.cases.writing", "write_case", "write"),
     ("CardiacUQLib.report.page", "write_report", "report"),
     ("CardiacUQLib.measures", "measure", "measures"),
     ("CardiacUQLib.inference.insertion", "find_insertion", "RV insertion"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..base.arg_max import arg_max
 from ..base.errors import InputError, ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..bundles.manifest import BundleKind
@@ -89,7 +90,7 @@ def _measure(
             )
     voxel_ml = roi_voxel_ml(roi, next(iter(frames.values())).geometry)
     for place, p in zip(frames, mean, strict=True):
-        labels = main_parts(p.argmax(axis=0).astype(np.uint8), manifest.classes)
+        labels = main_parts(arg_max(p), manifest.classes)
         volumes[place] = walled_cavity(labels, manifest.classes).sum() * voxel_ml
     return tuple(volumes.tolist())
 

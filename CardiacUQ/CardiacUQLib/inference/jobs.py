@@ -65,11 +65,6 @@ def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi
     return roi, warnings
 
 
-def arg_max(p: np.ndarray) -> np.ndarray:
-    """Labels, uint8, of softmax (C, z, y, x); where all is zero, outside the ROI, background."""
-    return p.argmax(axis=0).astype(np.uint8)
-
-
 def step_timer(arithmetic: Arithmetic) -> StepTimer:
     """A timer that waits for the GPU before it looks at the clock."""
     if arithmetic.device.type == "cuda":

@@ -42,7 +42,7 @@ from .scan import fill_with_result, segment_alone
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
-    from ..cases.casefolder import ExtraWriter
+    from ..cases.writing import ExtraWriter
 
 FRAME_FILE = "image.nii.gz"
 LEAST_EDV_ML = 2.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..base.errors import NoHeartError
 from ..base.lasting_imports import lasting_imports
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
-from ..cases.casefolder import ExtraWriter, claim_case, fill_case, write_case
+from ..cases.writing import ExtraWriter, claim_case, fill_case, write_case
 from ..report import can_render, report_writer
 from .choice import better_bundle
 from .options import CaseOptions

@@ -12,7 +12,8 @@ from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure

@@ -10,7 +10,8 @@ import pytest
 from test_dicom_cine import PHASES, write_cine
 
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.dicom.same_image import check_same_image
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume, write_stored
