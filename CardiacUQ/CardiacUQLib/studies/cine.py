@@ -35,7 +35,7 @@ from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
 from ..measures import Frame, cine_measures, measures_json, phase_measures, without_intervals
-from ..measures.beat import find_phases
+from ..measures.beat import STILL, find_phases
 from ..uncertainty.verdict import Verdict, doubted, unlike_headline, worst_of
 from .options import CaseOptions
 from .scan import fill_with_result, segment_alone
@@ -208,15 +208,17 @@ def _segment_phases(
         )
     progress(SEGMENTED, "measuring and writing")
     ed, es = (_frame(results[phase]) for phase in PHASES)
-    together = measures_json(
-        cine_measures(
+    try:
+        pair = cine_measures(
             ed,
             es,
             bundle.manifest.classes,
             intervals=bundle.manifest.calibration.get("intervals"),
             rv_insertion_ras=networks.rv_insertion_ras,
         )
-    )
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+    together = measures_json(pair)
     if (together["sizes"]["edv_ml"]["value"] or 0.0) < LEAST_EDV_ML:
         problem = "no left ventricle was found at end-diastole, so there is no ejection fraction"
         raise NoHeartError(
@@ -309,7 +311,11 @@ def _doubted(result: Result, together: Mapping[str, Any]) -> Result:
     if fraction is None or fraction >= LEAST_EF_PERCENT:
         return result
     doubt = f"ejection fraction {fraction:.0f} %: are these two phases of one whole heartbeat?"
-    return dataclasses.replace(result, verdict=doubted(result.verdict, doubt))
+    warnings = result.volume.warnings
+    if STILL not in warnings:
+        warnings = (*warnings, doubt)
+    volume = dataclasses.replace(result.volume, warnings=warnings)
+    return dataclasses.replace(result, volume=volume, verdict=doubted(result.verdict, doubt))
 
 
 def _refuse_incomplete(source: Path, cavity_ml: Sequence[float], named: Mapping[str, int | None]) -> None:

@@ -97,6 +97,14 @@ def test_good_contours_of_a_heart_that_does_not_beat_are_not_trusted(bundle, tmp
     assert beating.verdict is not None and beating.verdict.word is Word.TRUST
 
 
+def test_two_equal_phases_are_told_where_there_is_no_verdict(bundle, tmp_path):
+    ed, es = (read_volume(write_stack(tmp_path / f"{n}.nii.gz", film(RADII)[0])) for n in (0, 1))
+    study = segment_pair(ed, es, bundle, tmp_path / "still", "heart")
+    assert study.verdict is None
+    for result in study.results.values():
+        assert "ejection fraction 0 %: are these two phases of one whole heartbeat?" in result.volume.warnings
+
+
 class Trusting(Assessor):
     """Says "trust" to everything."""
 
@@ -218,7 +226,7 @@ def test_nothing_is_written_where_both_phases_cannot_be(bundle, source, tmp_path
     out = tmp_path / "out"
     with pytest.raises(InputError, match="has no frame 9"):
         segment_cine(source, bundle, out, ed=9)
-    with pytest.raises(UsageError, match="smaller than"):
+    with pytest.raises(UsageError, match="^Film ü: the end-diastolic left ventricle .* is smaller than"):
         segment_cine(source, bundle, out, ed=2, es=0)
     with pytest.raises(UsageError, match="frame 1 was named as end-diastole and as end-systole"):
         segment_cine(source, bundle, out, ed=1, es=1)
