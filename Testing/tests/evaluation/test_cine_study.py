@@ -226,7 +226,7 @@ def test_nothing_is_written_where_both_phases_cannot_be(bundle, source, tmp_path
     out = tmp_path / "out"
     with pytest.raises(InputError, match="has no frame 9"):
         segment_cine(source, bundle, out, ed=9)
-    with pytest.raises(UsageError, match="^Film ü: the end-diastolic left ventricle .* is smaller than"):
+    with pytest.raises(UsageError, match=r"^Film ü: the end-diastolic left ventricle .* is smaller than"):
         segment_cine(source, bundle, out, ed=2, es=0)
     with pytest.raises(UsageError, match="frame 1 was named as end-diastole and as end-systole"):
         segment_cine(source, bundle, out, ed=1, es=1)
