@@ -6,7 +6,7 @@ import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..base.errors import NoHeartError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
@@ -14,10 +14,10 @@ from ..base.version import __version__
 from ..bundles.manifest import BundleKind, View
 from ..bundles.map_catalogue import MapName
 from ..images.volume import Volume
-from ..measures import measure, without_intervals
+from ..measures import measure
 from ..measures.insertion import Insertion, check_insertion
 from ..uncertainty.evidence import doubt_of_lesions
-from ..uncertainty.verdict import unlike_headline
+from ..uncertainty.verdict import measures_of_unlike
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
 from .found import Findings
@@ -85,19 +85,12 @@ def segment(
         findings = dataclasses.replace(findings, warnings=(*findings.warnings, *search.warnings))
     result = _as_result(job, bundle, findings, rv_insertion_ras, search.insertion)
     if result.unlike:
-        result = dataclasses.replace(result, measures=_of_unlike(result))
+        result = dataclasses.replace(result, measures=measures_of_unlike(result.measures, result.verdict))
     if keep_probabilities:
         p = findings.region.roi.restore(findings.region.final)
         result = dataclasses.replace(result, probabilities=p)
     progress(1.0, "segmented")
     return result
-
-
-def _of_unlike(result: Result) -> dict[str, Any]:
-    """Its measures: no number without that word, and no interval where none holds."""
-    holds = result.verdict is None or not result.verdict.nothing_holds
-    measures = dict(result.measures) if holds else without_intervals(result.measures)
-    return measures | ({"headline": unlike_headline(measures["headline"])} if "headline" in measures else {})
 
 
 def _as_result(

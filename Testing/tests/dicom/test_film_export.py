@@ -22,7 +22,9 @@ def arguments(tmp_path: Path) -> list[str]:
     return ["-o", str(tmp_path / "out"), "--model", str(bundle.folder), "--device", "cpu", "--no-tta"]
 
 
-def test_both_phases_of_a_film_are_exported(tmp_path: Path, arguments: list[str]) -> None:
+def test_both_phases_of_a_film_are_exported(
+    tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     stored = film(RADII).astype(np.uint16)
     write_enhanced(tmp_path / "heart", stored, Vendor.SIEMENS, description="cine_sax")
     assert main(["segment", str(tmp_path / "heart"), "--dicom", *arguments]) == 0
@@ -36,6 +38,18 @@ def test_both_phases_of_a_film_are_exported(tmp_path: Path, arguments: list[str]
         voxels = sum(int(plane.sum()) for plane, n in zip(seg.pixel_array, of_frame, strict=True) if n == lv)
         assert voxels == round(lv_ml(radius) / 0.04), "the LV of this frame and of no other"
         assert (folder / f"report_{phase}.dcm").is_file()
+    again = [
+        "dicom",
+        str(tmp_path / "out" / "heart_ED"),
+        str(tmp_path / "heart"),
+        "-o",
+        str(tmp_path / "more"),
+    ]
+    assert main([*again, "--phase", "es"]) == ExitCode.USAGE
+    assert "heart_ED is ED; for ES give the case of that phase" in capsys.readouterr().err
+    assert not (tmp_path / "more").exists()
+    assert main([*again, "--phase", "diastole"]) == 0
+    assert (tmp_path / "more" / "segmentation_diastole.dcm").is_file()
 
 
 def test_files_that_are_no_dicom_are_told_before_the_work(
