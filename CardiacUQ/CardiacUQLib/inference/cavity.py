@@ -116,10 +116,13 @@ def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithm
 
 
 def _complete_frames(cine: Cine) -> dict[int, Volume]:
-    """Frames by number; one in which a slice of the others is missing would look like end-systole."""
+    """Frames by number; one in which a slice of the others is missing would look like end-systole.
+
+    Raises InputError where no frame holds an image that can be used.
+    """
     frames = {number: frame for number in range(len(cine)) if (frame := _usable(cine, number)) is not None}
     if not frames:
-        return {}
+        cine.frame(0)  # none can be used, and the first says why
     missing = missing_slices(list(frames.values()))
     return {
         number: frame for (number, frame), lacks in zip(frames.items(), missing, strict=True) if not lacks

@@ -121,9 +121,12 @@ def risk_evidence(mean_dice: float, low_chance: float) -> dict[str, float]:
 
 
 def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
-    """The gravest of several phases, its reason led by the phase's name; None if any phase has none."""
+    """The gravest of several phases, its reason led by the phase's name. Where a phase has none the others
+    cannot say "trust" for it, but what speaks against one of them speaks against all."""
     known = {name: one for name, one in verdicts.items() if one is not None}
-    if not known or len(known) < len(verdicts):
+    if len(known) < len(verdicts):
+        known = {name: one for name, one in known.items() if one.word is not Word.TRUST}
+    if not known:
         return None
     order = list(Word)
     name = max(known, key=lambda name: (order.index(known[name].word), known[name].risk or 0.0))

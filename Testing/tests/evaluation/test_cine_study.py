@@ -72,6 +72,22 @@ def test_a_slice_that_no_frame_has_is_none_of_the_heart(bundle, tmp_path):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        (lambda frames: frames[:, 2:3], "has only 1 slice; give a short-axis stack"),
+        (lambda frames: np.moveaxis(frames, 0, -1), "the slices have only 5 x 48 pixels"),
+        (lambda frames: 0 * frames + 7, "the image is constant"),
+    ],
+    ids=["one slice", "time stored as columns", "constant"],
+)
+def test_a_film_of_which_no_frame_can_be_used_says_why(bundle, tmp_path, shown, problem):
+    array = shown(film(RADII))
+    with pytest.raises(InputError, match=problem):
+        segment_cine(write_film(tmp_path / "film.nii.gz", array), bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_phases_of_which_one_lacks_a_slice_give_no_ejection_fraction(bundle, tmp_path):
     frames = film(RADII).astype(np.float32)
     frames[2, 2] = np.nan
