@@ -122,14 +122,19 @@ def risk_evidence(mean_dice: float, low_chance: float) -> dict[str, float]:
 
 def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
     """The gravest of several phases, its reason led by the phase's name. Where a phase has none the others
-    cannot say "trust" for it, but what speaks against one of them speaks against all."""
+    cannot say "trust" for it, but what speaks against one of them speaks against all. Of equal words the one
+    on a scan that does not belong here leads, as it leads the headline."""
     known = {name: one for name, one in verdicts.items() if one is not None}
     if len(known) < len(verdicts):
         known = {name: one for name, one in known.items() if one.word is not Word.TRUST}
     if not known:
         return None
-    order = list(Word)
-    name = max(known, key=lambda name: (order.index(known[name].word), known[name].risk or 0.0))
+
+    def gravity(name: str) -> tuple[int, bool, float]:
+        one = known[name]
+        return (list(Word).index(one.word), one.unlike, one.risk or 0.0)
+
+    name = max(known, key=gravity)
     return replace(known[name], reason=f"{name}: {known[name].reason}")
 
 
