@@ -193,8 +193,8 @@ def choose_model(inputs: Sequence[Path], options: CaseOptions, series: str, phas
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:
-    """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
-    instead of as a cohort."""
+    """Whether the inputs may be one film, a file or a DICOM folder, or two named phases, which are no
+    cohort."""
     from CardiacUQLib.images.cine import is_cine
 
     if cine.phases or cohort.asked_for:

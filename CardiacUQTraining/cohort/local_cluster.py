@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from CardiacUQLib.base.errors import UsageError
 
+from . import deaf_worker
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -62,6 +64,7 @@ def local_cluster(workers: int, places: int) -> Iterator[Client]:
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.95,
         "distributed.worker.daemon": True,
+        "distributed.worker.preload": [deaf_worker.__name__],
         "distributed.deploy.lost-worker-timeout": _RESTART_TIME,
         "distributed.worker.profile.enabled": False,  # looks at every thread a hundred times a second
         "distributed.admin.system-monitor.interval": "5s",

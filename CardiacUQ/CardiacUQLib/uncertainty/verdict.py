@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..measures.display import without_intervals
 from .likeness import Likeness
 from .linear import LinearModel, logit
 from .quality import MEAN, PredictedDice
@@ -148,6 +149,14 @@ def unlike_verdict(likeness: Likeness, judged: Verdict | None) -> Verdict:
 def unlike_headline(headline: str) -> str:
     """The headline of a scan that does not belong here: no number without that word."""
     return f"Unlike the training scans: {headline}"
+
+
+def measures_of_unlike(measures: Mapping[str, Any], verdict: Verdict | None) -> dict[str, Any]:
+    """``measures.json`` of a scan that is unlike those of the training: no number without that word, and no
+    interval where nothing holds."""
+    holds = verdict is None or not verdict.nothing_holds
+    content = dict(measures) if holds else without_intervals(measures)
+    return content | ({"headline": unlike_headline(content["headline"])} if "headline" in content else {})
 
 
 def _weakest(dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]) -> str:

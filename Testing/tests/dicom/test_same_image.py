@@ -51,6 +51,15 @@ def test_another_frame_on_the_same_grid_is_refused(phase, frame: int) -> None:
         check_same_image(case, folder, series, frame)
 
 
+def test_the_folder_of_another_series_is_told_without_an_option_that_is_not_there(phase, tmp_path) -> None:
+    case, _, series = phase
+    write_cine(tmp_path / "other")
+    with pytest.raises(
+        InputError, match=r"no series ends with .*; give the folder of the series it was made"
+    ):
+        check_same_image(case, tmp_path / "other", series, 2)
+
+
 def test_a_series_is_known_by_its_voxels(result, series_folder: Path, tmp_path: Path) -> None:
     volume = read_volume(series_folder)
     for name, change in (("same", 0), ("other", 3)):
