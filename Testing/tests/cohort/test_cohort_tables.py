@@ -20,7 +20,7 @@ from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.display import Standing
 from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.flags import input_flags, outliers, training_ranges
-from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number
+from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number, tick_labels
 from CardiacUQTraining.cohort.page import render_page
 from CardiacUQTraining.cohort.run import CohortOutcome
 from CardiacUQTraining.cohort.table import as_csv, in_order_of_need, write_table
@@ -153,6 +153,19 @@ def test_histograms_count_every_case_and_mark_those_that_stand_out() -> None:
 )
 def test_ticks_are_round_numbers_around_the_values(low: float, high: float, ticks: list[float]) -> None:
     assert nice_ticks(low, high) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (122.1, 122.8, ["122.0", "122.2", "122.4", "122.6", "122.8"]),
+        (1000.2, 1003.9, ["1000", "1001", "1002", "1003", "1004"]),
+        (-0.1, 0.1, ["-0.10", "-0.05", "0", "0.05", "0.10"]),
+        (0.02, 0.08, ["0.02", "0.04", "0.06", "0.08"]),
+    ],
+)
+def test_no_two_ticks_of_an_axis_read_alike(low: float, high: float, labels: list[str]) -> None:
+    assert tick_labels(nice_ticks(low, high)) == labels
 
 
 def test_numbers_and_times_read_well() -> None:
