@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace) -> None:
     progress(0.0, "loading")
     # Imported here: a wrong option shall not wait for torch.
     from .bundles.bundle import load_bundle
-    from .cases.casefolder import check_case
+    from .cases.writing import check_case
     from .images.reading import read_volume
     from .studies.scan import segment_to_folder
 

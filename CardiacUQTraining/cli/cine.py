@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from CardiacUQLib.base.errors import CancelledError, CardiacUQError, ExitCode, UsageError
+from CardiacUQLib.base.errors import ExitCode, UsageError
 from CardiacUQLib.images.phase_pairs import pair_name
 from CardiacUQLib.images.volume import case_name
 
@@ -50,44 +50,34 @@ def segment_cines(
     progress_lines: bool,
     series: str = "",
 ) -> bool:
-    """Segment the inputs if they are cine studies; False if they are not, and nothing was done.
+    """Segment one film, or the two phases of one heart; False for other inputs, and nothing was done.
 
-    Several 4D files run one after another; a broken one is reported and the others go on. Raises
-    UsageError for cines mixed with other inputs or with the options of a cohort (``as_cohort``), and
-    typer.Exit for a run that failed in part.
+    Raises UsageError for phases with other inputs or with the options of a cohort (``as_cohort``), and
+    typer.Exit for DICOM objects that could not be written.
     """
     from CardiacUQLib.images.cine import is_cine
 
     names = tuple(name.strip().upper() for name in cine.phases.split(",")) if cine.phases else ()
-    found = [path for path in inputs if is_cine(path, series)]
-    if not found and not names:
+    if not names and len(inputs) > 1:
+        return False
+    films = [path for path in inputs if is_cine(path, series)]
+    if not films and not names:
         if cine != CineOptions():
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
         return False
-    _check_inputs(inputs, found, names)
-    _check_options(options, inputs[0], as_cohort=as_cohort)
-    bundle = open_model()
+    if names:
+        _check_phases(names, inputs, films)
+    _check_options(as_cohort=as_cohort)
+    bundle, source = open_model(), inputs[0]
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
         if names:
             pair = dict(zip(names, inputs, strict=True))
             study = _pair(pair, bundle, output, options, overwrite, progress)
-            _tell(study, quiet)
-            return True
-        failures = 0
-        for number, source in enumerate(found):
-            one = part_of(progress, number, len(found), case_name(source))
-            try:
-                _tell(_film(source, bundle, output, options, cine, overwrite, one, series), quiet)
-            except CancelledError:
-                raise
-            except CardiacUQError as error:
-                if len(found) == 1:
-                    raise
-                failures += 1
-                print(f"cardiacuq: {error}", file=sys.stderr, flush=True)
-    if failures:
-        print(f"cardiacuq: {failures} of {len(found)} inputs failed", file=sys.stderr, flush=True)
-        raise typer.Exit(ExitCode.PARTIAL)
+        else:
+            one = part_of(progress, 0, 1, case_name(source))
+            study = _film(source, bundle, output, options, cine, overwrite, one, series)
+    _tell(study, quiet)
+    _export(study, source, options)
     return True
 
 
@@ -164,26 +154,22 @@ def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[
         raise UsageError(f"{films[0]}: this is a whole cine; give it alone, without --phases")
 
 
-def _check_inputs(inputs: Sequence[Path], films: Sequence[Path], phases: Sequence[str]) -> None:
-    if phases:
-        _check_phases(phases, inputs, films)
-        return
-    if len(films) < len(inputs):
-        other = next(path for path in inputs if path not in films)
-        raise UsageError(f"{films[0]} is a cine, {other} is not; segment them in two runs")
-    seen: dict[str, Path] = {}
-    for film in films:
-        other = seen.setdefault(case_name(film).casefold(), film)
-        if other is not film:
-            raise UsageError(f"{film} and {other} have one name; run them with different --output")
-
-
-def _check_options(options: CaseOptions, first: Path, *, as_cohort: bool) -> None:
-    if options.dicom:
-        raise UsageError("--dicom is for single scans; write each phase of a cine with `cardiacuq dicom`")
+def _check_options(*, as_cohort: bool) -> None:
     if as_cohort:
-        problem = "--resume, --workers, --scheduler, --no-report and --log-json are for single scans"
-        raise UsageError(f"{problem}; leave them out for the cine {first}")
+        problem = "--resume, --workers, --scheduler, --no-report, --log-json and --no-patient-data"
+        raise UsageError(
+            f"--phases is for the two files of one heart, without {problem}; "
+            "for many hearts give a CSV with the column phase"
+        )
+
+
+def _export(study: CineStudy, source: Path, options: CaseOptions) -> None:
+    """The DICOM objects that were asked for; raises typer.Exit where the case stays without them."""
+    from CardiacUQLib.studies.cine import export_study
+
+    if options.dicom and (problem := export_study(study, source)):
+        print(f"cardiacuq: {problem}", file=sys.stderr, flush=True)
+        raise typer.Exit(ExitCode.EXPORT)
 
 
 def _tell(study: CineStudy, quiet: bool) -> None:

@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from ..cohort.case import Plan, Skipped
 
 
+WORKERS_HELP = "Processes on this machine for many scans; auto: as many as pay; 0: none but this one."
 LISTED = 8
 """Skipped inputs that the error about a folder without a scan names."""
 
 
 @dataclass(frozen=True)
 class CohortOptions:
-    """How to run many cases and what to print meanwhile."""
+    """How to run many cases and what to print meanwhile; ``workers`` None: as many as pay."""
 
     resume: bool = False
     overwrite: bool = False
-    workers: int = 0
+    workers: int | None = 0
     scheduler: str = ""
     report: bool = True
     log_json: bool = False
@@ -44,6 +45,15 @@ class CohortOptions:
         return bool(
             self.resume or self.workers or self.scheduler or self.log_json or self.private or not self.report
         )
+
+
+def parse_workers(text: str) -> int | None:
+    """The number of processes, None for "auto". Raises UsageError for anything else."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--workers {text}: give a number of processes, 0 for none, or auto")
+    return int(text)
 
 
 def plan_cohort(
@@ -108,6 +118,11 @@ def _shown(one: Skipped) -> str:
 
 def segment_cohort(plan: Plan, output: Path, asked: CohortOptions) -> int:
     """Run the cohort and return its exit code: 0 only if every case succeeded."""
+    from ..cohort.auto_workers import pays
+    from ..cohort.local_cluster import begin_loading
+
+    if asked.workers or (asked.workers is None and not asked.scheduler and pays(len(plan.cases))):
+        begin_loading()
     with lasting_imports():
         from ..cohort.display import shown
         from ..cohort.engine import Engine

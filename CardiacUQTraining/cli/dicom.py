@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.writable import check_writable
 
 
@@ -28,7 +29,7 @@ def command(
     A review in the case folder is applied: its files end in _reviewed and stand beside the networks' own.
     """
     from CardiacUQLib.cases.casefolder import read_case
-    from CardiacUQLib.cases.study_record import segmented_phase
+    from CardiacUQLib.cases.study_record import PHASES, segmented_phase
     from CardiacUQLib.dicom import write_dicom_outputs
     from CardiacUQLib.dicom.same_image import check_same_image
 
@@ -36,6 +37,8 @@ def command(
     case = read_case(case_folder)
     found = segmented_phase(case)
     if found is not None:
+        if phase.upper() in PHASES and phase.upper() != found[0]:
+            raise UsageError(f"{case_folder} is {found[0]}; for {phase.upper()} give the case of that phase")
         phase, frame = phase or found[0], found[1] if frame < 0 else frame
     if frame >= 0:  # phases share their grid
         check_same_image(case, source, case.record.series, frame)

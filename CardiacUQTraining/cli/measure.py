@@ -13,7 +13,10 @@ from CardiacUQLib.base.safe_files import write_whole
 from CardiacUQLib.base.writable import check_file_writable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from CardiacUQLib.cases.casefolder import CaseFolder
+    from CardiacUQLib.measures import Frame
 
 INSERTION_HELP = "Anterior insertion of the right ventricle, R,A,S in mm: gives AHA segments."
 
@@ -59,43 +62,59 @@ def measures_of(
     """Measures of one case or of an ED and ES pair; a review is applied and costs the intervals."""
     from CardiacUQLib.bundles.map_catalogue import MapName
     from CardiacUQLib.cases.study_record import check_one_study
-    from CardiacUQLib.measures import Frame, cine_measures, frame_measures, lge_measures, measures_json
-    from CardiacUQLib.measures.anatomy import class_values
-    from CardiacUQLib.uncertainty.evidence import doubt_of_lesions
+    from CardiacUQLib.measures import Frame
+    from CardiacUQLib.uncertainty.verdict import measures_of_unlike
 
     first = cases[0]
+    if len({case.folder.resolve() for case in cases}) < len(cases):
+        raise UsageError(f"{first.folder} was given twice; give end-diastole, then end-systole")
     if any(case.classes != first.classes for case in cases):
         raise UsageError("the two cases have different classes; give two frames of one cine scan")
     check_one_study(cases)
-    intervals = _intervals(first, model)
     frames = []
     for case in cases:
         labels, reviewed = _labels(case)
         passes = None if reviewed else case.pass_volumes_ml
         maps = (case.maps.get(MapName.SCS), case.maps.get(MapName.ERROR_PROBABILITY))
         frames.append(Frame(labels, case.geometry, passes, *maps))
-    lge = "infarct" in class_values(first.classes)
-    if len(cases) == 2:
+    content = _measured(first, frames, _intervals(first, model), point)
+    unlike = [case.verdict for case in cases if case.verdict is not None and case.verdict.unlike]
+    return measures_of_unlike(content, max(unlike, key=lambda one: one.nothing_holds)) if unlike else content
+
+
+def _measured(
+    case: CaseFolder, frames: Sequence[Frame], intervals: Any, point: tuple[float, float, float] | None
+) -> dict[str, Any]:
+    """Measures of one frame of ``case``, or of both phases."""
+    from CardiacUQLib.measures import cine_measures, frame_measures, lge_measures, measures_json
+    from CardiacUQLib.measures.anatomy import class_values
+    from CardiacUQLib.measures.insertion import known_insertion
+    from CardiacUQLib.uncertainty.evidence import doubt_of_lesions
+
+    classes, frame = case.classes, frames[0]
+    lge = "infarct" in class_values(classes)
+    if len(frames) == 2:
         if lge:
             raise UsageError(
                 "two cases are the frames of a cine scan; late enhancement is measured one by one"
             )
         return measures_json(
-            cine_measures(frames[0], frames[1], first.classes, intervals=intervals, rv_insertion_ras=point)
+            cine_measures(frame, frames[1], classes, intervals=intervals, rv_insertion_ras=point)
         )
-    frame = frames[0]
+    known = known_insertion(case.measures)
     if not lge:
         return measures_json(
-            frame_measures(frame, first.classes, intervals=intervals, rv_insertion_ras=point)
+            frame_measures(frame, classes, intervals=intervals, rv_insertion_ras=point, known_insertion=known)
         )
-    return measures_json(
-        lge_measures(
-            frame.labels, frame.geometry, first.classes, image=_image(first),
-            pass_volumes_ml=frame.pass_volumes_ml, intervals=intervals,
-            doubt_ml=doubt_of_lesions(first.record.evidence), scs=frame.scs,
-            error_probability=frame.error_probability, rv_insertion_ras=point,
-        )
+    measures = lge_measures(
+        frame.labels, frame.geometry, classes, image=_image(case),
+        pass_volumes_ml=frame.pass_volumes_ml, intervals=intervals,
+        doubt_ml=doubt_of_lesions(case.record.evidence), scs=frame.scs,
+        error_probability=frame.error_probability, rv_insertion_ras=point,
+        known_insertion=known,
     )  # fmt: skip
+    changed = frame.pass_volumes_ml is None  # by a reader, of whose labels the networks say nothing
+    return measures_json(measures, {} if changed else case.presence)
 
 
 def _labels(case: CaseFolder) -> tuple[Any, bool]:

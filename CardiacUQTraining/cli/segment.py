@@ -19,7 +19,7 @@ from CardiacUQLib.studies.choice import AUTO
 from CardiacUQLib.studies.options import CaseOptions
 
 from .cine import ED_HELP, ES_HELP, PHASES_HELP, CineOptions, segment_cines
-from .cohort import CohortOptions, plan_cohort, segment_cohort
+from .cohort import WORKERS_HELP, CohortOptions, parse_workers, plan_cohort, segment_cohort
 from .measure import INSERTION_HELP, parse_point
 from .notes import tell_notes
 from .progress import part_of, shown_progress
@@ -78,9 +78,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep finished cases that are unchanged, do the others.")
     ] = False,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Processes on this machine; 0: in this one, case after case.")
-    ] = 0,
+    workers: Annotated[str, typer.Option(metavar="N", help=WORKERS_HELP)] = "auto",
     scheduler: Annotated[
         str, typer.Option(help="A Dask scheduler: its address, tcp://HOST:PORT, or its scheduler file.")
     ] = "",
@@ -127,7 +125,7 @@ def command(
     asked = CohortOptions(
         resume,
         overwrite,
-        workers,
+        parse_workers(workers),
         scheduler,
         not no_report,
         log_json,
@@ -195,8 +193,8 @@ def choose_model(inputs: Sequence[Path], options: CaseOptions, series: str, phas
 
 
 def may_be_films(inputs: Sequence[Path], cine: CineOptions, cohort: CohortOptions, series: str = "") -> bool:
-    """Whether 4D files among the inputs, or the one DICOM folder of a cine, run one after another here
-    instead of as a cohort."""
+    """Whether the inputs may be one film, a file or a DICOM folder, or two named phases, which are no
+    cohort."""
     from CardiacUQLib.images.cine import is_cine
 
     if cine.phases or cohort.asked_for:
@@ -209,7 +207,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, overwrite: bool) -> tuple
 
     Raises UsageError, before any work, for names that clash and places where no case can be written.
     """
-    from CardiacUQLib.cases.casefolder import check_case
+    from CardiacUQLib.cases.writing import check_case
 
     jobs: dict[str, Job] = {}
     if output.exists() and not output.is_dir():

@@ -33,8 +33,10 @@ def segment_film(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> Row:
     asked = ticket.options
     if asked.dicom and not Path(ticket.source).is_dir():
         raise InputError(ticket.source, "it is no DICOM folder and has no headers", "leave --dicom out")
+    from CardiacUQLib.studies.cine import export_study
+
     study = _segment(ticket, bundle, cancel)
-    problem = _export(ticket, study) if asked.dicom else ""
+    problem = export_study(study, Path(ticket.source)) if asked.dicom else ""
     page = study.folders["ED"] / REPORT_FILE
     features = input_features(study.results["ED"].volume)
     manifest = bundle.manifest
@@ -91,18 +93,6 @@ def _segment(ticket: Ticket, bundle: Bundle, cancel: CancelToken) -> CineStudy:
         report=asked.report,
         cancel=cancel,
     )
-
-
-def _export(ticket: Ticket, study: CineStudy) -> str:
-    """DICOM objects of both phases beside their source; "" or why there are none."""
-    from CardiacUQLib.dicom.attempt import export_problem
-
-    for phase, result in study.results.items():
-        frame = None if study.frames is None else study.frames[phase]
-        folder = study.folders[phase]
-        if problem := export_problem(result, Path(ticket.source), folder, phase=phase, frame=frame):
-            return problem
-    return ""
 
 
 def _together(results: Iterable[Result]) -> dict[str, float | None]:

@@ -190,9 +190,9 @@ def summary(row: Row) -> str:
         if value is not None and key.endswith("_volume_ml")
     )
     count = int(row.uncertainty.get("regions") or 0)
-    regions = f"{count} region{'s' * (count != 1)} to look at" if count else "no corrections"
+    places = f"{count} place{'s' * (count != 1)} to look at" if count else "no place to look at"
     word = [f"{row.verdict.capitalize()}: {row.verdict_reason}"] if row.verdict else []
-    return "; ".join([*word, row.headline or volumes, regions, *row.flags])
+    return "; ".join([*word, row.headline or volumes, places, *row.flags])
 
 
 @contextlib.contextmanager

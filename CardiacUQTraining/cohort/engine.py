@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import multiprocessing
-import os
 import queue
-import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,10 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from CardiacUQLib.base.errors import CardiacUQError, ExitCode, UsageError
 from CardiacUQLib.base.progress import CancelToken
-from CardiacUQLib.base.threads import wait_politely
+from CardiacUQLib.base.threads import available_threads, wait_politely
 
+from .auto_workers import workers_for
 from .case import Row, Ticket
 from .freed_memory import keep_freed_memory
+from .local_cluster import dask_modules, local_cluster, quiet_logs
 from .scheduler_file import scheduler_address
 from .tries import MOST_TRIES, Tries
 from .work import PLACES, death_reason, failed, process
@@ -33,22 +31,7 @@ AHEAD = 2
 
 CONNECT_TIMEOUT = "20s"
 _POLL_S = 1.0
-_RESTART_TIME = "1 hour"
-"""A worker that died is started again; Dask gives it up after 15 s, too soon for a busy machine."""
-_MORE_THAN_TRIES = 100
 _LOST = "the connection to the scheduler was lost; start it again, then go on with --resume"
-_LOADED_ONCE = (
-    "distributed",
-    "CardiacUQTraining.cohort.engine",
-    "CardiacUQLib.inference.segment",
-    "CardiacUQLib.images.reading",
-    "CardiacUQLib.report.page",
-    "SimpleITK",
-    "jinja2",
-    "PIL.Image",
-)
-"""What the workers of this machine would each load, seconds of work."""
-_INSTALL = "pip install 'cardiacuq[cluster]'"
 
 
 class SchedulerLostError(CardiacUQError):
@@ -60,9 +43,9 @@ class SchedulerLostError(CardiacUQError):
 @dataclass(frozen=True)
 class Engine:
     """How a cohort runs: ``scheduler`` (an address, or the scheduler file that Dask wrote) or ``workers``
-    processes; neither: in this process."""
+    processes, None for as many as pay on this machine; neither: in this process."""
 
-    workers: int = 0
+    workers: int | None = 0
     scheduler: str = ""
 
     def rows(self, tickets: Sequence[Ticket], sent: set[str]) -> Generator[Row, None, None]:
@@ -78,20 +61,27 @@ class Engine:
         if self.scheduler:
             with _connected(self.scheduler) as client:
                 yield from _on_cluster(client, tickets, sent)
-        elif self.workers:
-            threads = max(1, available_threads() // self.workers)
-            with _local_cluster(self.workers) as client:
+            return
+        with contextlib.ExitStack() as closing:
+            if (workers := self._processes(tickets)) and (client := self._cluster(workers, closing)):
+                threads = max(1, available_threads() // workers)
                 yield from _on_cluster(client, [replace(one, threads=threads) for one in tickets], sent)
-        else:
-            yield from _in_process(tickets, sent)
+                return
+        yield from _in_process(tickets, sent)
 
+    def _processes(self, tickets: Sequence[Ticket]) -> int:
+        if self.workers is not None:
+            return self.workers
+        return workers_for(len(tickets), {one.options.device for one in tickets})
 
-def available_threads() -> int:
-    """Processor cores this program may use: what OMP_NUM_THREADS says, else those it is allowed on."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked):
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def _cluster(self, workers: int, closing: contextlib.ExitStack) -> Client | None:
+        """A cluster here; None where nobody asked for it and the machine does not allow one."""
+        try:
+            return closing.enter_context(local_cluster(workers, PLACES))
+        except (OSError, RuntimeError, TimeoutError):
+            if self.workers is not None:
+                raise
+            return None
 
 
 def device_for(device: str, worker: object, gpus: int) -> str:
@@ -210,63 +200,10 @@ def _check_scheduler(client: Client, *, certain: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _local_cluster(workers: int) -> Iterator[Client]:
-    """``workers`` processes on this machine with two threads each: one computes, one reads and writes.
-
-    That they do not end in time, as on a busy machine, is no failure of the cases; they go with this process.
-    """
-    dask, distributed = _dask()
-    settings: dict[str, Any] = {
-        "distributed.scheduler.allowed-failures": _MORE_THAN_TRIES,
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": 0.95,
-        "distributed.worker.daemon": True,
-        "distributed.deploy.lost-worker-timeout": _RESTART_TIME,
-        "distributed.worker.profile.enabled": False,  # looks at every thread a hundred times a second
-        "distributed.admin.system-monitor.interval": "5s",
-    }
-    if sys.platform == "linux":
-        settings["distributed.worker.multiprocessing-method"] = "forkserver"
-    with dask.config.set(settings), _quiet_logs(), contextlib.ExitStack() as closing:
-        if sys.platform == "linux":
-            _load_once_for_all()
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=PLACES,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # any free port: the fixed one warns when it is taken
-            silence_logs=logging.CRITICAL,
-        )
-        closing.callback(_close, cluster)
-        client = distributed.Client(cluster, set_as_default=False)
-        closing.callback(_close, client)
-        yield client
-
-
-def _load_once_for_all() -> None:
-    """Let one process load what every worker needs, and the workers begin as its copies.
-
-    It runs no network, so that no thread and no GPU is copied with it. Only on Linux: elsewhere a copy of a
-    process that has loaded the system's libraries is not safe, and every worker loads its own.
-    """
-    from distributed.utils import get_mp_context
-
-    get_mp_context()  # lists packages of its own, the first time
-    multiprocessing.get_context("forkserver").set_forkserver_preload(list(_LOADED_ONCE))
-
-
-def _close(part: Any) -> None:
-    with contextlib.suppress(Exception):
-        part.close()
-
-
-@contextlib.contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
-    _, distributed = _dask()
+    _, distributed = dask_modules()
     address = scheduler_address(scheduler)
-    with _quiet_logs():
+    with quiet_logs():
         try:
             client = distributed.Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -279,29 +216,3 @@ def _connected(scheduler: str) -> Iterator[Client]:
         finally:
             with contextlib.suppress(Exception):
                 client.close(timeout=2)
-
-
-def _dask() -> tuple[Any, Any]:
-    try:
-        import dask
-        import distributed
-    except ImportError:
-        raise UsageError(
-            f"--workers and --scheduler need the Python package distributed: {_INSTALL}"
-        ) from None
-    return dask, distributed
-
-
-@contextlib.contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Keep Dask's own log off the terminal: what matters is in the rows."""
-    names = ("distributed", "distributed.client", "tornado", "asyncio")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,9 @@ def _histogram(key: str, title: str, values: Mapping[str, float], marked: Sequen
         for n, name in enumerate(sorted(marked, key=lambda name: -abs(values[name] - np.median(array))))
         if n < MOST_DOTS
     )
-    axis = tuple(AxisTick(round(place(tick), 1), number(tick)) for tick in ticks)
+    axis = tuple(
+        AxisTick(round(place(tick), 1), label) for tick, label in zip(ticks, tick_labels(ticks), strict=True)
+    )
     return Histogram(key, title, number(float(np.median(array))), len(array), bars, dots, axis)
 
 
@@ -120,6 +123,13 @@ def nice_ticks(low: float, high: float, about: int = 4) -> list[float]:
     step = power * next(factor for factor in (1, 2, 5, 10) if step <= factor * power * (1 + 1e-9))
     first, last = np.floor(low / step + 1e-9), np.ceil(high / step - 1e-9)
     return [float(n * step) for n in np.arange(first, last + 1)]
+
+
+def tick_labels(ticks: Sequence[float]) -> list[str]:
+    """The numbers of an axis with as many decimals as tell them apart."""
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [f"{tick + 0.0:.{decimals}f}" if abs(tick) > step / 2 else "0" for tick in ticks]
 
 
 def number(value: float) -> str:

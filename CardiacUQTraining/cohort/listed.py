@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from CardiacUQLib.base.errors import UsageError
+from CardiacUQLib.base.spreadsheet import read_table
 from CardiacUQLib.bundles.manifest import View
 from CardiacUQLib.images.regular_file import is_regular
 from CardiacUQLib.studies.options import CaseOptions
@@ -35,11 +36,8 @@ def csv_cases(path: Path, model: Case) -> Iterator[Case]:
     if path.exists() and not is_regular(path):
         raise UsageError(f"{path}: this is no regular file; give a CSV file")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
-            columns = [(name or "").strip().lower() for name in table.fieldnames or ()]
-            rows = [dict(zip(columns, row.values(), strict=False)) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, rows = read_table(path)
+    except (OSError, csv.Error) as error:
         raise UsageError(f"{path}: this is no readable CSV file ({error})") from None
     unknown = [name for name in columns if name not in CSV_COLUMNS]
     if "path" not in columns or unknown:
@@ -57,7 +55,7 @@ def csv_cases(path: Path, model: Case) -> Iterator[Case]:
 def _line(number: int, row: dict[str, str], path: Path, model: Case) -> _Line:
     filled = {name: (text or "").strip() for name, text in row.items()}
     where, phase = f"{path}, line {number}", filled.get("phase", "").upper()
-    if not filled["path"]:
+    if not filled.get("path"):
         raise UsageError(f"{where}: the path is empty; give the scan's file or folder")
     if phase not in ("", "ED", "ES"):
         raise UsageError(

@@ -33,7 +33,7 @@ _TITLES = {
     **{key: f"{name.info.title} of the heart, mean" for name, key in UNCERTAINTIES.items()},
     "risk": "Risk of a low Dice",
     "predicted_dice_mean": "Predicted mean Dice",
-    "regions": "Regions to look at",
+    "regions": "Places to look at",
     "corrected_share": "Share in which the stages differ",
 }
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.base.checksum import sha256_of
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.version import __version__
 from CardiacUQLib.bundles.manifest import BundleKind, ClassInfo
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import write_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.components import Corrections, find_components
 from CardiacUQLib.inference.maps import (
@@ -46,7 +47,7 @@ class Opinion:
 def opinion_of_passes(path: Path, stored: np.ndarray, scan: Volume) -> Opinion:
     """An opinion from probabilities (passes, classes, k, j, i) in file order."""
     turned = np.stack([[scan.storage.from_stored(channel) for channel in one] for one in stored])
-    return Opinion(path, turned.mean(axis=0).argmax(axis=0).astype(np.uint8), turned)
+    return Opinion(path, arg_max(turned.mean(axis=0)), turned)
 
 
 def compared(a: Opinion, b: Opinion, scan: Volume, classes: tuple[ClassInfo, ...]) -> Result:
@@ -160,7 +161,7 @@ def _difference(a: Mapping[str, float | None], b: Mapping[str, float | None]) ->
 
 def _pairwise(passes: np.ndarray, classes: tuple[ClassInfo, ...]) -> dict[str, float]:
     """Mean Dice over all pairs of passes, by class."""
-    labels = passes.argmax(axis=1).astype(np.uint8)
+    labels = arg_max(passes, axis=1)
     pairs = [
         dice_by_name(labels[i], labels[j], classes)
         for i in range(len(labels))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from CardiacUQLib.base.errors import InputError, UsageError
+from CardiacUQLib.base.spreadsheet import read_table
 from CardiacUQLib.bundles.classes import BACKGROUND, CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.bundles.manifest import ClassInfo, Code
 
@@ -31,10 +32,8 @@ def read_classes(choice: str) -> tuple[ClassInfo, ...]:
     if not path.is_file():
         raise UsageError(f"--labels {choice}: give {', '.join(SETS)} or a table (value, name, colour, ...)")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-        found = [_row(row) for row in rows]
-    except (ValueError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        found = [_row(row) for row in read_table(path)[1]]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
         columns = ", ".join(_COLUMNS)
         raise InputError(path, f"is no table of labels ({error})", f"its columns are {columns}") from None
     return _whole(found, path)

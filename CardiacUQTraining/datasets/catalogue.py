@@ -31,14 +31,20 @@ class CaseSource:
     def file(self) -> Path:
         """The file that lists the cases; raises :class:`UsageError` if there is none."""
         if self.folder is None or not self.folder.is_file():
-            raise UsageError(f"{self.folder}: no such file; --data names the YAML file that lists the cases")
+            raise UsageError(self._lacks("file", "the YAML file that lists the cases"))
         return self.folder
 
     def existing(self) -> Path:
         """The folder; raises :class:`UsageError` if there is none."""
         if self.folder is None or not self.folder.is_dir():
-            raise UsageError(f"{self.folder}: no such folder; --data names the folder of the cases")
+            raise UsageError(self._lacks("folder", "the folder of the cases"))
         return self.folder
+
+    def _lacks(self, kind: str, wanted: str) -> str:
+        if self.folder is None:
+            return f"--data is missing; it names {wanted}"
+        problem = f"this is no {kind}" if self.folder.exists() else f"there is no such {kind}"
+        return f"{self.folder}: {problem}; --data names {wanted}"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from CardiacUQLib.base.errors import InputError
+from CardiacUQLib.base.spreadsheet import read_table
 from CardiacUQLib.images.volume import case_name
 
 from .case import LabelledCase, LabelledDataset, require_pair
@@ -114,10 +115,8 @@ def _read(path: Path) -> _Table:
 
 def _read_csv(path: Path) -> Sequence[_Row]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file))
-        return [_Row.model_validate(_filled(line)) for line in lines]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [_Row.model_validate(_filled(line)) for line in read_table(path)[1]]
+    except (OSError, csv.Error) as error:
         raise InputError(
             path, f"cannot be read ({error})", "a CSV with the columns image and label"
         ) from error

@@ -20,9 +20,9 @@ def input_features(volume: Volume) -> dict[str, float | None]:
     """
     columns, rows, slices = volume.geometry.size
     x_mm, y_mm, z_mm = volume.geometry.spacing
-    centre = _central_square(volume)
+    centre = _central_square(volume).astype(float)  # squares of great values overflow in single precision
     low, p5, median, p95, high = np.percentile(centre, (1, 5, 50, 95, 99))
-    spread = max(float(p95 - p5), 1e-9)
+    spread = max(float(p95 - p5), float(np.finfo(np.float32).tiny))
     ripple = float(np.std(np.diff(centre, 2, axis=-1)) / np.sqrt(6.0))
     return {
         "pixel_mm": float(max(x_mm, y_mm)),

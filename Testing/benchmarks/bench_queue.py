@@ -82,7 +82,7 @@ def make_cohort(out: Path, count: int, shape: tuple[int, int, int]) -> None:
     from desk_checks import change_record
     from review_cases import make_result
 
-    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.cases.writing import write_case
     from CardiacUQLib.images.reading import read_volume
     from CardiacUQLib.phantom import lge_phantom, write
 

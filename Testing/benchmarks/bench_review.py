@@ -63,7 +63,7 @@ def make_cases(folder: Path, count: int) -> Path:
     """One phantom case, and ``count`` - 1 copies under other names."""
     from review_cases import make_result
 
-    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.cases.writing import write_case
 
     z, y, x = np.mgrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
     taper = 1.0 - 0.05 * np.abs(z - 5.0)

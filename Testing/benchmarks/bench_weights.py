@@ -24,12 +24,12 @@ wait_politely()
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from CardiacUQLib.base.arg_max import arg_max  # noqa: E402
 from CardiacUQLib.bundles.bundle import load_bundle  # noqa: E402
 from CardiacUQLib.bundles.manifest import Manifest  # noqa: E402
 from CardiacUQLib.bundles.resident import ResidentBundle  # noqa: E402
 from CardiacUQLib.inference.combination import Combination, ensemble, member_weights, mixture  # noqa: E402
 from CardiacUQLib.inference.ensemble import StreamingPass  # noqa: E402
-from CardiacUQLib.inference.jobs import arg_max  # noqa: E402
 from CardiacUQLib.inference.streaming_cleanup import main_parts  # noqa: E402
 from CardiacUQTraining.datasets import LabelledCase, open_dataset  # noqa: E402
 from CardiacUQTraining.evaluation.cine.compare_variants import paired_tests, phase_figures  # noqa: E402

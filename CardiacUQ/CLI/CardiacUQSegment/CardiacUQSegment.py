@@ -131,7 +131,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.measurements is not None:
         _write_measurements(result, options.measurements)
     if options.caseFolder is not None:
-        from CardiacUQLib.cases.casefolder import write_case
+        from CardiacUQLib.cases.writing import write_case
         from CardiacUQLib.report import can_render, report_writer
 
         writers = (report_writer(volume.name),) if can_render() else ()

@@ -31,3 +31,11 @@ def use_threads(count: int) -> None:
         os.environ[name] = str(count)
     if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != count:
         torch.set_num_threads(count)
+
+
+def available_threads() -> int:
+    """Processor cores this program may use: what OMP_NUM_THREADS says, else those it is allowed on."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

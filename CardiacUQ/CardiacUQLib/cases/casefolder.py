@@ -6,10 +6,8 @@ is complete. Reading needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +15,24 @@ import numpy as np
 
 from ..base.cached import cached_property
 from ..base.errors import InputError
-from ..base.folder_swap import check_target, claimed, new_folders
-from ..base.json_codec import Sha256, json_text, to_plain
+from ..base.json_codec import Sha256
 from ..base.json_file import decode_or_refuse, read_object
 from ..bundles.manifest import BundleKind, ClassInfo
 from ..bundles.map_catalogue import MapName
 from ..images import image_file
 from ..images.orientation import reorder_geometry
-from ..images.probability_file import write_probabilities
-from ..images.reading import read_stored_map, write_map
+from ..images.reading import read_stored_map
 from ..images.volume import Geometry, StorageOrder
-from ..inference.result import Component, Result, RunRecord
+from ..inference.result import Component, RunRecord
 from ..uncertainty.bands import Band
 from ..uncertainty.look import Look
 from ..uncertainty.quality import PredictedDice
 from ..uncertainty.verdict import Verdict
-from .component_table import components_to_csv, read_components
+from .component_table import read_components
 from .consistency import check_components, check_looks, check_record
 from .maps_on_disk import MapsOnDisk
 from .measures_schema import MEASURES_FILE, checked_measures
-from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal, seal_files
+from .seal import SEAL, FileSeal, check_file, check_files, check_names, document_seal
 
 FORMAT = "cardiacuq-case"
 FORMAT_VERSION = 2
@@ -50,13 +46,10 @@ DCM = "dcm"
 COMPONENT_IDS = "components"
 PROPOSALS, PROBABILITIES_FILE = "proposals", "probabilities.nrrd"
 """Lesions that are not drawn but may be there, where there is one; class probabilities, on request."""
-_SUFFIX = ".nii.gz"
+MAP_SUFFIX = ".nii.gz"
 _SEGMENT_AGAIN = "segment the image again"
 _LATER = ("report.html", MEASURES_FILE)
 """Files that are written anew later: the report is drawn from the rest, the measures follow a review."""
-
-ExtraWriter = Callable[[Result, Path], None]
-"""Writes more files, such as the report, of a result into the (still temporary) case folder."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +192,7 @@ class CaseFolder:
     @cached_property
     def opinion(self) -> np.ndarray | None:
         """Labels of the 2D stage or of the dissenting member, uint8; None where nobody was overruled."""
-        return self.read(STAGE_2D) if STAGE_2D + _SUFFIX in self.record.files else None
+        return self.read(STAGE_2D) if STAGE_2D + MAP_SUFFIX in self.record.files else None
 
     @cached_property
     def dcm(self) -> np.ndarray:
@@ -219,7 +212,7 @@ class CaseFolder:
     @cached_property
     def proposals(self) -> np.ndarray | None:
         """Proposed labels of lesions that are not drawn, uint8; None where nothing is proposed."""
-        return self.read(PROPOSALS) if PROPOSALS + _SUFFIX in self.record.files else None
+        return self.read(PROPOSALS) if PROPOSALS + MAP_SUFFIX in self.record.files else None
 
     @cached_property
     def maps(self) -> Mapping[MapName, np.ndarray]:
@@ -242,56 +235,7 @@ class CaseFolder:
 
     def read_stored(self, stem: str) -> np.ndarray:
         """The same, (k, j, i) as stored in the file."""
-        return read_stored_map(self.folder / f"{stem}{_SUFFIX}", self.source_geometry)
-
-
-def claim_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> AbstractContextManager[None]:
-    """Be the one run that makes this case, while the networks work; raises as :func:`check_case` does."""
-    return claimed(Path(out_dir), [name], overwrite=overwrite, marker=CASE_FILE)
-
-
-def check_case(out_dir: str | Path, name: str, *, overwrite: bool = False) -> None:
-    """Raise the UsageError with which :func:`write_case` would refuse this place, before the work."""
-    check_target(Path(out_dir), name, overwrite=overwrite, marker=CASE_FILE)
-
-
-def write_case(
-    result: Result,
-    out_dir: str | Path,
-    *,
-    name: str | None = None,
-    overwrite: bool = False,
-    extra_writers: Sequence[ExtraWriter] = (),
-) -> Path:
-    """Write ``out_dir/name`` (default: the volume's name) and return it.
-
-    Raises UsageError if the folder exists and ``overwrite`` is False, if what stands there is no case
-    folder, or if it cannot be written; then, and upon any other error or an interruption, everything
-    is as it was before. An older case that holds a review is not deleted but kept beside the new one.
-    """
-    name = result.volume.name if name is None else name
-    with new_folders(Path(out_dir), [name], overwrite=overwrite, marker=CASE_FILE) as (folder,):
-        fill_case(result, folder, name, extra_writers=extra_writers)
-    return Path(out_dir) / name
-
-
-def fill_case(
-    result: Result,
-    folder: Path,
-    name: str,
-    *,
-    study: str = "",
-    extra_writers: Sequence[ExtraWriter] = (),
-) -> None:
-    """Write the files of a case into an empty ``folder``, the seal last; for folders that swap as one."""
-    _write_maps(result, folder)
-    (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
-    _write_json(folder / MEASURES_FILE, _measures(result))
-    for write in extra_writers:
-        write(result, folder)
-    document = to_plain(_record(result, name, folder, study))
-    document = {"format": FORMAT, "format_version": FORMAT_VERSION, **document}
-    _write_json(folder / CASE_FILE, {**document, SEAL: document_seal(document)})
+        return read_stored_map(self.folder / f"{stem}{MAP_SUFFIX}", self.source_geometry)
 
 
 def read_case(folder: str | Path) -> CaseFolder:
@@ -304,9 +248,9 @@ def read_case(folder: str | Path) -> CaseFolder:
     record = _read_record(folder / CASE_FILE)
     check_files(folder, {file: seal for file, seal in record.files.items() if file not in _LATER})
     for stem in (SEGMENTATION, DCM, COMPONENT_IDS, *record.maps, *(band.stem for band in record.bands)):
-        if f"{stem}{_SUFFIX}" not in record.files:
-            raise InputError(folder, f"{CASE_FILE} does not list {stem}{_SUFFIX}", _SEGMENT_AGAIN)
-    for path in (folder / file for file in record.files if file.endswith(_SUFFIX)):
+        if f"{stem}{MAP_SUFFIX}" not in record.files:
+            raise InputError(folder, f"{CASE_FILE} does not list {stem}{MAP_SUFFIX}", _SEGMENT_AGAIN)
+    for path in (folder / file for file in record.files if file.endswith(MAP_SUFFIX)):
         if image_file.read_header(path).geometry.size != record.geometry.size:
             raise InputError(path, f"its size is not the one in {CASE_FILE}", _SEGMENT_AGAIN)
     components = read_components(folder / COMPONENTS_FILE)
@@ -323,63 +267,6 @@ def _read_measures(folder: Path, record: CaseRecord) -> tuple[Mapping[str, Any],
     check_file(own if own.exists() else path, record.files[MEASURES_FILE])
     measures = checked_measures(read_object(path, _SEGMENT_AGAIN), path)
     return measures, checked_measures(read_object(own, _SEGMENT_AGAIN), own) if own.exists() else measures
-
-
-def _write_maps(result: Result, folder: Path) -> None:
-    arrays = {SEGMENTATION: result.segmentation, DCM: result.dcm, COMPONENT_IDS: result.component_ids}
-    optional = {STAGE_2D: result.opinion, PROPOSALS: result.proposals}
-    arrays |= {stem: array for stem, array in optional.items() if array is not None}
-    arrays.update({map_name.value: array for map_name, array in result.maps.items()})
-    arrays.update({band.stem: result.band_maps[band.structure] for band in result.bands})
-    if result.probabilities is not None:
-        write_probabilities(result.probabilities, result.volume, folder / PROBABILITIES_FILE)
-    for stem, array in arrays.items():
-        write_map(array, result.volume, folder / f"{stem}{_SUFFIX}")
-
-
-def _record(result: Result, name: str, folder: Path, study: str) -> CaseRecord:
-    volume = result.volume
-    return CaseRecord(
-        name=name,
-        kind=result.kind,
-        classes=result.classes,
-        input_path="" if volume.path is None else str(volume.path.resolve()),
-        input_sha256=volume.sha256,
-        modality=volume.modality,
-        geometry=volume.source_geometry,
-        storage=volume.storage,
-        run=result.run,
-        pass_volumes_ml=tuple(tuple(map(float, row)) for row in np.asarray(result.pass_volumes_ml)),
-        warnings=result.warnings,
-        maps=tuple(result.maps),
-        files=seal_files(folder),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        series=volume.series,
-        study=study,
-        verdict=result.verdict,
-        predicted_dice=result.predicted_dice,
-        presence=result.presence,
-        unlike=result.unlike,
-        evidence=result.evidence,
-        lacking=result.lacking,
-        looks=result.looks,
-        bands=result.bands,
-    )
-
-
-def _measures(result: Result) -> dict[str, Any]:
-    """The result's measures, with the volume of every class but the background in any case."""
-    voxel_ml = result.volume.geometry.voxel_volume_ml
-    volumes = {
-        c.name: float(np.count_nonzero(result.segmentation == c.value)) * voxel_ml
-        for c in result.classes
-        if c.value
-    }
-    return {"volumes_ml": volumes, **to_plain(result.measures)}
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json_text(document, 2) + "\n", "utf-8")
 
 
 def _read_record(path: Path) -> CaseRecord:

@@ -15,6 +15,7 @@ from ..images.reading import read_volume
 from ..images.volume import Volume
 
 _TOLERANCE = 1e-4
+_REMEDY = "give the folder of the series it was made from"
 
 
 def check_same_image(case: CaseFolder, folder: Path, series: str = "", frame: int | None = None) -> None:
@@ -22,19 +23,25 @@ def check_same_image(case: CaseFolder, folder: Path, series: str = "", frame: in
     voxels that the case was segmented from. Where the image of the case is gone nothing can be told."""
     if case.input_path is None or not case.input_path.is_file():
         return
-    ours = read_volume(case.input_path)
-    theirs = (
-        read_volume(folder, series=series or None)
-        if frame is None
-        else read_cine(folder, series or None).frame(frame)
-    )
+    ours, theirs = read_volume(case.input_path), _image(folder, series, frame)
     if not _equal(ours, theirs):
         which = "the series" if frame is None else f"frame {frame} of the series"
         raise InputError(
             folder,
             f"{which} is another image than the case",
-            "give the folder of the series it was made from",
+            _REMEDY,
         )
+
+
+def _image(folder: Path, series: str, frame: int | None) -> Volume:
+    try:
+        if frame is None:
+            return read_volume(folder, series=series or None)
+        return read_cine(folder, series or None).frame(frame)
+    except InputError as error:
+        if series and "--series" in error.remedy:  # the series is that of the case, and no one's choice
+            raise InputError(folder, error.problem, _REMEDY) from None
+        raise
 
 
 def _equal(ours: Volume, theirs: Volume) -> bool:

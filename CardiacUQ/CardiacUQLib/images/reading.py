@@ -19,6 +19,7 @@ from .volume import Geometry, StorageOrder, Volume
 
 MIN_SLICES = 3
 MIN_IN_PLANE = 32
+_NIFTI_HEADER_BYTES = 352
 
 
 def read_volume(path: str | Path, *, series: str | None = None) -> Volume:
@@ -126,11 +127,23 @@ def write_stored(stored: np.ndarray, geometry: Geometry, path: Path) -> None:
             sitk.WriteImage(image, os.fspath(path), useCompression=True)
         except RuntimeError as error:
             raise OSError(incomplete) from error
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        try:  # ITK does not notice a full disk
-            read_image(path)
-        except InputError as error:
-            raise OSError(incomplete) from error
+    if path.name.lower().endswith((".nii", ".nii.gz")) and not _is_whole(path, stored.nbytes):
+        raise OSError(incomplete)  # ITK does not notice a full disk
+
+
+def _is_whole(path: Path, voxel_bytes: int) -> bool:
+    """Whether a NIfTI file that ITK wrote has all of so many bytes of voxels, without reading them again.
+
+    A gzip stream names its uncompressed bytes, modulo 2^32, in its last four (RFC 1952), so that one that
+    was cut ends with something else.
+    """
+    expected = _NIFTI_HEADER_BYTES + voxel_bytes
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        if not path.name.lower().endswith(".gz"):
+            return size == expected
+        stream.seek(max(0, size - 4))
+        return int.from_bytes(stream.read(), "little") == expected % 2**32
 
 
 def read_stored_map(path: str | Path, geometry: Geometry) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..base.arg_max import arg_max
 from ..base.progress import portion
 from ..base.timing import StepTimer
 from ..bundles.manifest import View
@@ -19,7 +20,6 @@ from .jobs import (
     PASSED,
     Job,
     add_error_probability,
-    arg_max,
     assess,
     check_finite,
     contour_bands,

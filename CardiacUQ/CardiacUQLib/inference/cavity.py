@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..base.arg_max import arg_max
 from ..base.errors import InputError, ModelError
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress
 from ..bundles.manifest import BundleKind
@@ -89,7 +90,7 @@ def _measure(
             )
     voxel_ml = roi_voxel_ml(roi, next(iter(frames.values())).geometry)
     for place, p in zip(frames, mean, strict=True):
-        labels = main_parts(p.argmax(axis=0).astype(np.uint8), manifest.classes)
+        labels = main_parts(arg_max(p), manifest.classes)
         volumes[place] = walled_cavity(labels, manifest.classes).sum() * voxel_ml
     return tuple(volumes.tolist())
 
@@ -115,10 +116,13 @@ def _mixture(frames: torch.Tensor, bundle: Bundle, fold: int, arithmetic: Arithm
 
 
 def _complete_frames(cine: Cine) -> dict[int, Volume]:
-    """Frames by number; one in which a slice of the others is missing would look like end-systole."""
+    """Frames by number; one in which a slice of the others is missing would look like end-systole.
+
+    Raises InputError where no frame holds an image that can be used.
+    """
     frames = {number: frame for number in range(len(cine)) if (frame := _usable(cine, number)) is not None}
     if not frames:
-        return {}
+        cine.frame(0)  # none can be used, and the first says why
     missing = missing_slices(list(frames.values()))
     return {
         number: frame for (number, frame), lacks in zip(frames.items(), missing, strict=True) if not lacks

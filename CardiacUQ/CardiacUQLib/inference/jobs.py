@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from ..uncertainty.bands import Band, find_bands
 from ..uncertainty.body_limits import cut_short, impossible
 from ..uncertainty.presence import class_values, drawn_lesions
 from ..uncertainty.traits import scan_traits
-from ..uncertainty.verdict import unlike_verdict
+from ..uncertainty.verdict import doubted, unlike_verdict
 from .components import Corrections, find_components
 from .locator import LOCATOR, NO_HEART, find_heart
 from .maps import discrete_correction_map
@@ -63,11 +63,6 @@ def find_region(job: Job, arithmetic: Arithmetic, timer: StepTimer) -> tuple[Roi
         roi = find_roi(job.volume, job.source.manifest.roi, centre)
     job.progress(LOCATED, "region of interest chosen")
     return roi, warnings
-
-
-def arg_max(p: np.ndarray) -> np.ndarray:
-    """Labels, uint8, of softmax (C, z, y, x); where all is zero, outside the ROI, background."""
-    return p.argmax(axis=0).astype(np.uint8)
 
 
 def step_timer(arithmetic: Arithmetic) -> StepTimer:
@@ -145,14 +140,15 @@ def assess(
     manifest = job.source.manifest
     never = impossible(segmentation, manifest.classes, job.volume.geometry)
     stated = _stated(job.volume)
-    if manifest.kind is BundleKind.STREAMING:  # its volumes are the result; an infarct's share is not spoilt
-        stated += cut_short(segmentation, manifest.classes)
     if set(job.views) != set(manifest.views):
         known = assessor.likeness(evidence, all_views=False).with_stated(stated, never)
         word = unlike_verdict(known, None) if known.reasons else None
         return Assessment(word, (), presence, known.reasons, known.no_heart, (VIEWS_LEFT_OUT,))
     drawn = drawn_lesions(segmentation, class_values(manifest.classes))
-    return assessor.assess(evidence, presence, drawn, stated, never)
+    judged = assessor.assess(evidence, presence, drawn, stated, never)
+    if manifest.kind is BundleKind.CASCADE:  # the share of an infarct is not spoilt as a cine's volumes are
+        return judged
+    return replace(judged, verdict=doubted(judged.verdict, cut_short(segmentation, manifest.classes)))
 
 
 def _stated(volume: Volume) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ..images.volume import Volume
 from ..measures import measure
 from ..measures.insertion import Insertion, check_insertion
 from ..uncertainty.evidence import doubt_of_lesions
-from ..uncertainty.verdict import unlike_headline
+from ..uncertainty.verdict import measures_of_unlike
 from .device import describe, peak_gpu_memory_mb, peak_memory_mb
 from .explore import choose_folds, choose_views, explore
 from .found import Findings
@@ -84,9 +84,8 @@ def segment(
         search = find_insertion(job, findings.segmentation, bundle, device=device, precision=precision)
         findings = dataclasses.replace(findings, warnings=(*findings.warnings, *search.warnings))
     result = _as_result(job, bundle, findings, rv_insertion_ras, search.insertion)
-    if result.unlike:  # no number without that word
-        led = {**result.measures, "headline": unlike_headline(result.measures["headline"])}
-        result = dataclasses.replace(result, measures=led)
+    if result.unlike:
+        result = dataclasses.replace(result, measures=measures_of_unlike(result.measures, result.verdict))
     if keep_probabilities:
         p = findings.region.roi.restore(findings.region.final)
         result = dataclasses.replace(result, probabilities=p)

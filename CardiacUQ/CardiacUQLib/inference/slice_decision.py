@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arg_max import arg_max
 from ..base.errors import ModelError
 from ..base.json_codec import JsonMismatch, decode
 from ..bundles.manifest import ClassInfo, Manifest
@@ -34,7 +35,7 @@ class SliceDecision:
             p = p.copy()
         for value, slices in self.present.items():
             p[value][~slices] = 0.0
-        labels = p.argmax(axis=0).astype(np.uint8)
+        labels = arg_max(p)
         for value, slices in self.present.items():
             for z in np.flatnonzero(slices & ~(labels == value).any(axis=(1, 2))):
                 if (highest := float(p[value][z].max())) > 0:
@@ -70,7 +71,7 @@ def evidence_of(
     values = class_values(classes)
     if missing := [name for name in STRUCTURES if name not in values]:
         raise ModelError(f"the bundle has no class named '{missing[0]}'; leave {KEY} out of its calibration")
-    labels = main_parts(p.argmax(axis=0).astype(np.uint8), classes)
+    labels = main_parts(arg_max(p), classes)
     own = p[[values[name] for name in STRUCTURES]]
     drawn = np.stack([labels == values[name] for name in STRUCTURES])
     counts = drawn.sum(axis=(2, 3))

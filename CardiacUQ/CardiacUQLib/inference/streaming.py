@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base.arg_max import arg_max
 from ..base.progress import portion
 from ..bundles.map_catalogue import MapName
 from ..uncertainty.assessment import Assessor
@@ -16,7 +17,6 @@ from .jobs import (
     PASSED,
     Job,
     add_error_probability,
-    arg_max,
     assess,
     check_finite,
     contour_bands,

@@ -12,7 +12,7 @@ from ..bundles.manifest import BundleKind, ClassInfo
 from ..images.volume import Volume
 from .anatomy import class_values, measurable, volume_ml
 from .cine import CineMeasures, Frame, FrameMeasures, cine_measures, frame_measures, phase_measures
-from .display import SIZE_NAMES, headline, size_text
+from .display import SIZE_NAMES, headline, size_text, without_intervals
 from .insertion import Insertion
 from .lge import LgeMeasures, lge_measures
 
@@ -22,6 +22,7 @@ REVIEWED_INTERVALS = "reviewed_intervals"
 __all__ = [
     "SIZE_NAMES", "CineMeasures", "Frame", "FrameMeasures", "LgeMeasures", "cine_measures", "frame_measures",
     "headline", "lge_measures", "measure", "measures_json", "phase_measures", "size_text",
+    "without_intervals",
 ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ and the frame after: there the model slipped."""
 FIRST_FRAME_SLACK = 0.03
 """By how much another frame must be larger before end-diastole is not the first, where the ECG triggers."""
 
+STILL = "the cavity hardly changes over the film; check that it shows a whole heartbeat"
+
 
 @dataclass(frozen=True)
 class Beat:
@@ -114,7 +116,7 @@ def _notes(volumes: np.ndarray, found_ed: int, ed: int, found_es: int, es: int) 
                 sizes = f"{volumes[found]:.0f} ml against {volumes[chosen]:.0f} ml"
                 notes.append(f"{name} {chosen}: the cavity of frame {found} is {word}, {sizes}")
     if volumes[ed] - volumes[es] < FIRST_FRAME_SLACK * volumes[ed]:
-        notes.append("the cavity hardly changes over the film; check that it shows a whole heartbeat")
+        notes.append(STILL)
     return notes
 
 

@@ -13,12 +13,19 @@ from ..bundles.manifest import ClassInfo
 from ..images.volume import Geometry
 from .aha import SegmentModel, segment_model
 from .anatomy import anatomy_of, percent, stack_notes
+from .display import INTERVAL_FIELDS
 from .insertion import Insertion
 from .lge import segments_json
 from .segments import SegmentMeasures, per_segment, per_territory
 from .size_catalogue import Scan
 from .sizes import Size, only_values, sizes_of, sizes_with_intervals, structures_in, structures_of
 from .transmurality import radial_chords
+
+SAME_FIGURE = {
+    "ED": {"lv_volume_ml": "edv_ml", "rv_volume_ml": "rv_edv_ml"},
+    "ES": {"lv_volume_ml": "esv_ml", "rv_volume_ml": "rv_esv_ml"},
+}
+"""By phase the sizes of a frame, and what they are called in the pair."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +152,14 @@ def cine_measures(
 def phase_measures(frame: Mapping[str, Any], study: Mapping[str, Any], phase: str) -> dict[str, Any]:
     """``measures.json`` of one phase: its own measures, with the sizes and the headline of the pair.
 
-    LV mass is that of end-diastole in both, the one that is reported.
+    LV mass is that of end-diastole in both, the one that is reported. A ventricle's volume in this phase is
+    the same figure as in the pair, and has the same interval.
     """
     others = {key: size for key, size in frame["sizes"].items() if key not in study["sizes"]}
+    for key, of_pair in SAME_FIGURE[phase].items():
+        if key in others and of_pair in study["sizes"]:
+            same = study["sizes"][of_pair]
+            others[key] = {**others[key], **{name: same[name] for name in INTERVAL_FIELDS}}
     return {
         **frame,
         "phase": phase,

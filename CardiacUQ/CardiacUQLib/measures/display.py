@@ -9,6 +9,8 @@ from .size_catalogue import SIZES, unit_of
 
 SIZE_NAMES = {info.key: info.label for info in SIZES}
 """Label of every size by key."""
+INTERVAL_FIELDS = ("interval", "level", "calibrated", "distribution")
+"""What an entry of ``measures.json`` says beyond the value itself."""
 
 
 def digits(value: float) -> str:
@@ -32,9 +34,23 @@ def size_text(key: str, entry: Mapping[str, Any]) -> str:
 
 
 def telling_sizes(sizes: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes worth a line: shares of an MVO that is not drawn say no more than its volume."""
+    """The sizes worth a line: shares of an MVO that is not drawn say no more than its volume, and volumes of
+    a phase are those of the pair."""
     absent = "mvo_volume_ml" in sizes and sizes["mvo_volume_ml"]["value"] == 0
-    return {key: entry for key, entry in sizes.items() if not (absent and key.startswith("mvo_share"))}
+    idle = {key for key in sizes if absent and key.startswith("mvo_share")}
+    idle |= {"lv_volume_ml", "rv_volume_ml"} if "edv_ml" in sizes else set()
+    return {key: entry for key, entry in sizes.items() if key not in idle}
+
+
+def without_intervals(measures: Mapping[str, Any]) -> dict[str, Any]:
+    """The same measures for a scan of which nothing that was measured on others holds: sizes of what was
+    drawn, without intervals and spread, in the headline and in the phases of a cine too."""
+    content = dict(measures)
+    if "sizes" in content:
+        bare = dict.fromkeys(INTERVAL_FIELDS)
+        content["sizes"] = {key: {**entry, **bare} for key, entry in content["sizes"].items()}
+    content |= {phase: without_intervals(content[phase]) for phase in ("ed", "es") if phase in content}
+    return content | ({"headline": headline(content)} if "headline" in content else {})
 
 
 def headline(measures: Mapping[str, Any]) -> str:

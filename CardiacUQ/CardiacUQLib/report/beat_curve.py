@@ -51,7 +51,7 @@ def _axis(frames: int, step: float, top: float) -> str:
     every = max(1, round(frames / 10))
     words = [_word(LEFT + n * step, base + 13, str(n), "middle") for n in range(0, frames, every)]
     words += [_word(LEFT - 6, TOP + 4, f"{top / 1.08:.0f} ml", "end"), _word(LEFT - 6, base, "0", "end")]
-    words.append(_word((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "frame", "middle"))
+    words.append(_word((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "frame, counted from 0", "middle"))
     return lines + "".join(words)
 
 

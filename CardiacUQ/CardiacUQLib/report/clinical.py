@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 
 from ..bullseye.drawing import EDGE, INK, SIDE, SOFT, Area, Colour, bullseyes
-from ..measures.display import digits, size_text
+from ..measures.display import digits, size_text, telling_sizes
 
 BINS, DOTS = 16, 20
 DOTS_TOP = 28.0
 """Where the highest dot may lie, below the title."""
-SHOWN_SIZES = ("infarct_share_of_lv_percent", "lv_mass_g", "lv_volume_ml", "rv_volume_ml", "ef_percent")
+SHOWN_SIZES = (
+    "infarct_share_of_lv_percent",
+    "ef_percent",
+    "edv_ml",
+    "esv_ml",
+    "lv_mass_g",
+    "lv_volume_ml",
+    "rv_volume_ml",
+)
 _HATCH = (
     '<defs><pattern id="undefined" width="6" height="6" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect width="6" height="6" fill="#fff"/>'
@@ -37,7 +45,7 @@ def bullseyes_svg(measures: Mapping[str, Any], n_classes: int) -> str:
 
 def distributions_svg(measures: Mapping[str, Any]) -> str:
     """20 equally likely values of the main sizes as dots, with interval and value; "" without any."""
-    sizes = measures.get("sizes") or {}
+    sizes = telling_sizes(measures.get("sizes") or {})
     keys = [key for key in SHOWN_SIZES if key in sizes and sizes[key].get("distribution")]
     if not keys:
         return ""

@@ -36,7 +36,7 @@ from .first_screen import dice_cells, headlines, intervals_hold, millilitres
 from .pictures import HIDDEN_BELOW, ColumnKind, columns_of, slice_pictures
 
 if TYPE_CHECKING:
-    from ..cases.casefolder import ExtraWriter
+    from ..cases.writing import ExtraWriter
 
 REPORT_FILE = "report.html"
 MOST_REGIONS = 12

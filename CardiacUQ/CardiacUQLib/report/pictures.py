@@ -10,11 +10,13 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..base.regions import boxes_of, without_holes
+from ..base.threads import available_threads
 from ..bundles.classes import BACKGROUND
 from ..bundles.colours import correction_colour, heat_colours, rgb
 from ..images.slice_number import slice_number
@@ -35,6 +37,7 @@ HEAT_OPACITY = 0.85
 FILL = 0.25
 """Opacity of the area of a correction."""
 
+MOST_THREADS = 4
 _EDGE_PX = 9
 _SCALE_BAR_MM = 20.0
 _OUTERMOST = frozenset({"healthy myocardium", "myocardium"})
@@ -102,12 +105,17 @@ def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[
     if contents.case.opinion is not None:
         marked |= contents.case.opinion > 0
     field = field_of_view(marked, contents.case.geometry)
-    for z in slices:
+
+    def row(z: int) -> tuple[Picture, ...]:
         plain = Canvas(field, contents.case.geometry.spacing[:2])
         if contents.image is not None:
             plain.show_grey(contents.image[z], grey_window(contents, z, field))
         border = boundary_pieces(without_holes(contents.segmentation[z] != BACKGROUND.value))
-        yield tuple(_picture(column, plain, contents, z, border) for column in columns_of(contents))
+        return tuple(_picture(column, plain, contents, z, border) for column in columns_of(contents))
+
+    # compressing and resampling let other threads run, drawing lines does not
+    with ThreadPoolExecutor(min(available_threads(), MOST_THREADS), "pictures") as pool:
+        yield from pool.map(row, slices)
 
 
 def _picture(column: Column, plain: Canvas, contents: Contents, z: int, border: np.ndarray) -> Picture:

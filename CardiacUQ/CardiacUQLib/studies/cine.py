@@ -34,15 +34,15 @@ from ..images.slice_number import slices_text
 from ..images.volume import Volume, case_name
 from ..inference.options import NetworkOptions
 from ..inference.result import Result
-from ..measures import Frame, cine_measures, measures_json, phase_measures
-from ..measures.beat import find_phases
+from ..measures import Frame, cine_measures, measures_json, phase_measures, without_intervals
+from ..measures.beat import STILL, find_phases
 from ..uncertainty.verdict import Verdict, doubted, unlike_headline, worst_of
 from .options import CaseOptions
 from .scan import fill_with_result, segment_alone
 
 if TYPE_CHECKING:
     from ..bundles.bundle import Bundle
-    from ..cases.casefolder import ExtraWriter
+    from ..cases.writing import ExtraWriter
 
 FRAME_FILE = "image.nii.gz"
 LEAST_EDV_ML = 2.0
@@ -165,6 +165,21 @@ def segment_pair(
         )
 
 
+def export_study(study: CineStudy, source: Path) -> str:
+    """DICOM objects of both phases in their case folders; "" or, in one line, why there are none.
+
+    ``source`` is the DICOM folder of the film; two scans have their own.
+    """
+    from ..dicom.attempt import export_problem  # loads the DICOM packages
+
+    for phase, result in study.results.items():
+        frame = None if study.frames is None else study.frames[phase]
+        folder = source if study.frames is not None else result.volume.path or source
+        if problem := export_problem(result, folder, study.folders[phase], phase=phase, frame=frame):
+            return problem
+    return ""
+
+
 def joined_sha256(ed: str, es: str) -> str:
     """What stands for two inputs: the SHA-256 of their own, end-diastole first."""
     return hashlib.sha256(f"{ed} {es}".encode()).hexdigest()
@@ -193,21 +208,25 @@ def _segment_phases(
         )
     progress(SEGMENTED, "measuring and writing")
     ed, es = (_frame(results[phase]) for phase in PHASES)
-    together = measures_json(
-        cine_measures(
+    try:
+        pair = cine_measures(
             ed,
             es,
             bundle.manifest.classes,
             intervals=bundle.manifest.calibration.get("intervals"),
             rv_insertion_ras=networks.rv_insertion_ras,
         )
-    )
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+    together = measures_json(pair)
     if (together["sizes"]["edv_ml"]["value"] or 0.0) < LEAST_EDV_ML:
         problem = "no left ventricle was found at end-diastole, so there is no ejection fraction"
         raise NoHeartError(
             results["ED"].volume.path or Path(name), problem, "give a short-axis cine of a heart"
         )
     results = {phase: _doubted(result, together) for phase, result in results.items()}
+    if any(r.verdict is not None and r.verdict.nothing_holds for r in results.values()):
+        together = without_intervals(together)
     if any(result.unlike for result in results.values()):
         together = {**together, "headline": unlike_headline(together["headline"])}
     beat = {key: details[key] for key in ("cavity_ml", "frames") if key in details}
@@ -292,7 +311,11 @@ def _doubted(result: Result, together: Mapping[str, Any]) -> Result:
     if fraction is None or fraction >= LEAST_EF_PERCENT:
         return result
     doubt = f"ejection fraction {fraction:.0f} %: are these two phases of one whole heartbeat?"
-    return dataclasses.replace(result, verdict=doubted(result.verdict, doubt))
+    warnings = result.volume.warnings
+    if STILL not in warnings:
+        warnings = (*warnings, doubt)
+    volume = dataclasses.replace(result.volume, warnings=warnings)
+    return dataclasses.replace(result, volume=volume, verdict=doubted(result.verdict, doubt))
 
 
 def _refuse_incomplete(source: Path, cavity_ml: Sequence[float], named: Mapping[str, int | None]) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..base.errors import NoHeartError
 from ..base.lasting_imports import lasting_imports
+from ..base.memory import give_back
 from ..base.progress import CancelToken, ProgressCallback, ignore_progress, portion
-from ..cases.casefolder import ExtraWriter, claim_case, fill_case, write_case
+from ..cases.writing import ExtraWriter, claim_case, fill_case, write_case
 from ..report import can_render, report_writer
 from .choice import better_bundle
 from .options import CaseOptions
@@ -98,6 +99,7 @@ def segment_to_folder(
     options = options or CaseOptions()
     with claim_case(target.parent, target.name, overwrite=overwrite):
         result = segment_with(volume, bundle, options, portion(progress, 0.0, COMPUTED), cancel)
+        give_back()  # what the networks took is not needed to write
         progress(COMPUTED, "writing")
         write_result(result, target, options, overwrite=overwrite)
     progress(1.0, "done")

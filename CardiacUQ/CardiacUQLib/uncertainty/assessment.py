@@ -53,8 +53,7 @@ class Assessor:
     classes: tuple[ClassInfo, ...]
 
     def __post_init__(self) -> None:
-        for name in FITS:
-            self.fit(name)
+        _ = self._fits
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -65,11 +64,16 @@ class Assessor:
 
     def fit(self, name: str) -> Any:
         """A fit as its type, None if the bundle has none."""
-        stored = self.calibration.get(name)
-        if stored is None:
-            return None
+        return self._fits.get(name)
+
+    @cached_property
+    def _fits(self) -> Mapping[str, Any]:
         try:
-            return decode_fit(name, stored)
+            return {
+                name: decode_fit(name, self.calibration[name])
+                for name in FITS
+                if self.calibration.get(name) is not None
+            }
         except JsonMismatch as error:
             raise ModelError(f"calibration: {error}; fit the bundle anew") from None
 

@@ -16,8 +16,8 @@ from .traits import POOLS, WALLS
 
 LONGEST_MM, LARGEST_ML = 180.0, 1200.0
 """Beyond all left ventricles, cavity and wall; the largest of 180 patients measure 110 mm and 537 ml."""
-ABRUPT = 0.7
-"""Share of the largest slice from which the smaller end of a ventricle is no apex: at most .58 in 197 of 200
+ABRUPT = 0.6
+"""Share of the largest slice from which the smaller end of a ventricle is no apex: at most .58 in 198 of 200
 cine frames as readers drew them."""
 LEAST_SLICES = 3
 
@@ -38,17 +38,17 @@ def impossible(labels: np.ndarray, classes: Sequence[ClassInfo], geometry: Geome
     return tuple(found)
 
 
-def cut_short(labels: np.ndarray, classes: Sequence[ClassInfo]) -> tuple[str, ...]:
-    """In words, that ``labels`` (z, y, x) end in the middle of the ventricle; empty where they taper."""
+def cut_short(labels: np.ndarray, classes: Sequence[ClassInfo]) -> str:
+    """In words, that ``labels`` (z, y, x) end in the middle of the ventricle; "" where they taper."""
     areas = _areas(labels, classes)
     shown = np.flatnonzero(areas)
     if shown.size < LEAST_SLICES:
-        return ()
+        return ""
     share = min(areas[shown[0]], areas[shown[-1]]) / areas.max()
     if share <= ABRUPT:
-        return ()
+        return ""
     how = f"with {100 * share:.0f} % of its largest slice"
-    return (f"the ventricle ends abruptly, {how}: is the apex in the stack?",)
+    return f"the ventricle ends abruptly, {how}: is the apex in the stack?"
 
 
 def _areas(labels: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:

@@ -19,6 +19,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ..base.arg_max import arg_max
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
 from .brightness import brightest_sector, brightest_tenth, dark_places, inner_wall
@@ -48,8 +49,8 @@ def fold_evidence(
     the volume of a voxel, ``image`` (z, y, x) what the networks saw.
     """
     mean_first, mean_final = first.mean(axis=(0, 1)), final.mean(axis=0)
-    views = final.argmax(axis=1)
-    labels, opinions = mean_final.argmax(axis=0), first.mean(axis=1).argmax(axis=1)
+    views = arg_max(final, axis=1)
+    labels, opinions = arg_max(mean_final), arg_max(first.mean(axis=1), axis=1)
     found: dict[str, float] = {}
     for name, values in structures(classes).items():
         mask = np.isin(labels, values)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..base.arg_max import arg_max
 from ..base.regions import connected
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
@@ -109,7 +110,7 @@ def worth(material: Material, offered: Mapping[str, np.ndarray]) -> np.ndarray:
     cost[0] = 0.0
     second = material.mean.copy()
     np.put_along_axis(second, material.labels[None].astype(np.intp), -1.0, axis=0)
-    gain = material.wrong * (0.5 * cost[material.labels] + cost[second.argmax(axis=0)]) / counted
+    gain = material.wrong * (0.5 * cost[material.labels] + cost[arg_max(second)]) / counted
     for name, values in material.lesions.items():
         p, drawn = material.presence[name], np.isin(material.labels, values)
         if name in offered:
@@ -184,7 +185,7 @@ def describe(
                 return Description(LookKind.DOUBT, text, at_stake, None, chance, became=drawn_as)
     second = mean.copy()
     second[labels, np.arange(labels.size)] = -1.0
-    other = np.where(opinion != labels, opinion, second.argmax(axis=0))
+    other = np.where(opinion != labels, opinion, arg_max(second))
     pairs = np.bincount(labels.astype(int) * len(names) + other, weights=gain)
     became, was = (int(value) for value in divmod(int(pairs.argmax()), len(names)))
     label, instead = names[became], names[was]

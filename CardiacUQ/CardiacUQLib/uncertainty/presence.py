@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arg_max import arg_max
 from ..bundles.classes import LESIONS
 from ..bundles.manifest import ClassInfo
 from .linear import LinearModel
@@ -91,4 +92,4 @@ def labels_without(p: np.ndarray, hidden: Collection[str], values: Mapping[str, 
     if away:
         p = p.copy()
         p[away] = -1.0
-    return p.argmax(axis=0).astype(np.uint8)
+    return arg_max(p)

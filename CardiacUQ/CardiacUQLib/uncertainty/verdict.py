@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..measures.display import without_intervals
 from .likeness import Likeness
 from .linear import LinearModel, logit
 from .quality import MEAN, PredictedDice
@@ -120,12 +121,20 @@ def risk_evidence(mean_dice: float, low_chance: float) -> dict[str, float]:
 
 
 def worst_of(verdicts: Mapping[str, Verdict | None]) -> Verdict | None:
-    """The gravest of several phases, its reason led by the phase's name; None if any phase has none."""
+    """The gravest of several phases, its reason led by the phase's name. Where a phase has none the others
+    cannot say "trust" for it, but what speaks against one of them speaks against all. Of equal words the one
+    on a scan that does not belong here leads, as it leads the headline."""
     known = {name: one for name, one in verdicts.items() if one is not None}
-    if not known or len(known) < len(verdicts):
+    if len(known) < len(verdicts):
+        known = {name: one for name, one in known.items() if one.word is not Word.TRUST}
+    if not known:
         return None
-    order = list(Word)
-    name = max(known, key=lambda name: (order.index(known[name].word), known[name].risk or 0.0))
+
+    def gravity(name: str) -> tuple[int, bool, float]:
+        one = known[name]
+        return (list(Word).index(one.word), one.unlike, one.risk or 0.0)
+
+    name = max(known, key=gravity)
     return replace(known[name], reason=f"{name}: {known[name].reason}")
 
 
@@ -148,6 +157,14 @@ def unlike_verdict(likeness: Likeness, judged: Verdict | None) -> Verdict:
 def unlike_headline(headline: str) -> str:
     """The headline of a scan that does not belong here: no number without that word."""
     return f"Unlike the training scans: {headline}"
+
+
+def measures_of_unlike(measures: Mapping[str, Any], verdict: Verdict | None) -> dict[str, Any]:
+    """``measures.json`` of a scan that is unlike those of the training: no number without that word, and no
+    interval where nothing holds."""
+    holds = verdict is None or not verdict.nothing_holds
+    content = dict(measures) if holds else without_intervals(measures)
+    return content | ({"headline": unlike_headline(content["headline"])} if "headline" in content else {})
 
 
 def _weakest(dice: Sequence[PredictedDice], presence: Mapping[str, float], drawn: Mapping[str, bool]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken
 from CardiacUQLib.bundles.manifest import ClassInfo, View
@@ -20,7 +21,7 @@ from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used, plain_fi
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.ensemble import StreamingPass
 from CardiacUQLib.inference.found import Findings, Region
-from CardiacUQLib.inference.jobs import arg_max, pixel_of
+from CardiacUQLib.inference.jobs import pixel_of
 from CardiacUQLib.inference.passes import NetworkSource
 from CardiacUQLib.inference.slice_decision import NO_DECISION, SliceDecision, decide_slices
 from CardiacUQLib.inference.streaming_cleanup import main_parts

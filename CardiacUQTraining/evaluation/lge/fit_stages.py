@@ -13,12 +13,12 @@ from itertools import product
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.progress import ProgressCallback, ignore_progress
 from CardiacUQLib.bundles.bundle import Bundle, write_manifest
 from CardiacUQLib.bundles.manifest import ClassInfo, StageRule
 from CardiacUQLib.bundles.resident import ResidentBundle
-from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import CascadePass
 from CardiacUQLib.inference.roi import Roi
 from CardiacUQLib.inference.stages import final_prediction

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.base.progress import CancelToken, ProgressCallback, ignore_progress
@@ -18,7 +19,6 @@ from CardiacUQLib.bundles.resident import ResidentBundle
 from CardiacUQLib.images.volume import Geometry
 from CardiacUQLib.inference.calibration import KEY
 from CardiacUQLib.inference.found import Findings
-from CardiacUQLib.inference.jobs import arg_max
 from CardiacUQLib.inference.passes import NetworkSource
 from CardiacUQLib.uncertainty.assessment import Assessor
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from .statistics import Summary
 
 PERCENT = 100.0
+_NO_INTERVAL = re.compile(r" \[nan, nan\]")
+_UNDEFINED = re.compile(r"^[+-]?nan( %)?( to [+-]?nan( %)?)?$")
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,14 @@ class Heading:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, first column left, the others right aligned."""
-    lines = [list(header), ["---"] + ["---:"] * (len(header) - 1), *map(list, rows)]
+    """A Markdown table, first column left, the others right aligned; a dash for what is not defined."""
+    lines = [list(header), ["---"] + ["---:"] * (len(header) - 1), *(map(_told, row) for row in rows)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _told(cell: str) -> str:
+    """A cell as it is read: no "nan", and no interval that nobody could work out."""
+    return _UNDEFINED.sub("–", _NO_INTERVAL.sub("", cell))
 
 
 def spread(found: Summary | None, scale: float = 1.0, digits: int = 2) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.bundles.manifest import BundleKind, View
 from CardiacUQLib.bundles.map_catalogue import MapName, Use, maps_used
 from CardiacUQLib.inference import maps
@@ -152,7 +153,7 @@ class Prediction:
     @property
     def labels(self) -> np.ndarray:
         """Arg max of the mean softmax, uint8 (z, y, x)."""
-        return self.mean.argmax(axis=0).astype(np.uint8)
+        return arg_max(self.mean)
 
 
 def predictions(passes: CasePasses, methods: Iterable[Method]) -> Iterator[Prediction]:
@@ -211,7 +212,7 @@ def _scs(row: Row, passes: CasePasses) -> Prediction:
 
 def _pairwise_dice(row: Row, passes: CasePasses) -> Prediction:
     members = passes.of(row.stage).p
-    score = 1.0 - mean_pairwise_dice(members.argmax(axis=1), members.shape[1])
+    score = 1.0 - mean_pairwise_dice(arg_max(members, axis=1), members.shape[1])
     return Prediction(row, members.mean(axis=0), None, score)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CardiacUQLib.base.arg_max import arg_max
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.images.image_file import read_components
 from CardiacUQLib.images.orientation import canonical_order, reorder_geometry
@@ -74,7 +75,7 @@ def read_probabilities(path: Path) -> Opinion:
     check_sums(path, stored)
     volumes = [_in_slice_order(path, channel, geometry) for channel in stored]
     p = np.stack([volume.array for volume in volumes])
-    return Opinion(path, volumes[0], p.argmax(axis=0).astype(np.uint8), p)
+    return Opinion(path, volumes[0], arg_max(p), p)
 
 
 def check_sums(path: Path, stored: np.ndarray) -> None:

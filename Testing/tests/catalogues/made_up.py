@@ -18,7 +18,8 @@ def main(out: Path, bundle_folder: Path) -> None:
     from CardiacUQLib.bundles.bundle import load_bundle
     from CardiacUQLib.bundles.classes import LGE_CLASSES
     from CardiacUQLib.bundles.map_catalogue import MapName, check_maps
-    from CardiacUQLib.cases.casefolder import read_case, write_case
+    from CardiacUQLib.cases.casefolder import read_case
+    from CardiacUQLib.cases.writing import write_case
     from CardiacUQLib.dicom.codes import MEASURES
     from CardiacUQLib.dicom.content import content_of
     from CardiacUQLib.inference.segment import segment

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,14 @@ from CardiacUQLib.base.errors import ExitCode
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.result import Result, RunRecord
 from CardiacUQLib.measures import measure
+from CardiacUQLib.measures.insertion import Insertion
 from CardiacUQLib.review import CaseMaps, Review
+from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 FAST = ("--device", "cpu", "--folds", "0", "--no-tta")
 RUN = RunRecord("no-such-bundle", "1", "ab" * 32, "cpu", "float32", (0,), ("identity",), {}, 0.0, {})
@@ -30,7 +35,8 @@ def ring(shape, inner, outer, values):
     return labels
 
 
-def case_of(scan: Path, folder: Path, name: str, labels, classes) -> Path:
+def case_of(scan: Path, folder: Path, name: str, labels, classes, **said) -> Path:
+    """A case folder with these labels; ``said`` are further fields of its result."""
     volume = read_volume(scan)
     labels = labels.astype(np.uint8)
     volumes = np.bincount(labels.ravel(), minlength=len(classes)) * volume.geometry.voxel_volume_ml
@@ -42,14 +48,18 @@ def case_of(scan: Path, folder: Path, name: str, labels, classes) -> Path:
         components=(), pass_volumes_ml=passes, run=RUN,
         measures=measure(labels, volume, BundleKind.CASCADE, classes, passes),
     )  # fmt: skip
-    return write_case(result, folder, name=name)
+    return write_case(dataclasses.replace(result, **said), folder, name=name)
+
+
+def lge_labels(stack):
+    labels = ring(stack.shape, 20, 32, [1, 2])
+    labels[:, :, 60:][labels[:, :, 60:] == 2] = 3
+    return labels
 
 
 @pytest.fixture
 def lge_case(scan, stack, tmp_path):
-    labels = ring(stack.shape, 20, 32, [1, 2])
-    labels[:, :, 60:][labels[:, :, 60:] == 2] = 3
-    return case_of(scan, tmp_path / "cases", "lge", labels, LGE_CLASSES)
+    return case_of(scan, tmp_path / "cases", "lge", lge_labels(stack), LGE_CLASSES)
 
 
 @pytest.fixture
@@ -87,17 +97,43 @@ def test_two_frames_give_the_ejection_fraction(cardiacuq, frames):
     [
         (("es", "ed"), "in the order ED, ES"),
         (("ed", "lge"), "different classes"),
-        (("lge", "lge"), "measured one by one"),
+        (("lge", "other"), "measured one by one"),
+        (("ed", "ed"), "was given twice"),
         (("ed", "es", "ed"), "one case folder, or two"),
         (("lge", "--rv-insertion=1,2"), "is no point"),
         (("lge", "--rv-insertion=1,2,3000"), "off the slices"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(cardiacuq, lge_case, frames, arguments, words):
-    folders = {"lge": lge_case, "ed": frames[0], "es": frames[1]}
+    other = shutil.copytree(lge_case, lge_case.with_name("other"))
+    folders = {"lge": lge_case, "other": other, "ed": frames[0], "es": frames[1]}
     outcome = cardiacuq("measure", *(folders.get(a, a) for a in arguments))
     assert outcome.code == ExitCode.USAGE
     assert words in outcome.error_line
+
+
+def test_measuring_anew_knows_what_the_networks_said_of_the_case(cardiacuq, scan, stack, tmp_path):
+    """The same headline as `segment` gave: no certainty about an MVO, no interval where none holds."""
+    labels = lge_labels(stack)
+    for word, interval in ((Word.CHECK, True), (Word.REDO, False)):
+        said = {"presence": {"infarct": 0.99, "MVO": 0.63}, "verdict": Verdict(word, "unlike")}
+        case = case_of(scan, tmp_path / "cases", word.value, labels, LGE_CLASSES, **said)
+        outcome = cardiacuq("measure", case)
+        assert outcome.out.startswith("Unlike the training scans: Infarct ")
+        assert ", MVO probability 0.63 (none drawn)" in outcome.out
+        assert ("(passes:" in outcome.out) == interval
+
+
+def test_measuring_anew_keeps_the_insertion_that_was_found(cardiacuq, scan, stack, lge_case, tmp_path):
+    ras = read_case(lge_case).geometry.index_to_ras(np.array([37.0, 29.0, 2.0]))
+    found = Insertion((float(ras[0]), float(ras[1]), float(ras[2])), "cine-streaming", 20.0)
+    labels, volume = lge_labels(stack), read_volume(scan)
+    measures = measure(labels, volume, BundleKind.CASCADE, LGE_CLASSES, known_insertion=found)
+    case = case_of(scan, tmp_path / "cases", "found", labels, LGE_CLASSES, measures=measures)
+    out = tmp_path / "measures.json"
+    assert cardiacuq("measure", case, "-o", out).code == ExitCode.DONE
+    segments = json.loads(out.read_text("utf-8"))["segments"]
+    assert segments["model"] == "AHA-17" and segments["insertion"]["by"] == "cine-streaming"
 
 
 def test_a_review_counts_and_costs_the_interval(cardiacuq, lge_case):

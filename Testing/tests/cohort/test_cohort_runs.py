@@ -20,6 +20,7 @@ import pytest
 from cohort_fixtures import FAST, child_environment, hidden_in, maps_of, write_scan
 
 from CardiacUQLib.base.errors import CancelledError, ExitCode, UsageError
+from CardiacUQLib.base.threads import available_threads
 from CardiacUQLib.bundles.bundle import Bundle
 from CardiacUQLib.studies.options import CaseOptions
 from CardiacUQTraining.cohort import engine as engine_module
@@ -329,9 +330,9 @@ def test_an_address_where_nobody_answers_is_one_line(
 
 def test_threads_and_gpus_are_divided_among_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert engine_module.available_threads() == 6
+    assert available_threads() == 6
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert engine_module.available_threads() >= 1
+    assert available_threads() >= 1
     assert [device_for("auto", n, 2) for n in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
     assert device_for("auto", "tcp://node7:8786", 2) == "auto"
     assert device_for("auto", 1, 1) == "auto"

@@ -20,7 +20,7 @@ from CardiacUQTraining.cohort.case import Row, State
 from CardiacUQTraining.cohort.display import Standing
 from CardiacUQTraining.cohort.features import flat_measures
 from CardiacUQTraining.cohort.flags import input_flags, outliers, training_ranges
-from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number
+from CardiacUQTraining.cohort.histogram import histograms, nice_ticks, number, tick_labels
 from CardiacUQTraining.cohort.page import render_page
 from CardiacUQTraining.cohort.run import CohortOutcome
 from CardiacUQTraining.cohort.table import as_csv, in_order_of_need, write_table
@@ -155,6 +155,19 @@ def test_ticks_are_round_numbers_around_the_values(low: float, high: float, tick
     assert nice_ticks(low, high) == pytest.approx(ticks)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (122.1, 122.8, ["122.0", "122.2", "122.4", "122.6", "122.8"]),
+        (1000.2, 1003.9, ["1000", "1001", "1002", "1003", "1004"]),
+        (-0.1, 0.1, ["-0.10", "-0.05", "0", "0.05", "0.10"]),
+        (0.02, 0.08, ["0.02", "0.04", "0.06", "0.08"]),
+    ],
+)
+def test_no_two_ticks_of_an_axis_read_alike(low: float, high: float, labels: list[str]) -> None:
+    assert tick_labels(nice_ticks(low, high)) == labels
+
+
 def test_numbers_and_times_read_well() -> None:
     assert [number(v) for v in (0, 0.0123, 12.34, 1234.5)] == ["0", "0.0123", "12.3", "1234"]
     assert [duration(s) for s in (4.4, 89, 600, 11100)] == ["4 s", "89 s", "10 min", "3 h 05 min"]
@@ -171,8 +184,12 @@ def volume_of(array: np.ndarray, spacing: tuple[float, float, float] = (1.5, 1.5
 
 def test_input_features_do_not_depend_on_the_grey_scale() -> None:
     array = scan_array(1, (6, 96, 96))
-    plain, scaled = (input_features(volume_of(a)) for a in (array, 7 * array + 300))
-    assert plain == pytest.approx(scaled, rel=1e-4)
+    plain = input_features(volume_of(array))
+    assert input_features(volume_of(7 * array + 300)) == pytest.approx(plain, rel=1e-4)
+    for factor in (1e-12, 1e30):  # whose squares single precision does not hold
+        assert input_features(volume_of((array * factor).astype(np.float32))) == pytest.approx(
+            plain, rel=1e-4
+        )
     assert (plain["slices"], plain["slice_distance_mm"], plain["field_of_view_mm"]) == (6, 10, 144)
     noise = np.random.default_rng(0).normal(0, 1, (6, 96, 96)).astype(np.float32)
     found = input_features(volume_of(noise))

@@ -14,6 +14,7 @@ from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.classes import CINE_CLASSES, LGE_CLASSES
 from CardiacUQTraining.cli.app import main
 from CardiacUQTraining.datasets import open_dataset
+from CardiacUQTraining.datasets.catalogue import CaseSource
 from CardiacUQTraining.datasets.check import fingerprint, of_split, training_cases
 from CardiacUQTraining.datasets.class_names import translate
 from CardiacUQTraining.datasets.held import read_once
@@ -217,3 +218,29 @@ def test_data_of_another_kind_is_refused_before_the_first_step(
     assert main(asked) == 2
     assert "is labelled blood pool, healthy myocardium, infarct, MVO" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_data_that_are_not_there_are_told_apart_from_data_that_were_not_named(tmp_path):
+    cases = [
+        (CaseSource(None).existing, "--data is missing; it names the folder of the cases"),
+        (CaseSource(tmp_path / "no").existing, "no: there is no such folder"),
+        (CaseSource(None).file, "--data is missing; it names the YAML file"),
+        (CaseSource(tmp_path).file, ": this is no file; --data names the YAML file"),
+    ]
+    for ask, words in cases:
+        with pytest.raises(UsageError) as caught:
+            ask()
+        assert words in str(caught.value) and "None" not in str(caught.value)
+
+
+def test_a_list_of_a_spreadsheet_with_semicolons_reads_as_one_with_commas(tmp_path):
+    write_case(tmp_path, 1)
+    found = []
+    for separator in ",;":
+        image, label = (path.relative_to(tmp_path) for path in write_case(tmp_path, 1))
+        lines = [("Image", "Label", "group"), (str(image), str(label), "scar")]
+        (tmp_path / "cases.csv").write_text("\n".join(separator.join(line) for line in lines), "utf-8")
+        content = {"labels": LABELS, "cases": "cases.csv"}
+        (tmp_path / "cases.yaml").write_text(yaml.safe_dump(content), "utf-8")
+        found.append(open_dataset("table", tmp_path / "cases.yaml").cases)
+    assert len(found[0]) == 1 and found[0] == found[1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1] / "evaluation"))  # its films with exact truth
 pytest.importorskip("highdicom", reason="DICOM output needs highdicom: pip install 'cardiacuq[dicom]'")
 
 import pydicom

@@ -19,7 +19,7 @@ from CardiacUQLib.base.errors import ExitCode, InputError
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import write_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.dicom import write_dicom_outputs
 from CardiacUQLib.images.cine import is_cine, read_cine
 from CardiacUQLib.images.dicom_cine import holds_cine

@@ -25,7 +25,8 @@ from pydicom.sr.codedict import codes
 from CardiacUQLib.base.errors import InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.dicom import content_of, write_dicom_outputs
 from CardiacUQLib.dicom.codes import MEASURES
 from CardiacUQLib.review import CaseMaps, Review

@@ -10,7 +10,8 @@ import pytest
 from test_dicom_cine import PHASES, write_cine
 
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.dicom.same_image import check_same_image
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume, write_stored
@@ -48,6 +49,15 @@ def test_another_frame_on_the_same_grid_is_refused(phase, frame: int) -> None:
     case, folder, series = phase
     with pytest.raises(InputError, match=f"frame {frame} of the series is another image than the case"):
         check_same_image(case, folder, series, frame)
+
+
+def test_the_folder_of_another_series_is_told_without_an_option_that_is_not_there(phase, tmp_path) -> None:
+    case, _, series = phase
+    write_cine(tmp_path / "other")
+    with pytest.raises(
+        InputError, match=r"no series ends with .*; give the folder of the series it was made"
+    ):
+        check_same_image(case, tmp_path / "other", series, 2)
 
 
 def test_a_series_is_known_by_its_voxels(result, series_folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -299,13 +300,24 @@ class TestCommand:
         for extra, message in (
             ([*command, "ES,ED", "--overwrite"], "smaller than the end-systolic one"),
             ([*command, "ED,EX"], "--phases names both phases"),
-            (["segment", str(source), two[0], "-o", str(tmp_path / "x"), *model], "segment them in two runs"),
-            ([*command, "ED,ES", "--workers", "2", "--overwrite"], "leave them out"),
-            (["segment", str(source), str(source), "-o", str(tmp_path / "x"), *model], "have one name"),
+            ([*command, "ED,ES", "--workers", "2", "--overwrite"], "for many hearts give a CSV"),
             (["segment", two[0], "--es", "3", "-o", str(tmp_path / "x"), *model], "is none"),
         ):
             assert main(extra) == ExitCode.USAGE
             assert message in capsys.readouterr().err
+
+    def test_films_and_frames_named_on_the_command_line_are_a_cohort_as_in_a_folder(
+        self, bundle, tmp_path, capsys
+    ):
+        inputs = [write_film(tmp_path / f"{name}.nii.gz", film((10, 7, 5, 8))) for name in ("anna", "berta")]
+        inputs.append(write_stack(tmp_path / "clara.nii.gz", film((9,))[0]))
+        command = ["segment", *map(str, inputs), "-o", str(tmp_path / "out"), "--model", str(bundle.folder)]
+        assert main([*command, "--device", "cpu", "--no-tta", "--folds", "0"]) == ExitCode.DONE
+        told = capsys.readouterr().out
+        ef = 100 * (1 - lv_ml(5) / lv_ml(10))
+        assert f"anna: EF {ef:.0f} %" in told and f"berta: EF {ef:.0f} %" in told and "clara: LV vol" in told
+        with (tmp_path / "out" / "cohort.csv").open(encoding="utf-8", newline="") as table:
+            assert {row["case"] for row in csv.DictReader(table)} == {"anna", "berta", "clara"}
 
     def test_segment_refuses_a_film_for_late_enhancement(self, tiny_bundle, tmp_path, capsys):
         source = write_film(tmp_path / "heart.nii.gz", film((10, 7)))

@@ -15,10 +15,12 @@ from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.images.cine import read_cine
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.cavity import cavity_volumes
+from CardiacUQLib.inference.jobs import Job, assess
 from CardiacUQLib.measures.beat import find_phases
 from CardiacUQLib.report.contents import contents_of
 from CardiacUQLib.studies.cine import segment_cine, segment_pair
 from CardiacUQLib.studies.scan import segment_alone
+from CardiacUQLib.uncertainty.assessment import Assessment, Assessor
 from CardiacUQLib.uncertainty.verdict import Verdict, Word
 
 RADII = (10.0, 8.0, 5.0, 6.0, 9.0)
@@ -70,6 +72,22 @@ def test_a_slice_that_no_frame_has_is_none_of_the_heart(bundle, tmp_path):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize(
+    ("shown", "problem"),
+    [
+        (lambda frames: frames[:, 2:3], "has only 1 slice; give a short-axis stack"),
+        (lambda frames: np.moveaxis(frames, 0, -1), "the slices have only 5 x 48 pixels"),
+        (lambda frames: 0 * frames + 7, "the image is constant"),
+    ],
+    ids=["one slice", "time stored as columns", "constant"],
+)
+def test_a_film_of_which_no_frame_can_be_used_says_why(bundle, tmp_path, shown, problem):
+    array = shown(film(RADII))
+    with pytest.raises(InputError, match=problem):
+        segment_cine(write_film(tmp_path / "film.nii.gz", array), bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_phases_of_which_one_lacks_a_slice_give_no_ejection_fraction(bundle, tmp_path):
     frames = film(RADII).astype(np.float32)
     frames[2, 2] = np.nan
@@ -93,6 +111,35 @@ def test_good_contours_of_a_heart_that_does_not_beat_are_not_trusted(bundle, tmp
     assert "Ejection fraction 0 %: are these two phases of one whole heartbeat?" in page
     beating = segment_cine(write_film(tmp_path / "film.nii.gz", film(RADII)), bundle, tmp_path / "out")
     assert beating.verdict is not None and beating.verdict.word is Word.TRUST
+
+
+def test_two_equal_phases_are_told_where_there_is_no_verdict(bundle, tmp_path):
+    ed, es = (read_volume(write_stack(tmp_path / f"{n}.nii.gz", film(RADII)[0])) for n in (0, 1))
+    study = segment_pair(ed, es, bundle, tmp_path / "still", "heart")
+    assert study.verdict is None
+    for result in study.results.values():
+        assert "ejection fraction 0 %: are these two phases of one whole heartbeat?" in result.volume.warnings
+
+
+class Trusting(Assessor):
+    """Says "trust" to everything."""
+
+    def assess(self, *arguments, **options):
+        return Assessment(Verdict(Word.TRUST, "predicted mean Dice 0.93", 0.01, 0.85))
+
+
+def test_a_stack_that_ends_within_the_ventricle_is_not_trusted(bundle, tmp_path):
+    cylinder = heart_labels(10.0)
+    cone = cylinder.copy()
+    cone[0] = np.where(heart_labels(3.0, wall_px=6.0)[0] > 1, cylinder[0], 0)
+    volume = read_volume(write_stack(tmp_path / "heart.nii.gz", film(RADII)[0]))
+    job = Job(volume, bundle, (0,), bundle.manifest.views)
+    words = [
+        assess(job, Trusting({}, bundle.manifest.classes), {}, {}, labels).verdict
+        for labels in (cylinder, cone)
+    ]
+    assert [verdict and verdict.word for verdict in words] == [Word.CHECK, Word.TRUST]
+    assert words[0] is not None and "100 % of its largest slice" in words[0].reason
 
 
 @pytest.mark.parametrize("start", range(5))
@@ -195,7 +242,7 @@ def test_nothing_is_written_where_both_phases_cannot_be(bundle, source, tmp_path
     out = tmp_path / "out"
     with pytest.raises(InputError, match="has no frame 9"):
         segment_cine(source, bundle, out, ed=9)
-    with pytest.raises(UsageError, match="smaller than"):
+    with pytest.raises(UsageError, match=r"^Film ü: the end-diastolic left ventricle .* is smaller than"):
         segment_cine(source, bundle, out, ed=2, es=0)
     with pytest.raises(UsageError, match="frame 1 was named as end-diastole and as end-systole"):
         segment_cine(source, bundle, out, ed=1, es=1)

@@ -141,3 +141,19 @@ def test_risk_plot_averages_the_cases():
     np.testing.assert_allclose(lines["SCS (cascade)"].get_ydata(), expected)
     np.testing.assert_allclose(lines["SCS (cascade)"].get_xdata(), CURVE_POINTS)
     assert lines["SCS (cascade)"].get_color() in PALETTE
+
+
+def test_what_is_not_defined_is_a_dash_in_every_table():
+    cells = [
+        "nan",
+        "nan to nan",
+        "+nan",
+        "nan %",
+        "100.0 [nan, nan]",
+        "Hannan",
+        "1.0 to 2.0",
+        "0.5 [0.4, 0.6]",
+    ]
+    (row,) = markdown_table(["a"] * len(cells), [cells]).splitlines()[2:]
+    told = [cell.strip() for cell in row.strip("|").split("|")]
+    assert told == ["–", "–", "–", "–", "100.0", "Hannan", "1.0 to 2.0", "0.5 [0.4, 0.6]"]

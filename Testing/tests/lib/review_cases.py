@@ -13,7 +13,8 @@ from scipy import ndimage
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.images.volume import Volume
 from CardiacUQLib.inference.components import find_components

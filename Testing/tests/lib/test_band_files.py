@@ -10,7 +10,8 @@ import pytest
 from review_cases import make_result, with_bands, write_image
 
 from CardiacUQLib.base.errors import InputError
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_stored_map
 from CardiacUQLib.inference.result import Result
 from CardiacUQLib.report import can_render

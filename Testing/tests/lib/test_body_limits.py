@@ -49,18 +49,19 @@ def test_a_heart_in_voxels_that_are_too_large_has_an_impossible_volume() -> None
 def test_nothing_drawn_is_no_impossible_heart() -> None:
     labels = stack([0] * 5)
     assert impossible(labels, CINE_CLASSES, grid(labels, (1.0, 1.0, 10.0))) == ()
-    assert cut_short(labels, CINE_CLASSES) == ()
+    assert cut_short(labels, CINE_CLASSES) == ""
 
 
-@pytest.mark.parametrize("areas", [[90, 100, 80, 50, 20], [20, 50, 80, 100, 90], [0, 100, 100, 70, 0]])
+@pytest.mark.parametrize("areas", [[90, 100, 80, 50, 20], [20, 50, 80, 100, 90], [0, 100, 100, 60, 0]])
 def test_a_ventricle_that_tapers_is_whole_whichever_way_it_is_stored(areas: list[int]) -> None:
-    assert cut_short(stack(areas), CINE_CLASSES) == ()
+    assert cut_short(stack(areas), CINE_CLASSES) == ""
 
 
 @pytest.mark.parametrize("areas", [[90, 100, 80], [80, 100, 90], [0, 90, 100, 80, 0]])
 def test_a_ventricle_without_an_apex_ends_abruptly(areas: list[int]) -> None:
-    (line,) = cut_short(stack(areas), CINE_CLASSES)
-    assert line == "the ventricle ends abruptly, with 80 % of its largest slice: is the apex in the stack?"
+    assert cut_short(stack(areas), CINE_CLASSES) == (
+        "the ventricle ends abruptly, with 80 % of its largest slice: is the apex in the stack?"
+    )
 
 
 def test_what_no_heart_is_leaves_no_figure_standing_and_what_is_odd_asks_for_a_check() -> None:

@@ -11,7 +11,8 @@ from review_cases import make_case, make_result
 
 from CardiacUQLib.base.case_lock import LOCK_FILE, CaseLock, read_holder, writing
 from CardiacUQLib.base.errors import ConflictError, UsageError
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.review import CaseMaps, Review, read_record
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from review_cases import make_placed, make_result, write_image
 
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.cases.places import count_stops, need_a_look, places_in_record, places_of
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.review import CaseMaps, Review
 
 

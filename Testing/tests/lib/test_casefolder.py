@@ -18,7 +18,8 @@ from CardiacUQLib.base.errors import CancelledError, InputError, UsageError
 from CardiacUQLib.bundles.classes import LGE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import check_case, read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import check_case, write_case
 from CardiacUQLib.images.reading import read_stored_map, read_volume
 from CardiacUQLib.inference.result import Component, Result, RunRecord
 
@@ -208,7 +209,7 @@ def test_failure_and_cancel_leave_nothing_behind(
     before = tree(tmp_path)
 
     def fail(_: Result, folder: Path) -> None:
-        assert (folder / "segmentation.nii.gz").exists()
+        assert (folder / "measures.json").exists()
         raise error
 
     for name in ("case", "new"):

@@ -17,7 +17,7 @@ import pytest
 import SimpleITK as sitk
 
 from CardiacUQLib.base.errors import ExitCode, InputError
-from CardiacUQLib.images.reading import read_volume, write_map
+from CardiacUQLib.images.reading import read_stored_map, read_volume, write_map
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 ARRAY = np.random.default_rng(0).normal(100, 20, (5, 40, 36)).astype(np.float32)
@@ -409,6 +409,34 @@ def test_maps_into_a_missing_folder(tmp_path: Path) -> None:
     volume = read_volume(write(tmp_path / "a.nii.gz"))
     with pytest.raises(OSError, match="could not be written whole"):
         write_map(volume.array, volume, tmp_path / "missing" / "map.nii.gz")
+
+
+@pytest.mark.parametrize("name", ["map.nii", "map.nii.gz"])
+@pytest.mark.parametrize("kept", [0, 1, 3, 351, -200, -9, -8, -4, -1])
+def test_a_file_that_lost_its_end_is_told_wherever_it_was_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kept: int
+) -> None:
+    volume = read_volume(write(tmp_path / "a.nii.gz"))
+    full = sitk.WriteImage
+
+    def cut(image: sitk.Image, path: str, **options: object) -> None:
+        full(image, path, **options)
+        Path(path).write_bytes(Path(path).read_bytes()[:kept])
+
+    write_map(volume.array, volume, tmp_path / name)
+    monkeypatch.setattr(sitk, "WriteImage", cut)
+    with pytest.raises(OSError, match="could not be written whole"):
+        write_map(volume.array, volume, tmp_path / name)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float32])
+def test_maps_of_every_type_are_whole(tmp_path: Path, dtype: type) -> None:
+    volume = read_volume(write(tmp_path / "a.nii.gz"))
+    values = (np.arange(volume.array.size).reshape(volume.array.shape) % 300).astype(dtype)
+    for name in ("map.nii", "map.nii.gz", "map.nrrd"):
+        write_map(values, volume, tmp_path / name)
+        read = read_stored_map(tmp_path / name, volume.source_geometry)
+        assert np.array_equal(volume.storage.from_stored(read), values)
 
 
 # --- real files ----------------------------------------------------------------------------------

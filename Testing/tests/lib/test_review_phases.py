@@ -15,7 +15,8 @@ from CardiacUQLib.base.json_codec import to_plain
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.images.reading import read_volume
 from CardiacUQLib.inference.components import find_components
 from CardiacUQLib.inference.maps import discrete_correction_map

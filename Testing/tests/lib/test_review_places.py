@@ -12,7 +12,8 @@ import pytest
 from review_cases import INFARCT, MVO, MYOCARDIUM, RADIUS, make_placed
 
 from CardiacUQLib.base.errors import InputError, UsageError
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.inference.result import Result
 from CardiacUQLib.review import Action, CaseMaps, ItemKind, ItemStatus, Review, corrected_labels
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from review_cases import make_placed
 
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.measures.intervals import Scale, SizeCalibration
 from CardiacUQLib.report import publish
 from CardiacUQLib.review import CaseMaps, Review, corrected_measures, corrected_sizes

@@ -278,6 +278,11 @@ def test_noise_is_refused_in_one_line_unless_a_result_is_wanted_all_the_same(vol
     found = segment(volume, source, device="cpu", keep_unlike=True)
     assert found.unlike[0].startswith("closed wall 0") and "usual 0.9 to 1" in found.unlike[0]
     assert found.measures["headline"].startswith("Unlike the training scans: ")
+    assert found.verdict is not None and found.verdict.nothing_holds
+    assert all(
+        entry["interval"] is entry["distribution"] is None for entry in found.measures["sizes"].values()
+    )
+    assert "passes" not in found.measures["headline"]
 
 
 def test_a_single_view_is_enough_to_see_that_there_is_no_heart(volume):

@@ -12,7 +12,8 @@ from CardiacUQLib.bundles.bundle import load_bundle, write_manifest, write_weigh
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind, Manifest, RoiSpec
 from CardiacUQLib.bundles.map_catalogue import MapName
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.inference.maps import decode_dcm
 from CardiacUQLib.inference.segment import segment
 from CardiacUQLib.inference.streaming_cleanup import main_parts

@@ -293,3 +293,8 @@ def test_the_words_of_a_verdict() -> None:
     assert worst_of({"ED": trusted, "ES": dataclasses.replace(trusted, risk=0.2)}).reason == "ES: fine"
     assert worst_of({"ED": unlike, "ES": trusted}).word is Word.REDO
     assert worst_of({"ED": None, "ES": trusted}) is None
+    odd, unsure = dataclasses.replace(unlike, word=Word.CHECK), dataclasses.replace(trusted, word=Word.CHECK)
+    both = worst_of({"ED": odd, "ES": unsure})
+    assert both is not None and both.reason.startswith("ED: "), "the headline says unlike; here is why"
+    alone = worst_of({"ED": None, "ES": unlike})
+    assert alone is not None and alone.word is Word.REDO and alone.reason.startswith("ES: ")

@@ -12,7 +12,15 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQLib.bundles.classes import CINE_CLASSES
 from CardiacUQLib.bundles.manifest import BundleKind
 from CardiacUQLib.images.volume import Volume
-from CardiacUQLib.measures import Frame, cine_measures, measure, measures_json
+from CardiacUQLib.measures import (
+    Frame,
+    cine_measures,
+    measure,
+    measures_json,
+    phase_measures,
+    without_intervals,
+)
+from CardiacUQLib.measures.display import telling_sizes
 from CardiacUQLib.measures.size_catalogue import Scan
 from CardiacUQLib.measures.sizes import sizes_of, structures_of
 
@@ -108,3 +116,53 @@ def test_empty_frame_has_no_ejection_fraction(axial):
     measures = cine_measures(Frame(empty, axial), Frame(empty, axial), CINE_CLASSES)
     assert measures.sizes["ef_percent"].value is None
     assert "ED: no myocardium" in measures.notes[0]
+
+
+def passes(ventricle_ml: list[float]) -> np.ndarray:
+    """Class volumes (passes, classes) of background, RV, myocardium, LV."""
+    return np.array([[1000.0, 90.0, 100.0, ml] for ml in ventricle_ml])
+
+
+def pair_of(axial):
+    frames = [
+        Frame(chambers(axial, radius, radius + 8, 12.0), axial, passes(ml))
+        for radius, ml in ((25.0, [110.0, 126.0, 140.0]), (17.0, [50.0, 58.0, 75.0]))
+    ]
+    return frames, measures_json(cine_measures(*frames, CINE_CLASSES))
+
+
+def test_a_volume_has_one_interval_whether_it_is_called_that_of_the_phase_or_of_the_pair(axial):
+    (ed, es), together = pair_of(axial)
+    for phase, frame, name in (("ED", ed, "edv_ml"), ("ES", es, "esv_ml")):
+        alone = measure(
+            frame.labels,
+            Volume(frame.labels.astype(np.float32), axial, axial),
+            BundleKind.STREAMING,
+            CINE_CLASSES,
+            frame.pass_volumes_ml,
+        )
+        own = {**alone["sizes"]["lv_volume_ml"], "interval": [1.0, 999.0]}
+        alone["sizes"]["lv_volume_ml"] = own
+        sizes = phase_measures(alone, together, phase)["sizes"]
+        assert (
+            sizes["lv_volume_ml"]["interval"]
+            == sizes[name]["interval"]
+            == together["sizes"][name]["interval"]
+        )
+        assert sizes["lv_volume_ml"]["value"] == sizes[name]["value"]
+        assert "lv_volume_ml" not in telling_sizes(sizes) and name in telling_sizes(sizes)
+        assert "lv_volume_ml" in telling_sizes(alone["sizes"]), "a frame alone has no pair to say it"
+
+
+def test_where_nothing_holds_no_interval_is_left_anywhere(axial):
+    _, together = pair_of(axial)
+    assert "passes: " in together["headline"] and together["ed"]["sizes"]["lv_volume_ml"]["interval"]
+    bare = without_intervals(together)
+    assert bare["headline"].startswith("EF 54 %, EDV 126 ml, ESV 58 ml, LV mass ")
+    for sizes in (bare["sizes"], bare["ed"]["sizes"], bare["es"]["sizes"]):
+        assert all(
+            entry["interval"] is entry["distribution"] is entry["level"] is None for entry in sizes.values()
+        )
+    assert bare["sizes"]["edv_ml"]["value"] == together["sizes"]["edv_ml"]["value"]
+    volumes = {"kind": "volumes", "volumes_ml": {"LV": 3.0}, "notes": []}
+    assert without_intervals(volumes) == volumes

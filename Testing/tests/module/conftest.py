@@ -95,7 +95,7 @@ def load(host):
 def case_folder(tmp_path_factory, phantom_file, tiny_bundle) -> Path:
     """A case folder of the phantom, computed in this process."""
     from CardiacUQLib.bundles.bundle import load_bundle
-    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.cases.writing import write_case
     from CardiacUQLib.images.reading import read_volume
     from CardiacUQLib.inference.segment import segment
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("without_torch")
 @pytest.fixture
 def folder(tmp_path):
     """A case whose best place proposes an MVO in two slices."""
-    from CardiacUQLib.cases.casefolder import write_case
+    from CardiacUQLib.cases.writing import write_case
 
     return write_case(make_placed(tmp_path), tmp_path / "cases")
 

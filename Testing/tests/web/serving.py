@@ -20,8 +20,9 @@ import uvicorn
 from review_cases import make_result, write_image
 
 from CardiacUQLib.base.checksum import sha256_of
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
 from CardiacUQLib.cases.seal import SEAL, document_seal
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.report.page import report_writer
 from CardiacUQLib.review import labels_after, read_record
 from CardiacUQTraining.cohort.case import Row, State

@@ -13,8 +13,9 @@ from PIL import Image
 from review_cases import make_banded, make_placed, make_result, with_bands, write_image
 from serving import change_case, enter, serving
 
-from CardiacUQLib.cases.casefolder import CaseFolder, read_case, write_case
+from CardiacUQLib.cases.casefolder import CaseFolder, read_case
 from CardiacUQLib.cases.probabilities import read_class_probabilities
+from CardiacUQLib.cases.writing import write_case
 
 
 def with_probabilities(folder: Path, storage: str = "sagittal") -> CaseFolder:

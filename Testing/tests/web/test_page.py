@@ -156,6 +156,12 @@ def test_verdict_and_reason_are_read_first(browser, cohort: Path) -> None:
         browser.ready("bea")
         assert browser.text("verdict") == "check"
         assert browser.text("reason").startswith("apex unsure")
+        lines = browser.js(  # beside a name that fills the list
+            "const pill = document.querySelector('#cases .verdict');"
+            "pill.parentElement.firstChild.textContent = 'a_very_long_name_of_a_patient_ED';"
+            "const r = document.createRange(); r.selectNodeContents(pill); return r.getClientRects().length"
+        )
+        assert lines == 1, "a word is one piece"
 
 
 def test_a_film_plays_and_results_stay_on_their_frame(browser, tmp_path: Path) -> None:

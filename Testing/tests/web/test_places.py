@@ -9,7 +9,8 @@ import pytest
 from review_cases import INFARCT, MVO, make_placed
 from serving import Served, change_case, enter, labels_on_disk, serving
 
-from CardiacUQLib.cases.casefolder import read_case, write_case
+from CardiacUQLib.cases.casefolder import read_case
+from CardiacUQLib.cases.writing import write_case
 from CardiacUQLib.review import Action, CaseMaps, Review, read_record
 
 
