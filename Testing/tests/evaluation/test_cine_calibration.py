@@ -76,7 +76,9 @@ def test_both_are_stored_with_what_they_were_fitted_on(calibrated):
 
 def test_a_case_carries_p_wrong_and_calibrated_intervals(calibrated, tmp_path):
     folder, _ = calibrated
-    source = write_film(tmp_path / "heart.nii.gz", film((10, 6), depth=3))
+    grey = film((10, 6), depth=3)  # as noisy as the others: unlike them it would have no interval
+    grey += np.random.default_rng(5).normal(0, 4, grey.shape).astype(np.float32)
+    source = write_film(tmp_path / "heart.nii.gz", grey)
     arguments = ["--model", str(folder), "--device", "cpu", "--folds", "0", "--es", "1"]
     assert main(["segment", str(source), "-o", str(tmp_path / "out"), *arguments]) == ExitCode.DONE
     case = read_case(tmp_path / "out" / "heart_ED")
