@@ -66,7 +66,7 @@ def segment_cines(
             raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
         return False
     if names:
-        _check_phases(names, inputs, films)
+        _check_phases(names, inputs, films, cine)
     _check_options(as_cohort=as_cohort)
     bundle, source = open_model(), inputs[0]
     with shown_progress(lines=progress_lines, quiet=quiet) as progress:
@@ -145,13 +145,17 @@ def _pair(
     )
 
 
-def _check_phases(names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path]) -> None:
+def _check_phases(
+    names: Sequence[str], inputs: Sequence[Path], films: Sequence[Path], cine: CineOptions
+) -> None:
     if sorted(names) != ["ED", "ES"]:
         raise UsageError("--phases names both phases in the order of the files: ED,ES or ES,ED")
     if len(inputs) != 2:
         raise UsageError(f"--phases {','.join(names)} needs two files, {len(inputs)} were given")
     if films:
         raise UsageError(f"{films[0]}: this is a whole cine; give it alone, without --phases")
+    if cine != CineOptions(phases=cine.phases):
+        raise UsageError("--ed and --es choose frames of one film; --phases names two files, leave one out")
 
 
 def _check_options(*, as_cohort: bool) -> None:

@@ -79,7 +79,7 @@ def plan_cohort(
     if cohort.private and options.dicom:
         raise UsageError("--dicom writes the patient's header into its objects; leave --no-patient-data out")
     plan = collect(inputs, model, options, series, functools.cache(_takes_cines))
-    if cine != CineOptions() and not any(case.cine for case in plan.cases):
+    if cine != CineOptions() and not any(case.cine and not case.es_source for case in plan.cases):
         raise UsageError(f"--ed and --es choose frames of a 4D file, {inputs[0]} is none")
     if not cohort.asked_for and _is_one_scan(inputs, plan):
         return None

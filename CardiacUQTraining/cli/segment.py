@@ -120,6 +120,8 @@ def command(
     )
     if dicom and (files := [path for path in inputs if path.is_file()]):
         raise UsageError(f"--dicom needs the folder of a DICOM series, {files[0]} is a file")
+    if series and all(path.is_file() and path.suffix.lower() != ".csv" for path in inputs):
+        raise UsageError(f"--series chooses a series of a DICOM folder, {inputs[0]} is a file")
     if model == AUTO:
         model = choose_model(inputs, options, series, phases)
     asked = CohortOptions(

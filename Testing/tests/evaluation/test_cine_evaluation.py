@@ -296,12 +296,19 @@ class TestCommand:
         command = ["segment", *two, "-o", str(tmp_path / "pair"), *model, "--phases"]
         assert main([*command, "ED,ES"]) == ExitCode.DONE
         assert (tmp_path / "pair" / "p1_cine.json").is_file()
+        pairs = tmp_path / "folder"
+        pairs.mkdir()
+        for name, number in (("p2_ED", 0), ("p2_ES", 2)):
+            write_stack(pairs / f"{name}.nii.gz", cine.stored[number])
         capsys.readouterr()
         for extra, message in (
             ([*command, "ES,ED", "--overwrite"], "smaller than the end-systolic one"),
             ([*command, "ED,EX"], "--phases names both phases"),
             ([*command, "ED,ES", "--workers", "2", "--overwrite"], "for many hearts give a CSV"),
             (["segment", two[0], "--es", "3", "-o", str(tmp_path / "x"), *model], "is none"),
+            ([*command, "ED,ES", "--es", "3", "--overwrite"], "leave one out"),
+            (["segment", str(pairs), "--ed", "0", "-o", str(tmp_path / "x"), *model], "is none"),
+            (["segment", two[0], "--series", "1.2", "-o", str(tmp_path / "x"), *model], "is a file"),
         ):
             assert main(extra) == ExitCode.USAGE
             assert message in capsys.readouterr().err
