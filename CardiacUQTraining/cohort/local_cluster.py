@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import logging
 import multiprocessing
+import os
 import sys
 from collections.abc import Iterator
 from multiprocessing import forkserver
@@ -47,7 +48,25 @@ def begin_loading() -> None:
     """
     if BEGIN_AS_COPIES and importlib.util.find_spec("distributed") is not None:
         multiprocessing.get_context("forkserver").set_forkserver_preload(list(_LOADED_ONCE))
-        forkserver.ensure_running()
+        with _single_threads():
+            forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def _single_threads() -> Iterator[None]:
+    """What starts here computes on one thread, as Dask wants it of workers: numerical libraries read this
+    when they load, and their idle threads would spin. Torch is told its threads with every case."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager

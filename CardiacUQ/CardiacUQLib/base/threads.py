@@ -5,6 +5,9 @@ one other busy program, the normal state of a reader's laptop, threads spin for 
 everything becomes several times slower. libgomp (Linux wheels of PyTorch) and LLVM's libomp (macOS) read
 OMP_WAIT_POLICY; libomp and Intel's libiomp5 (Windows) also KMP_BLOCKTIME, the milliseconds before a waiting
 thread sleeps (OpenMP 5.2, section 21.1.7; LLVM OpenMP reference, "Environment Variables").
+
+OpenBLAS, which numpy and scipy bring, has threads of its own that spin after every product; ours are small,
+so that it gets one.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ import os
 import sys
 from collections.abc import MutableMapping
 
-_POLITE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_POLITE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "OPENBLAS_NUM_THREADS": "1"}
+_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def wait_politely(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.folder_swap import check_target, claimed, new_folders
 from ..base.json_codec import json_text, to_plain
+from ..base.threads import available_threads
 from ..images.probability_file import write_probabilities
 from ..images.reading import write_map
 from ..inference.result import Result
@@ -82,6 +83,8 @@ def fill_case(
     """
     with ThreadPoolExecutor(1, "maps") as beside:
         maps = beside.submit(_write_maps, result, folder)
+        if available_threads() == 1:
+            maps.result()
         (folder / COMPONENTS_FILE).write_text(components_to_csv(result.components), "utf-8")
         _write_json(folder / MEASURES_FILE, _measures(result))
         for write in extra_writers:

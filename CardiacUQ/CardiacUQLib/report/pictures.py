@@ -115,7 +115,7 @@ def slice_pictures(contents: Contents, slices: Sequence[int]) -> Iterator[tuple[
 
     # compressing and resampling let other threads run, drawing lines does not
     with ThreadPoolExecutor(min(available_threads(), MOST_THREADS), "pictures") as pool:
-        yield from pool.map(row, slices)
+        yield from pool.map(row, slices) if available_threads() > 1 else map(row, slices)
 
 
 def _picture(column: Column, plain: Canvas, contents: Contents, z: int, border: np.ndarray) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from CardiacUQLib.base.errors import UsageError
 from CardiacUQTraining.cli.cohort import parse_workers
 from CardiacUQTraining.cohort import auto_workers
 from CardiacUQTraining.cohort import engine as engine_module
+from CardiacUQTraining.cohort import local_cluster as local_cluster_module
 from CardiacUQTraining.cohort.auto_workers import FEWEST_CASES, pays, workers_for
 from CardiacUQTraining.cohort.display import Lines
 from CardiacUQTraining.cohort.engine import Engine
@@ -98,3 +100,20 @@ def test_where_no_process_can_start_this_one_does_the_work(
     assert [row.state.value for row in outcome.rows] == ["done"] * len(plan.cases)
     with pytest.raises(PermissionError):  # asked for, they are not replaced in silence
         run_cohort(plan, tmp_path / "two", Lines(out, quiet=True), engine=Engine(workers=2))
+
+
+def test_what_the_workers_are_copies_of_computes_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str | None]] = []
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+    def started() -> None:
+        seen.append({name: os.environ.get(name) for name in names})
+
+    monkeypatch.setattr(local_cluster_module, "BEGIN_AS_COPIES", True)
+    monkeypatch.setattr(local_cluster_module.forkserver, "ensure_running", started)
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    local_cluster_module.begin_loading()
+    assert seen == [dict.fromkeys(names, "1")]
+    assert os.environ["OMP_NUM_THREADS"] == "8"  # of this process
+    assert "MKL_NUM_THREADS" not in os.environ
