@@ -73,7 +73,8 @@ class StopRequest:
     def agreed(self, ranks: Ranks) -> bool:
         """Whether any rank wants to stop; a signal to one of them counts as one to all."""
         asked = ranks.largest(int(bool(self)) + int(self.signalled))
-        self.signalled = asked > 1
+        if asked > 1:  # never the other way: a signal may have come while the ranks were asked
+            self.signalled = True
         return asked > 0
 
     @contextmanager

@@ -365,3 +365,14 @@ def test_a_signal_to_one_rank_is_one_to_all():
     assert not stop.signalled
     assert stop.agreed(SimpleNamespace(largest=lambda value: max(value, 2)))
     assert stop.signalled
+
+
+def test_a_signal_that_comes_while_the_ranks_are_asked_is_not_lost():
+    stop = StopRequest()
+
+    def interrupted(value: int) -> int:
+        stop.signalled = True  # as the handler does, in the middle of the message to the other ranks
+        return value
+
+    assert not stop.agreed(SimpleNamespace(largest=interrupted))  # nobody had asked yet: all go on together
+    assert stop.agreed(SimpleNamespace(largest=lambda value: value))
