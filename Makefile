@@ -52,7 +52,7 @@ format: $(READY) ## ruff mends what it can
 arrows: $(READY) ## the rules of the house alone
 	@$(PY) -m pytest -q Testing/tests/house
 
-benchmark-ratios: $(READY) ## whole commands over the networks' own time, about four minutes
+benchmark-ratios: $(READY) ## whole commands over the networks' own time, about eight minutes
 	@$(PY) Testing/benchmarks/bench_ratios.py
 
 benchmark: $(READY) ## time of a segmentation
